@@ -1,0 +1,62 @@
+"""Logistic regression on data larger than memory, on one machine or a Dask cluster."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlogreg.errors import (
+        CollinearityWarning,
+        ConvergenceWarning,
+        DataError,
+        MemoryLimitError,
+        MissingChunkWarning,
+        SeparationWarning,
+    )
+    from dlogreg.pipeline import fit
+    from dlogreg.results import InferenceError, LogitResults
+    from dlogreg.solvers import Status
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "CollinearityWarning": "errors",
+    "ConvergenceWarning": "errors",
+    "DataError": "errors",
+    "InferenceError": "results",
+    "LogitResults": "results",
+    "MemoryLimitError": "errors",
+    "MissingChunkWarning": "errors",
+    "SeparationWarning": "errors",
+    "Status": "solvers",
+    "fit": "pipeline",
+}
+
+__all__ = [
+    "CollinearityWarning",
+    "ConvergenceWarning",
+    "DataError",
+    "InferenceError",
+    "LogitResults",
+    "MemoryLimitError",
+    "MissingChunkWarning",
+    "SeparationWarning",
+    "Status",
+    "__version__",
+    "fit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names on first use (PEP 562), so that importing is fast."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'dlogreg' has no attribute {name!r}")
+    value = getattr(import_module(f"dlogreg.{_ROOMS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

@@ -1,0 +1,154 @@
+"""What the first pass found out about the data, judged before the solver starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dlogreg.errors import DataError
+from dlogreg.evaluation import FloatArray, Label
+from dlogreg.solvers.system import combination, independent_columns
+from dlogreg.survey import Survey, SurveySums, sort_labels
+
+
+def event_classes(
+    sums: SurveySums, wanted: Sequence[Label] | None
+) -> tuple[Label, Label]:
+    """Return (other, event), or raise unless there are exactly two labels."""
+    found = sort_labels(sums.groups)
+    listed = ", ".join(repr(label) for label in found)
+    if not found:
+        raise DataError("there are no rows with a positive weight; nothing to fit")
+    if len(found) == 1:
+        raise DataError(
+            f"y has only one class, {listed}; logistic regression needs rows of both"
+        )
+    if len(found) > 2:
+        raise DataError(
+            f"y has {len(found)} classes ({listed}); only two are supported: model one "
+            "against the rest, for example y == label"
+        )
+    if wanted is not None:
+        if set(wanted) != set(found):
+            raise DataError(f"classes={tuple(wanted)!r} but y holds {listed}")
+        found = list(wanted)
+    return found[0], found[1]
+
+
+def check_shape(n_rows: int, n_params: int, *, penalized: bool) -> None:
+    """Refuse more coefficients than rows, unless there is a penalty."""
+    if n_rows < n_params and not penalized:
+        raise DataError(
+            f"{n_params} coefficients cannot be estimated from {n_rows} rows; leave "
+            "columns out or give a penalty, alpha > 0"
+        )
+
+
+def find_aliased(
+    survey: Survey, names: Sequence[str], gram: FloatArray | None
+) -> dict[str, str]:
+    """Return the columns that add nothing to those before them, with the reason."""
+    std = survey.standardization
+    first = int(std.fit_intercept)
+    low, high = survey.ranges
+    constant = (low == high) if first else (low == 0) & (high == 0)
+    reasons = {
+        names[j]: f"it is constant ({low[j]:g} in every row)"
+        for j in np.flatnonzero(constant)
+    }
+    if gram is None:
+        return reasons
+    masked = np.concatenate([np.zeros(first, dtype=bool), constant])
+    kept = independent_columns(gram, masked, fit_intercept=bool(first))
+    for j in np.setdiff1d(np.flatnonzero(~masked), kept):
+        weights = combination(gram, kept, int(j))[first:] * std.scale[j - first]
+        reasons[names[j - first]] = _reason(weights / std.scale, names)
+    return {name: reasons[name] for name in names if name in reasons}
+
+
+def _reason(weights: FloatArray, names: Sequence[str]) -> str:
+    used = [j for j in np.argsort(-np.abs(weights)) if abs(weights[j]) > 1e-6]
+    if not used:
+        return "it varies too little for its size; centre or rescale it"
+    if len(used) > 4:
+        listed = ", ".join(repr(names[j]) for j in used[:4])
+        return f"it is a linear combination of {len(used)} columns ({listed}, ...)"
+    terms = " + ".join(f"{weights[j]:.4g} * {names[j]}" for j in used)
+    return f"it equals {terms}, up to a constant"
+
+
+def alias_message(dropped: Mapping[str, str]) -> str:
+    """Say which columns were dropped and what to do."""
+    shown = [f"{name!r} ({reason})" for name, reason in list(dropped.items())[:5]]
+    more = f" and {len(dropped) - 5} more" if len(dropped) > 5 else ""
+    return (
+        f"dropped {', '.join(shown)}{more}: such columns add nothing to the columns "
+        "before them and their coefficients cannot be estimated; leave them out, or "
+        "give a penalty, alpha > 0"
+    )
+
+
+def find_separating(survey: Survey, names: Sequence[str]) -> dict[str, str]:
+    """Return columns that by themselves separate the classes, with the reason.
+
+    If all rows of one class lie on one side of a value and all rows of the other class
+    on the other side (touching it at most), the coefficient has no finite optimum.
+    This costs nothing beyond the ranges by class, and finds any 0/1 column with a level
+    in which only one outcome occurs.
+    """
+    other, event = (survey.sums.groups[label] for label in survey.classes)
+    low, high = survey.ranges
+    varies = low < high
+    if not survey.standardization.fit_intercept:
+        varies &= (low >= 0) | (high <= 0) | ((low < 0) & (high > 0))
+    upward = varies & (other.high <= event.low)
+    downward = varies & (event.high <= other.low)
+    if not survey.standardization.fit_intercept:
+        upward &= (other.high <= 0) & (event.low >= 0)
+        downward &= (event.high <= 0) & (other.low >= 0)
+    reasons = {}
+    for j in np.flatnonzero(upward | downward):
+        below, above = (
+            (survey.classes[0], survey.classes[1])
+            if upward[j]
+            else (survey.classes[1], survey.classes[0])
+        )
+        edge = other.high[j] if upward[j] else event.high[j]
+        top = event.low[j] if upward[j] else other.low[j]
+        reasons[names[j]] = _side(
+            names[j], float(edge), float(top), below, above, (low[j], high[j]) == (0, 1)
+        )
+    return reasons
+
+
+def _side(
+    name: str, edge: float, top: float, below: Label, above: Label, indicator: bool
+) -> str:
+    if indicator and edge == 0 and top == 0:
+        return f"every row with {name} = 1 has y = {above!r}"
+    if indicator and edge == 1 and top == 1:
+        return f"every row with {name} = 0 has y = {below!r}"
+    return f"y = {below!r} only where {name} <= {edge:g}, else y = {above!r}"
+
+
+def separation_message(reasons: Mapping[str, str], *, proven: bool) -> str:
+    """Say which columns separate the classes and what to do."""
+    shown = "; ".join(f"{name!r}: {text}" for name, text in list(reasons.items())[:5])
+    more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+    verdict = "the data are separated" if proven else "the data look separated"
+    return (
+        f"{verdict} ({shown}{more}): the named coefficients have no finite optimum, and "
+        "the values returned only show where the fit stopped; leave these columns out, "
+        "merge the level with another, or give a penalty, alpha > 0"
+    )
+
+
+def moving_columns(
+    step: FloatArray, reach: FloatArray, names: Sequence[str]
+) -> dict[str, str]:
+    """Return the columns that carry the last step, when coefficients grow endlessly."""
+    share = np.abs(step) * reach
+    first = len(share) - len(names)
+    large = np.flatnonzero(share[first:] >= 0.1 * share.max())
+    return {names[j]: "its coefficient keeps growing" for j in large}

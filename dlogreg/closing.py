@@ -1,0 +1,183 @@
+"""The end of a fit: the closing pass, the warnings, and the results."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from dlogreg.checks import alias_message, moving_columns, separation_message
+from dlogreg.errors import CollinearityWarning, ConvergenceWarning, SeparationWarning
+from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.options import MAX_NEWTON_PARAMS
+from dlogreg.problem import Problem
+from dlogreg.results import LogitResults
+from dlogreg.solvers import NewtonSystem, Point, Solution, Status
+
+
+def close(problem: Problem, solution: Solution) -> Solution:
+    """Make the closing pass: evaluate at the answer and take its own tiny step.
+
+    Log-likelihood and covariance come from this pass. It is left out where it would
+    tell nothing (separated data), where the Hessian is too large, and after Ctrl-C.
+    """
+    wanted = problem.options.inference and problem.n_params <= MAX_NEWTON_PARAMS
+    wanted = wanted or (problem.options.inference and problem.solver == "newton")
+    useful = solution.status not in (Status.SEPARATION_SUSPECTED, Status.INTERRUPTED)
+    if not (wanted and useful):
+        return solution
+    try:
+        point = Point(solution.theta, problem.objective(solution.theta))
+    except KeyboardInterrupt:
+        return solution
+    newton = problem.newton(0)
+    certificate = newton.certify(point)
+    problem.passes.annotate(
+        error_bound=certificate.after, decrement=certificate.decrement
+    )
+    status, proven = solution.status, np.isfinite(certificate.after)
+    if proven and certificate.after_exact <= problem.options.tol:
+        status = Status.CONVERGED
+    theta = point.theta + certificate.step if proven else point.theta
+    bound = certificate.after if proven else certificate.here
+    spent = solution.n_evaluations + 1
+    return Solution(theta, point, status, bound, spent, certificate.step)
+
+
+def warn_about(problem: Problem, solution: Solution) -> tuple[Status, tuple[str, ...]]:
+    """Warn of what the user must know; return the final status and separated columns."""
+    if problem.dropped:
+        warnings.warn(alias_message(problem.dropped), CollinearityWarning, stacklevel=4)
+    status, separating = solution.status, problem.separating
+    if separating and status is not Status.INTERRUPTED:
+        status = Status.SEPARATED
+    elif status is Status.SEPARATION_SUSPECTED and solution.step is not None:
+        names = _names(problem)
+        separating = moving_columns(solution.step, problem.geometry.reach, names)
+    if status in (Status.SEPARATED, Status.SEPARATION_SUSPECTED):
+        proven = status is Status.SEPARATED
+        message = separation_message(separating, proven=proven)
+        warnings.warn(message, SeparationWarning, stacklevel=4)
+        return status, tuple(separating)
+    if status in (Status.MAX_PASSES, Status.STALLED):
+        message = (
+            f"{status.value}; error bound {solution.error_bound:.2g} standard errors"
+        )
+        advice = "raise max_passes or tol"
+        warnings.warn(f"{message}; {advice}", ConvergenceWarning, stacklevel=4)
+    return status, ()
+
+
+def build_results(problem: Problem, solution: Solution) -> LogitResults:
+    """Map the solution back to the columns as the user gave them."""
+    survey, options, passes = problem.survey, problem.options, problem.passes
+    std = survey.standardization
+    status, separated = warn_about(problem, solution)
+    params = std.to_params(solution.theta)
+    params[_aliased(problem)] = np.nan
+    covariance, bse_error, why_not = _covariance(problem, solution)
+    tally = passes.tally
+    share = survey.event_share
+    null = survey.weight_sum * (share * np.log(share) + (1 - share) * np.log1p(-share))
+    return LogitResults(
+        feature_names=_names(problem),
+        classes=survey.classes,
+        class_counts=survey.class_counts,
+        fit_intercept=std.fit_intercept,
+        coefficients=params,
+        covariance=covariance,
+        llf=-_loss(problem, solution),
+        llnull=float(null),
+        nobs=survey.weight_sum,
+        n_rows=survey.n_rows,
+        alpha=options.penalty.strength(survey.weight_sum) / survey.weight_sum,
+        status=status,
+        error_bound=float(np.inf) if separated else solution.error_bound,
+        bse_error_bound=bse_error,
+        tol=options.tol,
+        solver=problem.solver,
+        n_passes=passes.n_passes,
+        bytes_read=tally.n_bytes,
+        peak_memory=tally.peak_memory,
+        trace=tuple(passes.trace),
+        separated=separated,
+        dropped=dict(problem.dropped),
+        why_no_inference=why_not,
+    )
+
+
+def _names(problem: Problem) -> tuple[str, ...]:
+    names = problem.options.feature_names
+    assert names is not None
+    return names
+
+
+def _aliased(problem: Problem) -> FloatArray:
+    mask = np.ones(problem.n_params, dtype=bool)
+    mask[problem.kept] = False
+    return mask
+
+
+def _loss(problem: Problem, solution: Solution) -> float:
+    """Return the loss without penalty at the answer, to second order from the point."""
+    evaluation, penalty = solution.point.evaluation, problem.objective.penalty
+    at = solution.point.theta
+    loss = evaluation.loss - penalty.value(at)
+    move = solution.theta - at
+    if evaluation.hessian is None or not move.any():
+        return loss
+    slope = (evaluation.gradient - penalty.curvature * at) @ move
+    bend = move @ evaluation.hessian @ move - penalty.curvature @ move**2
+    return float(loss + slope + bend / 2)
+
+
+def _covariance(
+    problem: Problem, solution: Solution
+) -> tuple[FloatArray | None, float, str]:
+    """Return the covariance, the proven relative error of its roots, or why there is none."""
+    evaluation = solution.point.evaluation
+    if problem.options.penalty:
+        return (
+            None,
+            np.nan,
+            (
+                "standard errors of penalised coefficients would ignore their bias; "
+                "fit with alpha=0 for inference"
+            ),
+        )
+    if not problem.options.inference:
+        return (
+            None,
+            np.nan,
+            (
+                "there are no standard errors, because the fit was made with "
+                "inference=False; fit again with inference=True"
+            ),
+        )
+    if evaluation.hessian is None or problem.passes.n_passes < 2:
+        return None, np.nan, _no_hessian(problem, evaluation)
+    system = NewtonSystem.of(evaluation.hessian, problem.kept)
+    full = np.zeros((problem.n_params, problem.n_params))
+    full[np.ix_(problem.kept, problem.kept)] = system.inverse()
+    covariance = problem.survey.standardization.covariance(full)
+    aliased = _aliased(problem)
+    covariance[aliased] = np.nan
+    covariance[:, aliased] = np.nan
+    return covariance, _relative_error(problem, solution), ""
+
+
+def _no_hessian(problem: Problem, evaluation: Evaluation) -> str:
+    if evaluation.hessian is not None:
+        return "the fit was interrupted before it had standard errors"
+    return (
+        f"there are no standard errors, because the Hessian of {problem.n_params} "
+        "coefficients was not formed; fit with solver='newton' if memory allows"
+    )
+
+
+def _relative_error(problem: Problem, solution: Solution) -> float:
+    """Return exp(S/2) - 1, S the move of any linear predictor since the Hessian."""
+    if solution.step is None:
+        return float(np.nan)
+    reach = problem.geometry.reach @ np.abs(solution.theta - solution.point.theta)
+    return float(np.expm1(min(reach, 1400.0) / 2))

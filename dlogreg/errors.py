@@ -1,0 +1,36 @@
+"""What dlogreg raises and warns about; each message says what to do next."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CollinearityWarning",
+    "ConvergenceWarning",
+    "DataError",
+    "MemoryLimitError",
+    "MissingChunkWarning",
+    "SeparationWarning",
+]
+
+
+class DataError(ValueError):
+    """The data cannot be fitted as they are; the message names column, row or chunk."""
+
+
+class MemoryLimitError(MemoryError):
+    """The projected memory is above ``memory_limit``; raised before any pass."""
+
+
+class ConvergenceWarning(UserWarning):
+    """The fit stopped before it was within ``tol`` of the optimum."""
+
+
+class SeparationWarning(ConvergenceWarning):
+    """Some combination of columns predicts the outcome perfectly: no finite optimum."""
+
+
+class CollinearityWarning(UserWarning):
+    """A column adds nothing to the columns before it and was dropped."""
+
+
+class MissingChunkWarning(UserWarning):
+    """A Zarr chunk does not exist, so Zarr reads it as the array's fill value."""

@@ -1,0 +1,73 @@
+"""What one pass over the data returns: sums that add.
+
+Everything here is of the *loss* (the negative log-likelihood, which is minimised)
+and *summed* over rows, never averaged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+Label = Any  # a bool, int, float or str: one value of y
+
+
+class Summable(Protocol):
+    """A sum over rows: adding two of them gives the sum over both sets of rows."""
+
+    def __add__(self, other: Self) -> Self:
+        """Return the sum over the rows of both."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Loss and its derivatives at one parameter vector, summed over rows."""
+
+    loss: float
+    gradient: FloatArray
+    """Shape (n_params,)."""
+    hessian: FloatArray | None = None
+    """Shape (n_params, n_params); None after a pass of first order."""
+    trial_losses: FloatArray | None = None
+    """Loss at ``params + t * direction`` for each trial step length t, if asked for."""
+
+    def __add__(self, other: Evaluation) -> Evaluation:
+        """Return the sums over the rows of both."""
+        return Evaluation(
+            self.loss + other.loss,
+            self.gradient + other.gradient,
+            _add(self.hessian, other.hessian),
+            _add(self.trial_losses, other.trial_losses),
+        )
+
+
+def _add(left: FloatArray | None, right: FloatArray | None) -> FloatArray | None:
+    return None if left is None or right is None else left + right
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a pass cost: counted inside the tasks, summed with the result."""
+
+    n_rows: int = 0
+    n_blocks: int = 0
+    n_bytes: int = 0
+    """Decoded bytes of the arrays that were loaded."""
+    n_tasks: int = 0
+    peak_memory: int = 0
+    """Largest resident set, in bytes, of any process that took part."""
+
+    def __add__(self, other: Tally) -> Tally:
+        """Return the cost of both."""
+        return Tally(
+            self.n_rows + other.n_rows,
+            self.n_blocks + other.n_blocks,
+            self.n_bytes + other.n_bytes,
+            self.n_tasks + other.n_tasks,
+            max(self.peak_memory, other.peak_memory),
+        )

@@ -1,0 +1,7 @@
+"""One block of rows and params -> sums. Numpy and BLAS only; knows no Dask."""
+
+from dlogreg.kernel.block import Kernel, Rows
+from dlogreg.kernel.dense import LossKernel
+from dlogreg.kernel.slab import Slab, slab_rows
+
+__all__ = ["Kernel", "LossKernel", "Rows", "Slab", "slab_rows"]

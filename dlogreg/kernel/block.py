@@ -1,0 +1,101 @@
+"""A block of rows as the kernels see it, and what a kernel has to offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.evaluation import FloatArray, Summable
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Aligned rows of X, y and weights, loaded in memory."""
+
+    X: npt.NDArray[Any]
+    """Shape (n_rows, n_features), any real type."""
+    y: npt.NDArray[Any]
+    """Labels as the user gave them, shape (n_rows,)."""
+    sample_weight: FloatArray | None = None
+    index: int = 0
+    """Position of the block in the data."""
+    start: int | None = None
+    """Row number of the first row; None where the row counts are not known."""
+    kept: npt.NDArray[np.intp] | None = None
+    """Where these rows stood before rows of weight zero were left out."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.y)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the arrays in memory."""
+        weight = self.sample_weight
+        return self.X.nbytes + self.y.nbytes + (0 if weight is None else weight.nbytes)
+
+    def slabs(self, length: int) -> Iterator[Rows]:
+        """Cut into pieces of at most ``length`` rows, as views."""
+        for low in range(0, len(self), length):
+            yield self._select(slice(low, low + length), low)
+
+    def positive(self) -> Rows:
+        """Return the rows of positive weight: weight 0 is the row removed."""
+        weight = self.sample_weight
+        if weight is None or np.all(weight > 0):
+            return self
+        return self._select(np.flatnonzero(weight > 0), None)
+
+    def _select(self, rows: slice | npt.NDArray[np.intp], low: int | None) -> Rows:
+        weight = self.sample_weight
+        start = self.start
+        if start is not None and low is not None:
+            start += low
+        return Rows(
+            self.X[rows],
+            self.y[rows],
+            None if weight is None else weight[rows],
+            self.index,
+            start,
+            None if isinstance(rows, slice) else rows,
+        )
+
+    def place(self, row: int) -> str:
+        """Name a row for an error message."""
+        row = row if self.kept is None else int(self.kept[row])
+        if self.start is None:
+            return f"row {row} of block {self.index}"
+        return f"row {self.start + row}"
+
+
+class Kernel(Protocol):
+    """A sum over rows, made block by block inside one task.
+
+    ``open`` gives what is re-used from block to block; ``start`` an empty sum for
+    each leaf; ``add`` puts a block in; ``finish`` returns the leaf's sum, which adds.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the dashboard shows."""
+        ...
+
+    def open(self) -> Any:
+        """Return buffers for one task."""
+        ...
+
+    def start(self) -> Any:
+        """Return an empty sum."""
+        ...
+
+    def add(self, sums: Any, rows: Rows, buffers: Any) -> None:
+        """Add a block to the sum."""
+        ...
+
+    def finish(self, sums: Any) -> Summable:
+        """Return the sum in the form that adds."""
+        ...

@@ -1,0 +1,70 @@
+"""Projected memory of a pass, checked before any data are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlogreg.errors import MemoryLimitError
+from dlogreg.kernel import slab_rows
+from dlogreg.partition import leaf_bounds
+from dlogreg.source import Source
+
+BLOCK_COPIES = {"numpy": 0, "pandas": 1, "zarr": 3, "dask": 3, "dask dataframe": 4}
+"""Copies of a block that live at once: the decoded block, the chunk being decoded and
+its stored bytes; for dask, what the block is computed from, as far as can be known."""
+DRIVER_MATRICES = 8
+"""Hessians that the driver holds while it solves the Newton system."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectedMemory:
+    """Bytes that a fit needs beyond the interpreter and the user's own arrays."""
+
+    block: int | None
+    """Decoded bytes of the largest block; None where row counts are not known."""
+    per_task: int
+    n_tasks: int
+    driver: int
+
+    @property
+    def total(self) -> int:
+        """Bytes when all tasks run in this process."""
+        return self.per_task * self.n_tasks + self.driver
+
+
+def project_memory(
+    source: Source, n_params: int, order: int, n_threads: int
+) -> ProjectedMemory:
+    """Return the memory that a pass of this order needs."""
+    rows = source.largest_block
+    row_bytes = source.n_features * source.dtype.itemsize + 8 * (
+        1 + len(source.vectors)
+    )
+    block = None if rows is None else rows * row_bytes
+    matrix = 8 * n_params**2 if order == 2 else 8 * n_params
+    slab = 8 * slab_rows(n_params) * (2 * n_params + 12)
+    blocks = source.blocks
+    n_leaves = len(leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params)) - 1
+    depth = int(np.ceil(np.log2(max(2, n_leaves / n_threads)))) + 1
+    copies = BLOCK_COPIES[source.kind]
+    per_task = copies * (block or 0) + slab + (3 + depth) * matrix
+    return ProjectedMemory(block, per_task, n_threads, DRIVER_MATRICES * matrix)
+
+
+def check_memory(memory: ProjectedMemory, limit: int | None, source: Source) -> None:
+    """Refuse a fit whose projected memory is above the limit."""
+    if limit is None or memory.total <= limit:
+        return
+    advice = "use fewer threads (dask.config.set(num_workers=...))"
+    counts = source.largest_block
+    if memory.block and counts and memory.block * memory.n_tasks > limit // 2:
+        copies = max(1, BLOCK_COPIES[source.kind])
+        fits = counts * limit // (4 * copies * memory.block * memory.n_tasks)
+        advice = f"store X in chunks of at most {max(1, fits)} rows, or {advice}"
+    raise MemoryLimitError(
+        f"the fit needs about {memory.total / 2**20:,.0f} MiB ({memory.n_tasks} tasks of "
+        f"{memory.per_task / 2**20:,.0f} MiB and {memory.driver / 2**20:,.0f} MiB for "
+        f"the solver), above memory_limit of {limit / 2**20:,.0f} MiB; {advice}"
+    )

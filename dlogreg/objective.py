@@ -1,0 +1,53 @@
+"""theta -> Evaluation of summed loss plus penalty; one call is one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlogreg.evaluation import Evaluation, FloatArray, Label
+from dlogreg.kernel import LossKernel
+from dlogreg.passes import Passes
+from dlogreg.penalty import Ridge
+from dlogreg.standardization import Standardization
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The summed loss of the data plus the penalty, in the solver's coordinates."""
+
+    passes: Passes
+    standardization: Standardization
+    penalty: Ridge
+    event: Label
+    class_weight: tuple[tuple[Label, float], ...] = ()
+
+    def __call__(
+        self,
+        theta: FloatArray,
+        order: int = 2,
+        direction: FloatArray | None = None,
+        step_lengths: tuple[float, ...] = (),
+    ) -> Evaluation:
+        """Read the data once; return the evaluation at theta.
+
+        With a direction, losses at ``theta + t * direction`` for every step length t
+        come from the same read.
+        """
+        std = self.standardization
+        kernel = LossKernel(
+            std.centred(theta),
+            std.mean,
+            self.event,
+            std.fit_intercept,
+            order,
+            None if direction is None else std.centred(direction),
+            step_lengths,
+            self.class_weight,
+        )
+        sums = std.scaled(self.passes.run(kernel))
+        trials = (
+            [] if direction is None else [theta + t * direction for t in step_lengths]
+        )
+        evaluation = self.penalty.added(sums, theta, trials)
+        self.passes.annotate(loss=evaluation.loss)
+        return evaluation

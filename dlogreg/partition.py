@@ -1,0 +1,202 @@
+"""Source -> Partitions: row-aligned recipes, each streamed block by block in a task.
+
+Consecutive blocks are grouped into at most 2**12 *leaves* of at least 8 * n_params
+rows: a function of the grid of blocks and the number of params alone. Sums are made
+leaf by leaf and added along the fixed binary tree over the leaves. A partition is an
+aligned run of 2**k leaves, so it returns a node of that tree: how many partitions
+there are may follow the cluster while the bits of the result do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+
+from dlogreg.errors import DataError
+from dlogreg.kernel import Rows
+from dlogreg.source import Source
+from dlogreg.source.blocks import Array, Blocks
+
+MAX_LEAVES = 2**12
+ROWS_PER_PARAM = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vector:
+    """A field that is cut in other blocks than X: the blocks that a run overlaps."""
+
+    name: str
+    blocks: Blocks
+    skip: int
+    """Rows of the first block that belong to the run before."""
+
+    def reader(self, inputs: tuple[Any, ...]) -> _Reader:
+        """Open the recipe inside the task."""
+        return _Reader(self.blocks, self.skip, inputs)
+
+
+class _Reader:
+    """Reads on and on; a block is loaded once and kept until it is used up."""
+
+    def __init__(self, blocks: Blocks, skip: int, inputs: tuple[Any, ...]) -> None:
+        self._load, self._field = blocks.open(inputs), blocks.fields[0]
+        self._next, self._skip = 0, skip
+        self._rest: Array | None = None
+
+    def read(self, n_rows: int) -> Array:
+        parts: list[Array] = []
+        while n_rows:
+            if self._rest is None or not len(self._rest):
+                self._rest = self._load(self._next)[self._field][self._skip :]
+                self._next, self._skip = self._next + 1, 0
+                continue
+            parts.append(self._rest[:n_rows])
+            self._rest = self._rest[n_rows:]
+            n_rows -= len(parts[-1])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partition:
+    """A run of leaves: what one task reads, and in which order it adds it up."""
+
+    blocks: Blocks
+    vectors: tuple[Vector, ...]
+    leaves: tuple[int, ...]
+    """Borders of the leaves, in blocks of this partition."""
+    n_features: int
+    first_block: int = 0
+    first_row: int | None = 0
+
+    @property
+    def inputs(self) -> tuple[tuple[Any, ...], ...]:
+        """What travels beside the recipe."""
+        return (self.blocks.inputs, *(vector.blocks.inputs for vector in self.vectors))
+
+    def stream(self, inputs: tuple[tuple[Any, ...], ...]) -> Iterator[Iterator[Rows]]:
+        """Load the blocks one after the other; yield those of each leaf."""
+        load = self.blocks.open(inputs[0])
+        readers = {
+            vector.name: vector.reader(given)
+            for vector, given in zip(self.vectors, inputs[1:], strict=True)
+        }
+        row = self.first_row
+        position = 0
+
+        def leaf(stop: int) -> Iterator[Rows]:
+            nonlocal row, position
+            while position < stop:
+                fields = dict(load(position))
+                index = self.first_block + position
+                length = len(next(iter(fields.values())))
+                for name, reader in readers.items():
+                    fields[name] = reader.read(length)
+                rows = _rows(fields, self.n_features, index, row)
+                position += 1
+                row = None if row is None else row + len(rows)
+                yield rows
+
+        for stop in self.leaves[1:]:
+            yield leaf(stop)
+
+
+def _rows(
+    fields: Mapping[str, Array], n_features: int, index: int, start: int | None
+) -> Rows:
+    y = fields["y"]
+    X = fields.get("X", np.empty((len(y), 0)))
+    weight = fields.get("sample_weight")
+    if X.ndim != 2 or X.shape[1] != n_features:
+        shape = f"shape {X.shape}, expected {n_features} columns"
+        raise DataError(f"block {index} of X has {shape}; check how X was built")
+    for name, values in fields.items():
+        if len(values) != len(X):
+            raise DataError(
+                f"block {index}: X has {len(X)} rows but {name} has {len(values)}; "
+                "give arrays of the same chunks, or call compute_chunk_sizes() on both"
+            )
+    if weight is not None:
+        weight = np.asarray(weight, dtype=np.float64)
+    return Rows(X, y, weight, index, start)
+
+
+def leaf_bounds(
+    n_blocks: int, row_counts: Sequence[int] | None, n_params: int
+) -> tuple[int, ...]:
+    """Group consecutive blocks into leaves; return the borders, in blocks."""
+    if row_counts is None:
+        step = -(-n_blocks // MAX_LEAVES)
+        return (*range(0, n_blocks, step), n_blocks)
+    least = max(ROWS_PER_PARAM * n_params, -(-sum(row_counts) // MAX_LEAVES))
+    bounds, rows = [0], 0
+    for block, count in enumerate(row_counts):
+        rows += count
+        if rows >= least:
+            bounds.append(block + 1)
+            rows = 0
+    if len(bounds) == 1:
+        return (0, n_blocks)
+    bounds[-1] = n_blocks  # the remainder, too small for a leaf, joins the last one
+    return tuple(bounds)
+
+
+def partition_rows(
+    source: Source, n_params: int, n_partitions: int
+) -> tuple[Partition, ...]:
+    """Cut the source into at most ``n_partitions`` aligned runs of leaves."""
+    bounds = leaf_bounds(source.blocks.n_blocks, source.blocks.row_counts, n_params)
+    n_leaves = len(bounds) - 1
+    run = 1
+    while -(-n_leaves // run) > n_partitions:
+        run *= 2
+    starts = range(0, n_leaves, run)
+    return tuple(cut(source, bounds[i : i + run + 1]) for i in starts)
+
+
+def pick_blocks(source: Source, n_blocks: int) -> tuple[Partition, ...]:
+    """Return single blocks spread evenly over the data, none of them empty."""
+    counts = source.blocks.row_counts
+    full = [i for i in range(source.blocks.n_blocks) if counts is None or counts[i]]
+    spread = np.linspace(0, len(full) - 1, min(n_blocks, len(full))).round()
+    picked = [full[int(i)] for i in spread]
+    return tuple(cut(source, (i, i + 1)) for i in picked)
+
+
+def cut(source: Source, leaves: Sequence[int]) -> Partition:
+    """Return the partition of these leaves, given by their borders in blocks."""
+    start, stop = leaves[0], leaves[-1]
+    counts = source.blocks.row_counts
+    first_row = None if counts is None else sum(counts[:start])
+    vectors: tuple[Vector, ...] = ()
+    if counts is not None and first_row is not None:
+        last_row = first_row + sum(counts[start:stop])
+        vectors = tuple(
+            _overlap(name, blocks, first_row, last_row)
+            for name, blocks in source.vectors.items()
+        )
+    return Partition(
+        source.blocks.take(start, stop),
+        vectors,
+        tuple(leaf - start for leaf in leaves),
+        source.n_features,
+        start,
+        first_row,
+    )
+
+
+def _overlap(name: str, blocks: Blocks, first_row: int, last_row: int) -> Vector:
+    """Return the blocks of a field that hold these rows."""
+    borders = [0, *accumulate(blocks.row_counts or ())]
+    inside = [
+        i
+        for i, (low, high) in enumerate(pairwise(borders))
+        if low < last_row and high > first_row
+    ]
+    if not inside:
+        return Vector(name, blocks.take(0, 0), 0)
+    start, stop = inside[0], inside[-1] + 1
+    return Vector(name, blocks.take(start, stop), first_row - borders[start])

@@ -1,0 +1,123 @@
+"""Runs kernels over the data, one pass each; counts them and says what they cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from dlogreg.evaluation import Tally
+from dlogreg.kernel import Kernel
+from dlogreg.reduction import Reduction
+
+
+@dataclass(frozen=True, slots=True)
+class PassRecord:
+    """What one pass over the data did and cost."""
+
+    number: int
+    """Position in the fit; the pilot, which reads a few blocks, is number 0."""
+    kind: str
+    """pilot, survey, loss_gradient_hessian, loss_gradient, ..."""
+    seconds: float
+    tally: Tally
+    loss: float | None = None
+    """Summed loss plus penalty at the point of the pass."""
+    error_bound: float | None = None
+    """Proven distance from the optimum, in standard errors, after the next step."""
+    decrement: float | None = None
+    """sqrt(g' H^-1 g), an estimate of the present distance, in standard errors."""
+
+
+class Progress(Protocol):
+    """Is told about every pass while the fit runs."""
+
+    def pass_started(self, number: int, kind: str, n_tasks: int) -> None:
+        """Take note that a pass begins."""
+        ...
+
+    def task_done(self, tally: Tally) -> None:
+        """Take note of a finished task; called from any thread."""
+        ...
+
+    def pass_ended(self, record: PassRecord) -> None:
+        """Take note of a finished pass, with what the solver learned from it."""
+        ...
+
+    def close(self) -> None:
+        """Stop showing anything."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def pass_started(self, number: int, kind: str, n_tasks: int) -> None:
+        """Show nothing."""
+
+    def task_done(self, tally: Tally) -> None:
+        """Show nothing."""
+
+    def pass_ended(self, record: PassRecord) -> None:
+        """Show nothing."""
+
+    def close(self) -> None:
+        """Have nothing to stop."""
+
+
+@dataclass(eq=False)
+class Passes:
+    """The passes of one fit."""
+
+    reduction: Reduction
+    progress: Progress = field(default_factory=Silent)
+    clock: Callable[[], float] = time.perf_counter
+    trace: list[PassRecord] = field(default_factory=list)
+    _open: bool = False
+
+    def __post_init__(self) -> None:
+        """Let the progress follow the tasks."""
+        self.reduction.on_task = self.progress.task_done
+
+    @property
+    def n_passes(self) -> int:
+        """Number of times that every block was read."""
+        return sum(record.kind != "pilot" for record in self.trace)
+
+    @property
+    def tally(self) -> Tally:
+        """What all passes cost together, the pilot included."""
+        total = Tally()
+        for record in self.trace:
+            total = total + record.tally
+        return total
+
+    def run(self, kernel: Kernel) -> Any:
+        """Read every block once and return the kernel's sum."""
+        return self._run(kernel, self.reduction, self.n_passes + 1)
+
+    def run_pilot(self, kernel: Kernel, reduction: Reduction) -> Any:
+        """Read a few blocks; counted apart from the passes."""
+        reduction.on_task = self.progress.task_done
+        return self._run(kernel, reduction, 0)
+
+    def _run(self, kernel: Kernel, reduction: Reduction, number: int) -> Any:
+        self.close_record()
+        self.progress.pass_started(number, kernel.name, len(reduction.partitions))
+        began = self.clock()
+        result, tally = reduction.sum(kernel)
+        seconds = self.clock() - began
+        self.trace.append(PassRecord(number, kernel.name, seconds, tally))
+        self._open = True
+        return result
+
+    def annotate(self, **learned: float) -> None:
+        """Add to the last pass what the solver learned from it."""
+        self.trace[-1] = replace(self.trace[-1], **learned)  # type: ignore[arg-type]
+
+    def close_record(self) -> None:
+        """Show the last pass, now that all is known about it."""
+        if self._open:
+            self._open = False
+            self.progress.pass_ended(self.trace[-1])

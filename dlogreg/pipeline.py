@@ -1,0 +1,217 @@
+"""fit(): the stages in order, from the user's data to LogitResults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from dlogreg.checks import event_classes
+from dlogreg.closing import build_results, close
+from dlogreg.evaluation import Label
+from dlogreg.labels import resolve_class_weight
+from dlogreg.memory import check_memory, project_memory
+from dlogreg.options import FitOptions, check_options
+from dlogreg.partition import partition_rows, pick_blocks
+from dlogreg.passes import Passes, Progress
+from dlogreg.penalty import PenaltyRule
+from dlogreg.problem import pose
+from dlogreg.progress import progress_for
+from dlogreg.reduction import (
+    INLINE_BYTES,
+    TASKS_PER_THREAD,
+    Reduction,
+    active_client,
+    compute_shared,
+    count_rows,
+    n_threads,
+    single_threaded_blas,
+)
+from dlogreg.results import LogitResults
+from dlogreg.source import Source, as_source
+from dlogreg.standardization import Standardization
+from dlogreg.survey import PilotKernel, Survey, SurveyKernel
+
+PILOT_BLOCKS = 4
+
+
+def fit(
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    classes: Sequence[Label] | None = None,
+    alpha: float = 0.0,
+    fit_intercept: bool = True,
+    feature_names: Sequence[str] | None = None,
+    solver: str = "auto",
+    tol: float = 1e-4,
+    max_passes: int = 100,
+    start: Any = None,
+    inference: bool = True,
+    memory_limit: int | str | None = None,
+    progress: bool | Progress | None = None,
+) -> LogitResults:
+    r"""Fit a logistic regression by maximum likelihood, reading the data in few passes.
+
+    The model is ``log(p_i / (1 - p_i)) = b_0 + x_i'b`` for the probability p_i of the
+    last of the two classes. The result minimizes
+
+    .. math:: \sum_i s_i \log(1 + e^{-m_i}) + \tfrac{1}{2} \alpha \sum_i s_i |b|^2
+
+    with margins m_i = +-(b_0 + x_i'b). The intercept is never penalised.
+
+    Parameters
+    ----------
+    X : array, shape (n_rows, n_features)
+        Numpy array or memmap, ``zarr.Array``, dask array of any chunking (unknown row
+        counts and several column chunks included), or pandas or dask dataframe of
+        numeric columns.
+    y : array, shape (n_rows,)
+        Two labels: bool, int, float, string or categorical; any of the kinds above,
+        chunked in any way.
+    sample_weight : array, shape (n_rows,), optional
+        Frequency weights: everything equals repeating the row. 0 leaves a row out.
+    classes : sequence of two labels, optional
+        (other, event); the event's probability is modelled. Default: sorted.
+    alpha : float
+        Ridge penalty on the *mean* loss; ``1 / (C * sum of weights)`` in the words of
+        scikit-learn. With a penalty there are no standard errors.
+    fit_intercept : bool
+        Whether the model has an intercept, ``const``.
+    feature_names : sequence of str, optional
+        Names of the columns; default a dataframe's own, or ``x1, x2, ...``.
+    solver : {"auto", "newton", "lbfgs"}
+        "auto" takes Newton's method up to 2,000 coefficients and L-BFGS beyond, where
+        nothing can be proven about the distance to the optimum.
+    tol : float
+        Largest allowed distance of any coefficient from the exact optimum, in units of
+        its own standard error.
+    max_passes : int
+        Most passes over the data.
+    start : array, shape (n_params,), optional
+        Coefficients to start from, intercept first; costs one pass, and is dropped
+        where the model without columns has a smaller loss.
+    inference : bool
+        Make a closing pass, from which log-likelihood and standard errors come.
+    memory_limit : int or str, optional
+        Bytes, or for example "2 GB": refuse the fit if it is projected to need more
+        beyond the interpreter and the arrays given. It never changes the result.
+    progress : bool, optional
+        Show a line for every pass; default: on a terminal and in a notebook.
+
+    Returns
+    -------
+    LogitResults
+
+    Raises
+    ------
+    DataError
+        If the data cannot be fitted; the message names column, row or chunk.
+    MemoryLimitError
+        If the projected memory is above ``memory_limit``.
+
+    Warns
+    -----
+    SeparationWarning, CollinearityWarning, ConvergenceWarning, MissingChunkWarning
+
+    Examples
+    --------
+    >>> import numpy as np, dlogreg
+    >>> x = np.arange(8.0)[:, None]
+    >>> res = dlogreg.fit(x, [0, 0, 1, 0, 1, 0, 1, 1], feature_names=["dose"])
+    >>> print(res.params.round(4))
+    [-2.0106  0.5745]
+    """
+    options = check_options(
+        classes=classes,
+        penalty=PenaltyRule(alpha),
+        fit_intercept=fit_intercept,
+        feature_names=feature_names,
+        solver=solver,
+        tol=tol,
+        max_passes=max_passes,
+        start=start,
+        inference=inference,
+        memory_limit=memory_limit,
+    )
+    return fit_with(X, y, sample_weight, options, progress)
+
+
+def fit_with(
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    options: FitOptions,
+    progress: bool | Progress | None = None,
+) -> LogitResults:
+    """Fit with options that are already checked; the faces share this."""
+    source = open_source(X, y, sample_weight, options)
+    options = replace(options, feature_names=source.feature_names)
+    passes = lay_out(source, options, progress_for(progress))
+    try:
+        with single_threaded_blas():
+            weights = resolve_class_weight(options.class_weight, y, sample_weight)
+            standardization = _pilot(source, passes, options.fit_intercept)
+            survey = _survey(standardization, passes, options, weights)
+            problem = pose(survey, passes, options, source.feature_names, weights)
+            solution = close(problem, problem.solve())
+            passes.close_record()
+            return build_results(problem, solution)
+    finally:
+        passes.progress.close()
+
+
+def open_source(X: Any, y: Any, sample_weight: Any, options: FitOptions) -> Source:
+    """Return the source of what the user gave."""
+    return as_source(
+        X,
+        y,
+        sample_weight,
+        feature_names=options.feature_names,
+        compute=compute_shared,
+        count_rows=count_rows,
+    )
+
+
+def lay_out(source: Source, options: FitOptions, progress: Progress) -> Passes:
+    """Cut the source into partitions and check the projected memory."""
+    n_params = source.n_features + options.fit_intercept
+    threads = n_threads()
+    order = 2 if options.solver_for(n_params) == "newton" else 1
+    memory = project_memory(source, n_params, order, threads)
+    check_memory(memory, options.memory_limit, source)
+    n_tasks = TASKS_PER_THREAD * threads
+    partitions = partition_rows(source, n_params, n_tasks)
+    small = source.in_memory and memory.block is not None
+    rows = source.n_rows or 0
+    size = rows * source.n_features * source.dtype.itemsize
+    inline = small and size <= INLINE_BYTES and active_client() is None
+    return Passes(Reduction(partitions, inline), progress)
+
+
+def _pilot(source: Source, passes: Passes, fit_intercept: bool) -> Standardization:
+    """Read a few blocks for the means and scales in which the solver works."""
+    blocks = pick_blocks(source, PILOT_BLOCKS)
+    reduction = Reduction(blocks, passes.reduction.inline)
+    moments = passes.run_pilot(PilotKernel(source.n_features), reduction)
+    variance = moments.squares / max(1, moments.n_rows)
+    return Standardization.from_moments(
+        moments.mean, variance, fit_intercept=fit_intercept
+    )
+
+
+def _survey(
+    standardization: Standardization,
+    passes: Passes,
+    options: FitOptions,
+    class_weight: tuple[tuple[Label, float], ...],
+) -> Survey:
+    """Make the first pass."""
+    n_params = standardization.n_params
+    order = 2 if options.solver_for(n_params) == "newton" else 1
+    assert options.feature_names is not None
+    kernel = SurveyKernel(standardization, options.feature_names, order, class_weight)
+    sums = passes.run(kernel)
+    classes = event_classes(sums, options.classes)
+    return Survey(sums, classes, standardization)

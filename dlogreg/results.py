@@ -1,0 +1,199 @@
+"""LogitResults: what a fit found. Built from sums, holds no data, weighs kilobytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import chdtrc, ndtr, ndtri
+
+from dlogreg.evaluation import FloatArray, Label
+from dlogreg.labelled import LabelledVector
+from dlogreg.passes import PassRecord
+from dlogreg.solvers import Status
+
+
+class InferenceError(ValueError):
+    """Standard errors were not computed, or would not mean what they say."""
+
+
+@dataclass(frozen=True, eq=False)
+class LogitResults:
+    """Coefficients, their standard errors, and what the fit cost.
+
+    The words are those of statsmodels. The model is
+    ``log(p / (1 - p)) = params[0] + x @ params[1:]`` with p the probability of the
+    last of ``classes``; coefficients of columns that were dropped as aliased are NaN.
+    """
+
+    feature_names: tuple[str, ...]
+    classes: tuple[Label, ...]
+    class_counts: Mapping[Label, int]
+    """Rows of every class."""
+    fit_intercept: bool
+    coefficients: FloatArray
+    """All coefficients, intercept first, shape (n_params,)."""
+    covariance: FloatArray | None
+    """Inverse of the Hessian of the summed loss; None if no closing pass was made."""
+    llf: float
+    """Log-likelihood, without any penalty term."""
+    llnull: float
+    """Log-likelihood of the model with an intercept alone."""
+    nobs: float
+    """Number of rows; with frequency weights their sum."""
+    n_rows: int
+    """Number of rows with a positive weight."""
+    alpha: float
+    """Strength of the ridge penalty on the mean loss."""
+    status: Status
+    error_bound: float
+    """Proven distance from the exact optimum, in standard errors."""
+    bse_error_bound: float
+    """Proven relative error of the standard errors."""
+    tol: float
+    solver: str
+    n_passes: int
+    """Times that all data were read, the closing pass included, the pilot not."""
+    bytes_read: int
+    """Decoded bytes of all blocks that were loaded."""
+    peak_memory: int
+    """Largest resident set of any process that took part, in bytes."""
+    trace: tuple[PassRecord, ...] = ()
+    separated: tuple[str, ...] = ()
+    """Columns whose coefficients have no finite optimum."""
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    """Aliased columns, with the reason."""
+    why_no_inference: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all coefficients, ``const`` first."""
+        return (
+            ("const", *self.feature_names) if self.fit_intercept else self.feature_names
+        )
+
+    @property
+    def params(self) -> LabelledVector:
+        """All coefficients, ``const`` first; NaN for dropped columns."""
+        return self._labelled(self.coefficients)
+
+    @property
+    def bse(self) -> LabelledVector:
+        """Standard errors: square roots of the diagonal of ``cov_params()``."""
+        return self._labelled(np.sqrt(np.diagonal(self.cov_params())))
+
+    @property
+    def zvalues(self) -> LabelledVector:
+        """Wald statistics params / bse."""
+        return self._labelled(self.coefficients / np.asarray(self.bse))
+
+    @property
+    def tvalues(self) -> LabelledVector:
+        """The same as ``zvalues``, under statsmodels' name; normal, not t."""
+        return self.zvalues
+
+    @property
+    def pvalues(self) -> LabelledVector:
+        """Two-sided p-values of the Wald tests, from the normal distribution."""
+        return self._labelled(2 * ndtr(-np.abs(np.asarray(self.zvalues))))
+
+    def cov_params(self) -> FloatArray:
+        """Return the covariance of the coefficients, shape (n_params, n_params).
+
+        Raises
+        ------
+        InferenceError
+            If the closing pass was left out, or a penalty was used.
+        """
+        if self.covariance is None:
+            raise InferenceError(self.why_no_inference)
+        return self.covariance
+
+    def conf_int(self, alpha: float = 0.05) -> FloatArray:
+        """Return Wald intervals at level 1 - alpha, shape (n_params, 2)."""
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+        half = ndtri(1 - alpha / 2) * np.asarray(self.bse)
+        return np.column_stack([self.coefficients - half, self.coefficients + half])
+
+    def odds_ratios(self, alpha: float = 0.05) -> FloatArray:
+        """Return exp(params) with its interval, shape (n_params, 3).
+
+        Columns: odds ratio, lower and upper end. Without standard errors the ends
+        are NaN.
+        """
+        if self.covariance is None:
+            ends = np.full((len(self.coefficients), 2), np.nan)
+        else:
+            ends = self.conf_int(alpha)
+        with np.errstate(over="ignore"):
+            return np.exp(np.column_stack([self.coefficients, ends]))
+
+    @property
+    def df_model(self) -> int:
+        """Number of estimated coefficients without the intercept."""
+        return int(np.isfinite(self.coefficients).sum()) - int(self.fit_intercept)
+
+    @property
+    def df_resid(self) -> float:
+        """Nobs minus the number of estimated coefficients."""
+        return self.nobs - self.df_model - int(self.fit_intercept)
+
+    @property
+    def deviance(self) -> float:
+        """-2 llf; the saturated model of single rows has log-likelihood 0."""
+        return -2 * self.llf
+
+    @property
+    def null_deviance(self) -> float:
+        """-2 llnull."""
+        return -2 * self.llnull
+
+    @property
+    def llr(self) -> float:
+        """Likelihood ratio statistic against the null model."""
+        return 2 * (self.llf - self.llnull)
+
+    @property
+    def llr_pvalue(self) -> float:
+        """Its p-value, from chi-squared with ``df_model`` degrees of freedom."""
+        return float(chdtrc(self.df_model, max(0.0, self.llr)))
+
+    @property
+    def prsquared(self) -> float:
+        """McFadden's pseudo-R2, 1 - llf / llnull."""
+        return 1 - self.llf / self.llnull
+
+    @property
+    def prsquared_cox_snell(self) -> float:
+        """Cox and Snell's pseudo-R2, 1 - exp(-llr / nobs)."""
+        return float(-np.expm1(-self.llr / self.nobs))
+
+    @property
+    def prsquared_nagelkerke(self) -> float:
+        """Nagelkerke's pseudo-R2: Cox and Snell's over its largest possible value."""
+        return self.prsquared_cox_snell / float(-np.expm1(2 * self.llnull / self.nobs))
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, 2 (df_model + 1) - 2 llf."""
+        return 2 * self._n_estimated - 2 * self.llf
+
+    @property
+    def bic(self) -> float:
+        """Schwarz' criterion, log(nobs) (df_model + 1) - 2 llf."""
+        return float(np.log(self.nobs)) * self._n_estimated - 2 * self.llf
+
+    @property
+    def converged(self) -> bool:
+        """Whether the optimum was reached."""
+        return self.status.converged
+
+    @property
+    def _n_estimated(self) -> int:
+        return self.df_model + int(self.fit_intercept)
+
+    def _labelled(self, values: Any) -> LabelledVector:
+        return LabelledVector.of(np.asarray(values, dtype=float), self.names)

@@ -1,0 +1,19 @@
+"""Minimizers of a callable that returns an Evaluation; they know no data."""
+
+from dlogreg.solvers.certificate import Certificate, Geometry
+from dlogreg.solvers.lbfgs import LBFGS
+from dlogreg.solvers.newton import Newton
+from dlogreg.solvers.solution import Point, Solution, Status
+from dlogreg.solvers.system import NewtonSystem, independent_columns
+
+__all__ = [
+    "LBFGS",
+    "Certificate",
+    "Geometry",
+    "Newton",
+    "NewtonSystem",
+    "Point",
+    "Solution",
+    "Status",
+    "independent_columns",
+]

@@ -1,0 +1,164 @@
+r"""A proven bound on the distance to the optimum, from one evaluation.
+
+Let F be the summed objective, g and H its gradient and Hessian at theta,
+d = -H^-1 g the Newton step and lambda = sqrt(g' H^-1 g). The logistic loss satisfies
+abs(l''') <= l'' in the linear predictor (Bach 2010, Electron. J. Stat. 4, 384-414;
+Sun and Tran-Dinh 2019, Math. Program. 178, 145-213), so a row's weight changes at
+most by the factor exp(abs(delta)) when its predictor moves by delta.
+
+With S >= max_i abs(x_i'd), every point theta + t d on the step has
+
+    abs(H_t - H) <= (exp(t S) - 1) H      (as quadratic forms; a ridge term cancels).
+
+1. Newton's step leaves the gradient g+ = integral of (H_t - H) d over t in [0, 1],
+   so  norm(g+)_{H^-1} <= lambda (exp(S) - 1 - S) / S.
+2. H+ >= exp(-S) H gives lambda+ <= exp(S/2) norm(g+)_{H^-1}, and with
+   kappa >= max_i sqrt(x_i' H^-1 x_i) also kappa+ <= exp(S/2) kappa.
+3. Let e lead from theta+ to the optimum and r = norm(e)_{H+}. On that line predictors
+   move by at most kappa+ r, so  lambda+ r >= -g+'e >= r^2 (1 - exp(-kappa+ r)) /
+   (kappa+ r), hence  r <= -log(1 - kappa+ lambda+) / kappa+  if kappa+ lambda+ < 1.
+
+abs(c'e) <= sqrt(c' H+^-1 c) r for every combination c, so r bounds the error of each
+coefficient in units of its own standard error. Standard errors are reported from H,
+not H+; in their units the bound is exp(S/2) r.
+
+S and kappa come from numbers that the first pass keeps, reach_j = max_i abs(z_ij) and
+radius = max_i norm(z_i):
+
+    S     = min(sum_j reach_j abs(d_j), radius norm(d), kappa lambda)
+    kappa = min(sum_j reach_j sqrt((H^-1)_jj), radius sqrt(largest eigenvalue of H^-1))
+
+That is the mathematics; sums in floating point carry rounding besides. Its size in the
+H^-1 norm is taken as 32 units of rounding of the sums of absolute values, independent
+between columns, and enters step 1 as an addition to norm(g+).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.solvers.system import NewtonSystem, largest_eigenvalue
+
+ROUNDING = 32 * 2.0**-53
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Geometry:
+    """How far rows reach, in the solver's coordinates; found by the survey."""
+
+    reach: FloatArray
+    """Largest abs(z_ij) over rows, shape (n_params,)."""
+    radius: float
+    """Largest norm of a row."""
+    column_squares: FloatArray
+    """sum_i s_i z_ij^2, shape (n_params,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Certificate:
+    """What is proven about one point and about the Newton step from it."""
+
+    decrement: float
+    """lambda, the distance to the optimum in standard errors to first order."""
+    step: FloatArray
+    """Newton's step d."""
+    step_reach: float
+    """S, a bound on the change of any row's linear predictor by the step."""
+    kappa: float
+    here: float
+    """Bound for the point itself, in standard errors; inf where nothing is proven."""
+    after: float
+    """Bound after the step."""
+    after_exact: float
+    """The same without the allowance for rounding."""
+    rounding: float
+
+    @property
+    def unproven(self) -> bool:
+        """Tell whether even the existence of a finite optimum is not proven."""
+        return not self.kappa * self.decrement < 0.9
+
+
+def certify(
+    evaluation: Evaluation, system: NewtonSystem, theta: FloatArray, geometry: Geometry
+) -> Certificate:
+    """Return the Newton step and the bounds before and after it."""
+    gradient, kept = evaluation.gradient, system.kept
+    step = -system.solve(gradient)
+    decrement = float(np.sqrt(max(0.0, -gradient @ step)))
+    inverse = system.inverse()
+    deviations = np.sqrt(np.diagonal(inverse))
+    reach = geometry.reach[kept]
+    kappa = min(
+        float(reach @ deviations),
+        geometry.radius * np.sqrt(largest_eigenvalue(inverse)),
+    )
+    step_reach = min(
+        float(geometry.reach @ np.abs(step)),
+        geometry.radius * float(np.linalg.norm(step)),
+        kappa * decrement,
+    )
+    rounding = _rounding(evaluation.loss, theta, geometry, deviations, kept)
+    if system.regularized:
+        kappa = np.inf
+    return Certificate(
+        decrement,
+        step,
+        step_reach,
+        kappa,
+        distance(kappa, decrement + rounding),
+        bound_after_step(decrement, step_reach, kappa, rounding),
+        bound_after_step(decrement, step_reach, kappa, 0.0),
+        rounding,
+    )
+
+
+def bound_after_step(
+    decrement: float, step_reach: float, kappa: float, rounding: float
+) -> float:
+    """Return the distance to the optimum after a full Newton step, from steps 1-3."""
+    if step_reach > 50:
+        return np.inf
+    growth = float(np.exp(step_reach / 2))
+    left = growth * (decrement * remainder(step_reach) + rounding)
+    return growth * distance(growth * kappa, left)
+
+
+def remainder(reach: float) -> float:
+    """Return (exp(S) - 1 - S) / S, or for small S a bound just above it."""
+    if reach < 1e-4:
+        return reach / 2 * (1 + reach)
+    return float((np.expm1(reach) - reach) / reach)
+
+
+def distance(kappa: float, decrement: float) -> float:
+    """Return -log(1 - kappa lambda) / kappa, or inf where kappa lambda >= 1."""
+    product = kappa * decrement
+    if not product < 1:
+        return np.inf
+    if product < 1e-12:
+        return decrement * (1 + product)
+    return float(-np.log1p(-product) / kappa)
+
+
+def _rounding(
+    loss: float,
+    theta: FloatArray,
+    geometry: Geometry,
+    deviations: FloatArray,
+    kept: FloatArray,
+) -> float:
+    """Return the rounding of the gradient in the H^-1 norm.
+
+    sum_i s_i abs(z_ij r_i) <= sqrt(sum_i s_i z_ij^2 * sum_i s_i r_i^2), and
+    r_i^2 <= l_i for the logistic loss. The rounding of a row's predictor is at most
+    that of sum_j abs(z_ij theta_j) and independent between rows.
+    """
+    sums = np.sqrt(geometry.column_squares[kept] * abs(loss))
+    of_sums = ROUNDING * float(np.linalg.norm(sums * deviations))
+    predictor = float(geometry.reach @ np.abs(theta))
+    of_predictors = ROUNDING / 8 * predictor * np.sqrt(len(kept))
+    return float(np.hypot(of_sums, of_predictors))

@@ -1,0 +1,128 @@
+"""Newton's method with the Hessian, a search along the step, and the certificate.
+
+An iteration evaluates the full step, which on acceptance is already the evaluation
+of the next iteration. Only where the step moves some row's linear predictor by more
+than 1 can the full step fail to decrease the objective (F(theta + d) <= F(theta)
+- lambda^2 (1 - (e^S - 1 - S)/S^2)); there the losses at shorter steps come from the
+same read, so a rejected step costs one pass whatever the number of halvings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.evaluation import FloatArray
+from dlogreg.solvers.certificate import Certificate, Geometry, certify
+from dlogreg.solvers.solution import Evaluate, Observe, Point, Solution, Status
+from dlogreg.solvers.system import NewtonSystem
+
+SUFFICIENT_DECREASE = 1e-4
+SHORTER_STEPS = (0.5, 0.25, 0.125, 0.03125)
+LINEAR_RATE = 0.4
+"""Along a separating direction the decrement falls by exp(-1/2) = 0.61 per step, while
+towards a finite optimum it ends up falling quadratically."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Newton:
+    """Minimize by Newton steps until the next one is certified to end within tol."""
+
+    tol: float
+    max_evaluations: int
+    geometry: Geometry
+    kept: npt.NDArray[np.intp]
+    """Columns that are not aliased; the others stay at zero."""
+
+    def minimize(self, evaluate: Evaluate, start: Point, observe: Observe) -> Solution:
+        """Start from an evaluated point; return the solution.
+
+        Ctrl-C during an evaluation returns the best point with its bound.
+        """
+        point, spent = start, 0
+        history: list[Certificate] = []
+        while True:
+            certificate = self.certify(point)
+            observe(certificate)
+            history.append(certificate)
+            status = self._verdict(history, spent)
+            if status is not None:
+                return _end(point, certificate, status, spent)
+            try:
+                point, cost = self._advance(evaluate, point, certificate)
+            except KeyboardInterrupt:
+                return _end(point, certificate, Status.INTERRUPTED, spent)
+            spent += cost
+
+    def certify(self, point: Point) -> Certificate:
+        """Return the Newton step and its bounds at an evaluated point."""
+        hessian = point.evaluation.hessian
+        assert hessian is not None
+        system = NewtonSystem.of(hessian, self.kept)
+        return certify(point.evaluation, system, point.theta, self.geometry)
+
+    def _verdict(self, history: list[Certificate], spent: int) -> Status | None:
+        last = history[-1]
+        if last.after_exact <= self.tol:
+            return Status.CONVERGED
+        if _growing_without_end(history):
+            return Status.SEPARATION_SUSPECTED
+        if len(history) > 2 and last.decrement <= 2 * last.rounding:
+            return Status.STALLED
+        if spent >= self.max_evaluations:
+            return Status.MAX_PASSES
+        return None
+
+    def _advance(
+        self, evaluate: Evaluate, point: Point, certificate: Certificate
+    ) -> tuple[Point, int]:
+        """Take the full step or, where that fails, the best shorter one."""
+        step, reach = certificate.step, certificate.step_reach
+        if reach <= 1:
+            theta = point.theta + step
+            return Point(theta, evaluate(theta)), 1
+        lengths = (*SHORTER_STEPS, float(np.log1p(reach) / reach))
+        theta = point.theta + step
+        back = tuple(length - 1 for length in lengths)
+        full = evaluate(theta, direction=step, step_lengths=back)
+        loss = point.evaluation.loss
+        least = SUFFICIENT_DECREASE * certificate.decrement**2
+        if full.loss <= loss - least:
+            return Point(theta, full), 1
+        assert full.trial_losses is not None
+        length = _best_length(lengths, full.trial_losses)
+        theta = point.theta + length * step
+        return Point(theta, evaluate(theta)), 2
+
+
+def _best_length(lengths: tuple[float, ...], losses: FloatArray) -> float:
+    """Return the length of least loss; the last one is sure to decrease it."""
+    finite = np.where(np.isfinite(losses), losses, np.inf)
+    best = int(np.argmin(finite))
+    return lengths[best] if np.isfinite(finite[best]) else lengths[-1]
+
+
+def _growing_without_end(history: list[Certificate]) -> bool:
+    """Tell whether the decrement is small and still falls only at a linear rate."""
+    if len(history) < 4:
+        return False
+    tail = history[-3:]
+    slow = all(
+        b.decrement > LINEAR_RATE * a.decrement
+        for a, b in zip(tail, tail[1:], strict=False)
+    )
+    return slow and tail[-1].decrement < 0.1 and tail[-1].unproven
+
+
+def _end(
+    point: Point, certificate: Certificate, status: Status, spent: int
+) -> Solution:
+    """Take the certified step; without a certificate stay at the evaluated point."""
+    separated = status is Status.SEPARATION_SUSPECTED
+    if np.isfinite(certificate.after) and not separated:
+        theta, bound = point.theta + certificate.step, certificate.after
+    else:
+        theta, bound = point.theta, np.inf if separated else certificate.here
+    return Solution(theta, point, status, bound, spent, certificate.step)

@@ -1,0 +1,76 @@
+"""How a minimization ended, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.solvers.certificate import Certificate
+
+
+class Status(Enum):
+    """How a fit ended; the value is the sentence shown to the user."""
+
+    CONVERGED = "converged: proven to be within tol standard errors of the optimum"
+    CONVERGED_UNCERTIFIED = (
+        "converged by the size of the gradient; without a Hessian there is no proof"
+    )
+    SEPARATED = (
+        "separated: the named columns predict the outcome perfectly, "
+        "so their coefficients have no finite optimum"
+    )
+    SEPARATION_SUSPECTED = (
+        "separation suspected: coefficients keep growing while the loss levels off"
+    )
+    MAX_PASSES = "stopped at max_passes before reaching tol"
+    STALLED = "stopped where rounding hides any further progress, before reaching tol"
+    INTERRUPTED = "interrupted: the best point so far"
+
+    @property
+    def converged(self) -> bool:
+        """Tell whether the optimum was reached."""
+        return self in (Status.CONVERGED, Status.CONVERGED_UNCERTIFIED)
+
+
+class Evaluate(Protocol):
+    """One pass: theta -> Evaluation, with losses along a direction if asked for."""
+
+    def __call__(
+        self,
+        theta: FloatArray,
+        order: int = 2,
+        direction: FloatArray | None = None,
+        step_lengths: tuple[float, ...] = (),
+    ) -> Evaluation:
+        """Evaluate at theta."""
+        ...
+
+
+Observe = Callable[[Certificate], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """A parameter vector and what a pass found there."""
+
+    theta: FloatArray
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solution:
+    """The end of a minimization."""
+
+    theta: FloatArray
+    """The answer: one Newton step beyond ``point`` where that step is certified."""
+    point: Point
+    """The last point that was evaluated."""
+    status: Status
+    error_bound: float
+    """Largest distance of theta from the optimum, in standard errors; inf: unknown."""
+    n_evaluations: int
+    step: FloatArray | None = None
+    """Newton's step at ``point``."""

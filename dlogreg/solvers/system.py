@@ -1,0 +1,132 @@
+"""The Newton system (H + penalty) d = -g over the columns that are not aliased."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, eigvalsh
+
+from dlogreg.evaluation import FloatArray
+
+ALIAS_TOLERANCE = 1e-10
+"""A column whose residual sum of squares, after the columns before it, falls below
+this share of its own is aliased (the square of R's 1e-7 in qr, rounded up for sums of
+products, which carry the square of the condition number)."""
+EXACT_EIGENVALUE_SIZE = 512
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewtonSystem:
+    """Cholesky factor of the Hessian, scaled to a unit diagonal, on kept columns."""
+
+    factor: FloatArray
+    unit: FloatArray
+    kept: npt.NDArray[np.intp]
+    n_params: int
+    regularized: bool
+    """The Hessian was singular to working precision and its diagonal was raised."""
+
+    @classmethod
+    def of(cls, hessian: FloatArray, kept: npt.NDArray[np.intp]) -> NewtonSystem:
+        """Factorise; raise the diagonal as far as a singular Hessian needs it."""
+        inside = hessian[np.ix_(kept, kept)]
+        diagonal = np.diagonal(inside)
+        floor = np.finfo(float).tiny
+        unit = 1.0 / np.sqrt(np.maximum(diagonal, floor))
+        scaled = inside * unit * unit[:, None]
+        for ridge in (0.0, *10.0 ** np.arange(-13, 1)):
+            try:
+                shifted = scaled + ridge * np.eye(len(kept)) if ridge else scaled
+                factor, _ = cho_factor(shifted, lower=True, check_finite=False)
+            except LinAlgError:
+                continue
+            return cls(factor, unit, kept, len(hessian), bool(ridge))
+        raise LinAlgError("the Hessian is not finite")
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        """Return H^-1 right, zero on aliased columns."""
+        full = np.zeros(self.n_params)
+        inside = right[self.kept] * self.unit
+        solved = cho_solve((self.factor, True), inside, check_finite=False)
+        full[self.kept] = self.unit * solved
+        return full
+
+    def inverse(self) -> FloatArray:
+        """Return H^-1 on the kept columns."""
+        eye = np.eye(len(self.kept))
+        inverse = cho_solve((self.factor, True), eye, check_finite=False)
+        inverse = 0.5 * (inverse + inverse.T)
+        return np.asarray(inverse * self.unit * self.unit[:, None])
+
+
+def largest_eigenvalue(matrix: FloatArray) -> float:
+    """Return the largest eigenvalue of a positive matrix, or a bound above it.
+
+    Beyond 512 columns the largest absolute row sum, which is never smaller.
+    """
+    if len(matrix) <= EXACT_EIGENVALUE_SIZE:
+        last = len(matrix) - 1
+        return float(eigvalsh(matrix, subset_by_index=(last, last))[0])
+    return float(np.abs(matrix).sum(axis=1).max())
+
+
+def independent_columns(
+    gram: FloatArray, constant: npt.NDArray[np.bool_], *, fit_intercept: bool
+) -> npt.NDArray[np.intp]:
+    """Return the columns that R would keep: in order, none aliased with those before.
+
+    Parameters
+    ----------
+    gram
+        Sums of products of the columns, the intercept's first, (n_params, n_params).
+    constant
+        Columns known to be aliased with the intercept, shape (n_params,).
+    fit_intercept
+        Whether the first column is the intercept; a column's residual is then compared
+        with its own centred sum of squares.
+    """
+    first = int(fit_intercept)
+    rest = gram[first:, first:]
+    if first:
+        rest = rest - np.outer(gram[0, 1:], gram[0, 1:]) / gram[0, 0]
+    candidates = np.flatnonzero(~constant[first:] & (np.diagonal(rest) > 0))
+    inside = rest[np.ix_(candidates, candidates)]
+    unit = 1.0 / np.sqrt(np.diagonal(inside))
+    scaled = inside * unit * unit[:, None]
+    if not _well_conditioned(scaled):
+        candidates = candidates[_sweep(scaled)]
+    return np.concatenate([np.arange(first), candidates + first])
+
+
+def _well_conditioned(scaled: FloatArray) -> bool:
+    """Tell whether every residual, the squared diagonal of the factor, is large."""
+    try:
+        residuals = np.diagonal(cholesky(scaled, lower=True)) ** 2
+    except LinAlgError:
+        return False
+    return bool(residuals.min(initial=1.0) > ALIAS_TOLERANCE)
+
+
+def _sweep(scaled: FloatArray) -> npt.NDArray[np.intp]:
+    """Cholesky in the order of columns, leaving out those without a residual."""
+    rest = scaled.copy()
+    kept = []
+    for j in range(len(rest)):
+        if rest[j, j] > ALIAS_TOLERANCE:
+            kept.append(j)
+            line = rest[j, j + 1 :] / np.sqrt(rest[j, j])
+            rest[j + 1 :, j + 1 :] -= np.outer(line, line)
+    return np.array(kept, dtype=np.intp)
+
+
+def combination(
+    gram: FloatArray, kept: npt.NDArray[np.intp], column: int
+) -> FloatArray:
+    """Return the least squares weights of the kept columns that give a column."""
+    before = kept[kept < column]
+    weights = np.zeros(len(gram))
+    inside = gram[np.ix_(before, before)]
+    weights[before] = np.linalg.lstsq(inside, gram[before, column], rcond=None)[0]
+    return weights

@@ -1,0 +1,47 @@
+"""Source: where the rows of X, y and the weights come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dlogreg.source.blocks import Blocks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Aligned rows of X, y and sample weights.
+
+    ``blocks`` loads X together with whatever lies in the same blocks; a field that
+    is cut in another way stands in ``vectors`` and is read along.
+    """
+
+    blocks: Blocks
+    vectors: Mapping[str, Blocks]
+    feature_names: tuple[str, ...]
+    dtype: np.dtype[Any]
+    """Type of X as it is loaded."""
+    in_memory: bool = False
+    """X lies in this process as an array."""
+    kind: str = "array"
+    """What the user gave, for plan and messages."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns of X."""
+        return len(self.feature_names)
+
+    @property
+    def n_rows(self) -> int | None:
+        """Number of rows; None if only a pass would tell."""
+        counts = self.blocks.row_counts
+        return None if counts is None else sum(counts)
+
+    @property
+    def largest_block(self) -> int | None:
+        """Rows of the largest block; None if only a pass would tell."""
+        counts = self.blocks.row_counts
+        return None if counts is None else max(counts, default=0)

@@ -1,0 +1,90 @@
+"""Centred and scaled coordinates, in which every solver works.
+
+theta holds the coefficients of the columns z_j = (x_j - mean_j) / scale_j; params
+those of the columns themselves. The linear predictor is the same in both:
+
+    eta = theta_0 + sum_j theta_j * (x_j - mean_j) / scale_j
+        = params_0 + sum_j params_j * x_j
+
+The data are centred slab by slab inside the kernel. Centring the finished sums
+instead loses all digits of a column whose mean is 1e8 standard deviations away
+from zero. Scaling loses none, so it is applied to the sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlogreg.evaluation import Evaluation, FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Standardization:
+    """The map between params and the coordinates of the solver."""
+
+    mean: FloatArray
+    """Shape (n_features,); zeros without an intercept."""
+    scale: FloatArray
+    """Shape (n_features,), positive."""
+    fit_intercept: bool
+
+    @classmethod
+    def from_moments(
+        cls, mean: FloatArray, variance: FloatArray, *, fit_intercept: bool
+    ) -> Standardization:
+        """Take means and variances as found in a few blocks, mending what is unfit."""
+        if not fit_intercept:
+            # Without an intercept the columns cannot be moved, only scaled: the
+            # natural unit of a column is then its root mean square.
+            variance = variance + mean**2
+            mean = np.zeros_like(mean)
+        mean = np.where(np.isfinite(mean), mean, 0.0)
+        scale = np.sqrt(variance)
+        usable = np.isfinite(scale) & (scale > 1e-150)
+        return cls(mean, np.where(usable, scale, 1.0), fit_intercept)
+
+    @property
+    def n_params(self) -> int:
+        """Number of coefficients, the intercept included."""
+        return len(self.scale) + self.fit_intercept
+
+    @property
+    def units(self) -> FloatArray:
+        """What a sum over centred columns is multiplied with, shape (n_params,)."""
+        return np.concatenate([np.ones(int(self.fit_intercept)), 1.0 / self.scale])
+
+    def centred(self, theta: FloatArray) -> FloatArray:
+        """Return the coefficients of the centred, unscaled columns."""
+        return theta * self.units
+
+    def scaled(self, sums: Evaluation) -> Evaluation:
+        """Return the kernel's sums in the coordinates of theta."""
+        unit, hessian = self.units, sums.hessian
+        if hessian is not None:
+            hessian = hessian * unit * unit[:, None]
+        return Evaluation(sums.loss, sums.gradient * unit, hessian, sums.trial_losses)
+
+    def to_params(self, theta: FloatArray) -> FloatArray:
+        """Return params, intercept first, for theta."""
+        params = self.centred(theta)
+        if self.fit_intercept:
+            params[0] -= params[1:] @ self.mean
+        return params
+
+    def to_theta(self, params: FloatArray) -> FloatArray:
+        """Return theta for params, intercept first."""
+        theta = params / self.units
+        if self.fit_intercept:
+            theta[0] += params[1:] @ self.mean
+        return theta
+
+    def covariance(self, cov_theta: FloatArray) -> FloatArray:
+        """Return the covariance of params, A C A', for that of theta."""
+        unit = self.units
+        cov = cov_theta * unit * unit[:, None]
+        if self.fit_intercept:
+            cov[0] -= self.mean @ cov[1:]
+            cov[:, 0] -= cov[:, 1:] @ self.mean
+        return cov
