@@ -55,20 +55,21 @@ def find_aliased(
     constant = (low == high) if first else (low == 0) & (high == 0)
     reasons = {
         names[j]: f"it is constant ({low[j]:g} in every row)"
-        for j in np.flatnonzero(constant)
+        for j in np.flatnonzero(constant).tolist()
     }
     if gram is None:
         return reasons
     masked = np.concatenate([np.zeros(first, dtype=bool), constant])
     kept = independent_columns(gram, masked, fit_intercept=bool(first))
-    for j in np.setdiff1d(np.flatnonzero(~masked), kept):
-        weights = combination(gram, kept, int(j))[first:] * std.scale[j - first]
+    for j in np.setdiff1d(np.flatnonzero(~masked), kept).tolist():
+        weights = combination(gram, kept, j)[first:] * std.scale[j - first]
         reasons[names[j - first]] = _reason(weights / std.scale, names)
     return {name: reasons[name] for name in names if name in reasons}
 
 
 def _reason(weights: FloatArray, names: Sequence[str]) -> str:
-    used = [j for j in np.argsort(-np.abs(weights)) if abs(weights[j]) > 1e-6]
+    order = np.argsort(-np.abs(weights)).tolist()
+    used = [j for j in order if abs(weights[j]) > 1e-6]
     if not used:
         return "it varies too little for its size; centre or rescale it"
     if len(used) > 4:
@@ -99,16 +100,17 @@ def find_separating(survey: Survey, names: Sequence[str]) -> dict[str, str]:
     """
     other, event = (survey.sums.groups[label] for label in survey.classes)
     low, high = survey.ranges
-    varies = low < high
-    if not survey.standardization.fit_intercept:
-        varies &= (low >= 0) | (high <= 0) | ((low < 0) & (high > 0))
-    upward = varies & (other.high <= event.low)
-    downward = varies & (event.high <= other.low)
-    if not survey.standardization.fit_intercept:
+    upward = other.high <= event.low
+    downward = event.high <= other.low
+    if survey.standardization.fit_intercept:
+        varies = low < high
+    else:  # the dividing value must then be zero
+        varies = (low < 0) | (high > 0)
         upward &= (other.high <= 0) & (event.low >= 0)
         downward &= (event.high <= 0) & (other.low >= 0)
+    upward, downward = upward & varies, downward & varies
     reasons = {}
-    for j in np.flatnonzero(upward | downward):
+    for j in np.flatnonzero(upward | downward).tolist():
         below, above = (
             (survey.classes[0], survey.classes[1])
             if upward[j]
@@ -151,4 +153,4 @@ def moving_columns(
     share = np.abs(step) * reach
     first = len(share) - len(names)
     large = np.flatnonzero(share[first:] >= 0.1 * share.max())
-    return {names[j]: "its coefficient keeps growing" for j in large}
+    return {names[j]: "its coefficient keeps growing" for j in large.tolist()}

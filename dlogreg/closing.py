@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 
 from dlogreg.checks import alias_message, moving_columns, separation_message
 from dlogreg.errors import CollinearityWarning, ConvergenceWarning, SeparationWarning
@@ -45,7 +46,7 @@ def close(problem: Problem, solution: Solution) -> Solution:
 
 
 def warn_about(problem: Problem, solution: Solution) -> tuple[Status, tuple[str, ...]]:
-    """Warn of what the user must know; return the final status and separated columns."""
+    """Warn of what the user must know; return the status and separated columns."""
     if problem.dropped:
         warnings.warn(alias_message(problem.dropped), CollinearityWarning, stacklevel=4)
     status, separating = solution.status, problem.separating
@@ -112,7 +113,7 @@ def _names(problem: Problem) -> tuple[str, ...]:
     return names
 
 
-def _aliased(problem: Problem) -> FloatArray:
+def _aliased(problem: Problem) -> npt.NDArray[np.bool_]:
     mask = np.ones(problem.n_params, dtype=bool)
     mask[problem.kept] = False
     return mask
@@ -134,7 +135,7 @@ def _loss(problem: Problem, solution: Solution) -> float:
 def _covariance(
     problem: Problem, solution: Solution
 ) -> tuple[FloatArray | None, float, str]:
-    """Return the covariance, the proven relative error of its roots, or why there is none."""
+    """Return the covariance and the proven error of its roots, or why there is none."""
     evaluation = solution.point.evaluation
     if problem.options.penalty:
         return (
@@ -179,5 +180,6 @@ def _relative_error(problem: Problem, solution: Solution) -> float:
     """Return exp(S/2) - 1, S the move of any linear predictor since the Hessian."""
     if solution.step is None:
         return float(np.nan)
-    reach = problem.geometry.reach @ np.abs(solution.theta - solution.point.theta)
+    move = np.abs(solution.theta - solution.point.theta)
+    reach = float(problem.geometry.reach @ move)
     return float(np.expm1(min(reach, 1400.0) / 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ class FitOptions:
     """Validated options of ``fit``; see there for their meaning."""
 
     classes: tuple[Label, ...] | None = None
-    penalty: PenaltyRule = PenaltyRule()
+    penalty: PenaltyRule = field(default_factory=PenaltyRule)
     fit_intercept: bool = True
     feature_names: tuple[str, ...] | None = None
     solver: str = "auto"

@@ -180,8 +180,7 @@ def label_masks(
     for _, mask in masks:
         rest &= ~mask
     if rest.any():
-        for label in _distinct(y[rest]):
-            masks.append((label, y == label))
+        masks += [(label, y == label) for label in _distinct(y[rest])]
     return [(label, mask) for label, mask in masks if mask.any()]
 
 

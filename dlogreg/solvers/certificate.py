@@ -35,9 +35,11 @@ between columns, and enters step 1 as an addition to norm(g+).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from dlogreg.evaluation import Evaluation, FloatArray
 from dlogreg.solvers.system import NewtonSystem, largest_eigenvalue
@@ -88,13 +90,13 @@ def certify(
     """Return the Newton step and the bounds before and after it."""
     gradient, kept = evaluation.gradient, system.kept
     step = -system.solve(gradient)
-    decrement = float(np.sqrt(max(0.0, -gradient @ step)))
+    decrement = math.sqrt(max(0.0, -float(gradient @ step)))
     inverse = system.inverse()
     deviations = np.sqrt(np.diagonal(inverse))
     reach = geometry.reach[kept]
     kappa = min(
         float(reach @ deviations),
-        geometry.radius * np.sqrt(largest_eigenvalue(inverse)),
+        geometry.radius * math.sqrt(largest_eigenvalue(inverse)),
     )
     step_reach = min(
         float(geometry.reach @ np.abs(step)),
@@ -149,7 +151,7 @@ def _rounding(
     theta: FloatArray,
     geometry: Geometry,
     deviations: FloatArray,
-    kept: FloatArray,
+    kept: npt.NDArray[np.intp],
 ) -> float:
     """Return the rounding of the gradient in the H^-1 norm.
 

@@ -10,6 +10,7 @@ same read, so a rejected step costs one pass whatever the number of halvings.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -110,8 +111,8 @@ def _growing_without_end(history: list[Certificate]) -> bool:
         return False
     tail = history[-3:]
     slow = all(
-        b.decrement > LINEAR_RATE * a.decrement
-        for a, b in zip(tail, tail[1:], strict=False)
+        after.decrement > LINEAR_RATE * before.decrement
+        for before, after in pairwise(tail)
     )
     return slow and tail[-1].decrement < 0.1 and tail[-1].unproven
 
