@@ -140,8 +140,8 @@ def separation_message(reasons: Mapping[str, str], *, proven: bool) -> str:
     more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
     verdict = "the data are separated" if proven else "the data look separated"
     return (
-        f"{verdict} ({shown}{more}): the named coefficients have no finite optimum, and "
-        "the values returned only show where the fit stopped; leave these columns out, "
+        f"{verdict} ({shown}{more}): the named coefficients have no finite optimum; "
+        "the values returned only show where the fit stopped. Leave these columns out, "
         "merge the level with another, or give a penalty, alpha > 0"
     )
 
