@@ -157,6 +157,16 @@ def active_client() -> Any:
     return client if hasattr(client, "scheduler_info") else None
 
 
+def local_scheduler() -> Any:
+    """Return the ``get`` that dask is configured to use; threads by default.
+
+    dask's own look-up imports distributed, which takes 0.2 s, even to find no client.
+    """
+    if dask.config.get("scheduler", None) is None:
+        return dask.threaded.get
+    return get_scheduler()
+
+
 def n_threads() -> int:
     """Return how many tasks can run at the same time."""
     client = active_client()
@@ -199,7 +209,7 @@ class Reduction:
         return node
 
     def _on_scheduler(self, kernel: Kernel) -> Node:
-        get = get_scheduler() or dask.threaded.get
+        get = local_scheduler()
         stop = threading.Event()
         same_process = get in (dask.threaded.get, dask.get)
         run = partial(self._local, stopped=stop.is_set) if same_process else _bare
@@ -272,7 +282,7 @@ def compute_shared(graph: dict[Any, Any], keys: Sequence[Any]) -> dict[Any, Any]
     if not keys:
         return {}
     client = active_client()
-    get = client.get if client is not None else get_scheduler() or dask.threaded.get
+    get = client.get if client is not None else local_scheduler()
     values = get(cull(graph, list(keys))[0], list(keys))
     pairs = zip(keys, values, strict=True)
     return {k: v for k, v in pairs if getattr(v, "nbytes", 0) <= SHARED_BYTES}
@@ -295,7 +305,7 @@ def count_rows(blocks: Blocks) -> tuple[int, ...]:
     else:
         keys = [("count_rows", i) for i in range(len(runs))]
         tasks = [(partial(_count, run, list(run.inputs)),) for run in runs]
-        get = get_scheduler() or dask.threaded.get
+        get = local_scheduler()
         counts = get(dict(zip(keys, tasks, strict=True)), keys)
     return tuple(n for part in counts for n in part)
 
