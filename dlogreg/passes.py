@@ -7,27 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from dlogreg.evaluation import PassRecord as PassRecord
 from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
 from dlogreg.reduction import Reduction
-
-
-@dataclass(frozen=True, slots=True)
-class PassRecord:
-    """What one pass over the data did and cost."""
-
-    number: int
-    """Position in the fit; the pilot, which reads a few blocks, is number 0."""
-    kind: str
-    """pilot, survey, loss_gradient_hessian, loss_gradient, ..."""
-    seconds: float
-    tally: Tally
-    loss: float | None = None
-    """Summed loss plus penalty at the point of the pass."""
-    error_bound: float | None = None
-    """Proven distance from the optimum, in standard errors, after the next step."""
-    decrement: float | None = None
-    """sqrt(g' H^-1 g), an estimate of the present distance, in standard errors."""
 
 
 class Progress(Protocol):
