@@ -195,8 +195,9 @@ def without_inference(data: Path):
 
 def read_only(data: Path):
     """The floor of every pass: decode all chunks and do nothing."""
-    import zarr  # noqa: F401 - imported before the clock starts
     from concurrent.futures import ThreadPoolExecutor
+
+    import zarr  # noqa: F401 - imported before the clock starts
 
     X, _ = load(data)
     step = X.chunks[0]

@@ -1,4 +1,4 @@
-"""Blocks that load nothing and a kernel that sums nothing: what a pass costs besides."""
+"""Blocks that load nothing, a kernel that sums nothing: what a pass costs besides."""
 
 from __future__ import annotations
 
