@@ -12,6 +12,7 @@ from scipy.special import chdtrc, ndtr, ndtri
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.labelled import LabelledVector
 from dlogreg.passes import PassRecord
+from dlogreg.prediction import LogitModel, label_array
 from dlogreg.solvers import Status
 
 
@@ -190,6 +191,40 @@ class LogitResults:
     def converged(self) -> bool:
         """Whether the optimum was reached."""
         return self.status.converged
+
+    def predict(self, X: Any) -> Any:
+        """Return the probability of the event, the last of ``classes``, of every row.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Any kind that ``fit`` takes. Columns of a dataframe are found by name, in
+            any order; other columns are left aside. Arrays go by position.
+
+        Returns
+        -------
+        array, shape (n_rows,)
+            Numpy for data in memory; for dask and Zarr a lazy dask array with the
+            same chunks of rows. A row with NaN has the probability NaN.
+        """
+        return self._model.probability(X)
+
+    def decision_function(self, X: Any) -> Any:
+        """Return the linear predictor, the log-odds of the event; X as ``predict``."""
+        return self._model.linear_predictor(X)
+
+    def classify(self, X: Any, threshold: float = 0.5) -> Any:
+        """Return the event where its probability is above the threshold; X as above.
+
+        The other rows get the other label; a row with NaN is an error.
+        """
+        return self._model.label(X, label_array(self.classes), threshold)
+
+    @property
+    def _model(self) -> LogitModel:
+        return LogitModel.of(
+            self.coefficients, self.feature_names, fit_intercept=self.fit_intercept
+        )
 
     @property
     def _n_estimated(self) -> int:

@@ -1,0 +1,258 @@
+"""Predictions row by row: at once for data in memory, lazily for Dask and Zarr.
+
+What is predicted from one block is plain numpy (``linear_predictor_rows``,
+``probability_rows``, ``label_rows``); the rest of this room lays it over blocks and
+never computes. Every block is read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from scipy.sparse import issparse
+from scipy.special import expit, log_expit, logit
+
+from dlogreg.errors import DataError
+from dlogreg.evaluation import FloatArray, Label
+from dlogreg.kernel import slab_rows
+from dlogreg.source.blocks import Array, frame_to_numpy
+from dlogreg.source.opening import kind_of
+from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chunks
+
+Finish = Callable[[FloatArray], Array]
+"""Makes the prediction of every row from its linear predictor."""
+
+
+def linear_predictor_rows(X: Any, slopes: FloatArray) -> FloatArray:
+    """Return ``X @ slopes`` of a numpy or pandas block in float64, shape (n_rows,).
+
+    It goes slab by slab, so that narrower types are never widened as a whole.
+    """
+    eta = np.empty(len(X))
+    length = slab_rows(max(1, len(slopes)))
+    for low in range(0, len(X), length):
+        cut = slice(low, low + length)
+        slab = frame_to_numpy(X.iloc[cut]) if hasattr(X, "iloc") else X[cut]
+        with np.errstate(invalid="ignore", over="ignore"):
+            np.matmul(slab.astype(np.float64, copy=False), slopes, out=eta[cut])
+    return eta
+
+
+def probability_rows(eta: FloatArray) -> FloatArray:
+    """Return the probability of the event for every linear predictor."""
+    return np.asarray(expit(eta))
+
+
+def class_probability_rows(eta: FloatArray) -> FloatArray:
+    """Return the probabilities of both classes, shape (n_rows, 2).
+
+    Each is computed by itself, so that small ones keep all their digits.
+    """
+    return np.column_stack([expit(-eta), expit(eta)])
+
+
+def class_log_probability_rows(eta: FloatArray) -> FloatArray:
+    """Return their logarithms, finite where the probabilities round to 0."""
+    return np.column_stack([log_expit(-eta), log_expit(eta)])
+
+
+def label_rows(eta: FloatArray, cut: float, labels: Array) -> Array:
+    """Return the second label where the linear predictor is above the cut."""
+    missing = np.flatnonzero(np.isnan(eta))
+    if len(missing):
+        raise DataError(
+            f"row {missing[0]} of a block of X (the first of {len(missing)} such rows) "
+            "has no label, because it holds NaN; remove or fill such rows"
+        )
+    return labels[(eta > cut).astype(np.intp)]
+
+
+def label_array(classes: Sequence[Label]) -> Array:
+    """Return labels as an array of their own type; of objects if kinds are mixed."""
+    array = np.array(classes)
+    if array.tolist() == list(classes):
+        return array
+    return np.array([*classes, None], dtype=object)[:-1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogitModel:
+    """What predictions need of a fit: coefficients and the names of the columns."""
+
+    intercept: float
+    slopes: FloatArray
+    """Shape (n_features,); zero for columns that were dropped as aliased."""
+    feature_names: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        coefficients: FloatArray,
+        feature_names: tuple[str, ...],
+        *,
+        fit_intercept: bool,
+    ) -> LogitModel:
+        """Take coefficients, intercept first; NaN (a dropped column) counts as 0."""
+        filled = np.where(np.isnan(coefficients), 0.0, coefficients)
+        first = int(fit_intercept)
+        return cls(float(filled[:first].sum()), filled[first:], feature_names)
+
+    def linear_predictor(self, X: Any) -> Any:
+        """Return intercept + X @ slopes, shape (n_rows,)."""
+        return predict_blocks(X, self, np.asarray, np.empty(0))
+
+    def probability(self, X: Any) -> Any:
+        """Return the probability of the event, shape (n_rows,)."""
+        return predict_blocks(X, self, probability_rows, np.empty(0))
+
+    def class_probability(self, X: Any) -> Any:
+        """Return the probabilities of both classes, shape (n_rows, 2)."""
+        return predict_blocks(X, self, class_probability_rows, np.empty((0, 2)))
+
+    def class_log_probability(self, X: Any) -> Any:
+        """Return their logarithms, shape (n_rows, 2)."""
+        return predict_blocks(X, self, class_log_probability_rows, np.empty((0, 2)))
+
+    def label(self, X: Any, labels: Array, threshold: float = 0.5) -> Any:
+        """Return the second label where its probability is above the threshold."""
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold must lie between 0 and 1, not {threshold}")
+        finish = partial(label_rows, cut=float(logit(threshold)), labels=labels)
+        return predict_blocks(X, self, finish, labels[:0])
+
+
+def predict_blocks(X: Any, model: LogitModel, finish: Finish, meta: Array) -> Any:
+    """Lay a prediction over the rows of X, whatever X is.
+
+    Parameters
+    ----------
+    X
+        Numpy array or memmap, anything numpy takes for an array, or pandas dataframe:
+        the result is a numpy array. Dask array of any chunking, dask dataframe, or
+        ``zarr.Array``: the result is a dask array with the same chunks of rows, and
+        nothing is computed. Columns of a dataframe are found by name.
+    model, finish
+        Coefficients, and what to make of the linear predictor of every row.
+    meta
+        An empty array of the type and number of dimensions of the result.
+    """
+    kind = kind_of(X)
+    block = partial(_predict_pieces, model, finish)
+    if kind in ("pandas", "dask dataframe"):
+        frame = match_columns(X, model.feature_names)
+        return (
+            block(frame) if kind == "pandas" else frame.map_partitions(block, meta=meta)
+        )
+    X = _checked_matrix(X, kind, len(model.slopes))
+    if kind == "dask":
+        return _over_chunks(X, block, meta)
+    if kind == "zarr":
+        return _over_store(X, block, meta)
+    return block(X)
+
+
+def _predict_pieces(model: LogitModel, finish: Finish, pieces: Any) -> Array:
+    """Predict one block of rows, given whole or as a list of its column chunks."""
+    pieces = pieces if isinstance(pieces, list) else [pieces]
+    n_features = sum(piece.shape[1] for piece in pieces)
+    if n_features != len(model.slopes):
+        raise DataError(_wrong_columns(n_features, len(model.slopes)))
+    eta, first = np.full(len(pieces[0]), model.intercept), 0
+    for piece in pieces:
+        last = first + piece.shape[1]
+        eta += linear_predictor_rows(piece, model.slopes[first:last])
+        first = last
+    return finish(eta)
+
+
+def _over_chunks(X: da.Array, block: Callable[[Any], Array], meta: Array) -> da.Array:
+    """Predict from a dask array; column chunks meet in the task, without a copy."""
+    classes = {"k": meta.shape[1]} if meta.ndim == 2 else {}
+    result: da.Array = da.blockwise(
+        block,
+        "ik" if classes else "i",
+        X,
+        "ij",
+        new_axes=classes,
+        concatenate=False,
+        dtype=meta.dtype,
+        meta=meta,
+        token="predict",
+    )
+    return result
+
+
+def _over_store(array: Any, block: Callable[[Any], Array], meta: Array) -> da.Array:
+    """Predict from a Zarr array; a task reads one row of its chunks (or shards)."""
+    check_chunks("X", array, complete=bool(array.attrs.get(COMPLETE_ATTRIBUTE, False)))
+    step, n_rows = (array.shards or array.chunks)[0], array.shape[0]
+    bounds = (*range(0, n_rows, step), n_rows) if n_rows else (0, 0)
+    rows = tuple(high - low for low, high in pairwise(bounds))
+    result: da.Array = da.map_blocks(
+        partial(_predict_stored, ZarrBlocks("X", array, bounds), block),
+        chunks=(rows, meta.shape[1:]) if meta.ndim == 2 else (rows,),
+        dtype=meta.dtype,
+        meta=meta,
+        token="predict",
+    )
+    return result
+
+
+def _predict_stored(
+    blocks: ZarrBlocks,
+    block: Callable[[Any], Array],
+    block_id: tuple[int, ...] | None = None,
+) -> Array:
+    assert block_id is not None
+    return block(blocks.open(())(block_id[0])["X"])
+
+
+def match_columns(frame: Any, names: Sequence[str]) -> Any:
+    """Return the named columns of a pandas or dask dataframe, in that order.
+
+    Other columns are left aside, as statsmodels does with a formula, so that a whole
+    table can be given. A column that is missing, ambiguous or not numeric is an error.
+    """
+    labels = {str(label): label for label in frame.columns}
+    missing = [name for name in names if name not in labels]
+    if missing:
+        listed = ", ".join(map(repr, missing[:5])) + ", ..." * (len(missing) > 5)
+        raise DataError(
+            f"X lacks {len(missing)} of the {len(names)} columns of the model: "
+            f"{listed}; add them, or give an array (X.to_numpy()) to go by position"
+        )
+    chosen = [labels[name] for name in names]
+    if chosen != list(frame.columns):
+        frame = frame[chosen]
+    if frame.shape[1] != len(names):
+        raise DataError("X has two columns of the same name; rename or drop one")
+    for name, dtype in zip(names, frame.dtypes, strict=True):
+        if getattr(dtype, "kind", "O") not in "fiub":
+            raise DataError(f"column {name!r} of X is not numeric (type {dtype})")
+    return frame
+
+
+def _checked_matrix(X: Any, kind: str, n_features: int) -> Any:
+    """Return X if it is a matrix of numbers with the columns of the model."""
+    if issparse(getattr(X, "_meta", X)):
+        raise TypeError("sparse X is not supported yet; give X.toarray()")
+    if kind == "numpy":
+        X = np.asarray(X)
+    if X.ndim != 2:
+        message = f"X must be 2-D, rows by columns, but has {X.ndim} dimension(s)"
+        raise DataError(f"{message}; reshape it, for example with X.reshape(-1, 1)")
+    if X.dtype.kind not in "fiub":
+        raise DataError(f"X has type {X.dtype}, but predictions need numbers")
+    if X.shape[1] != n_features:
+        raise DataError(_wrong_columns(X.shape[1], n_features))
+    return X
+
+
+def _wrong_columns(found: int, expected: int) -> str:
+    return f"X has {found} columns, but the model was fitted with {expected}"
