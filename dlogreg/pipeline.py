@@ -10,21 +10,18 @@ from dlogreg.checks import event_classes
 from dlogreg.closing import build_results, close
 from dlogreg.evaluation import Label
 from dlogreg.labels import resolve_class_weight
-from dlogreg.memory import check_memory, project_memory
+from dlogreg.layout import lay_out
+from dlogreg.memory import check_memory
 from dlogreg.options import FitOptions, check_options
-from dlogreg.partition import partition_rows, pick_blocks
+from dlogreg.partition import pick_blocks
 from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import pose
 from dlogreg.progress import progress_for
 from dlogreg.reduction import (
-    INLINE_BYTES,
-    TASKS_PER_THREAD,
     Reduction,
-    active_client,
     compute_shared,
     count_rows,
-    n_threads,
     single_threaded_blas,
 )
 from dlogreg.results import LogitResults
@@ -148,7 +145,10 @@ def fit_with(
     """Fit with options that are already checked; the faces share this."""
     source = open_source(X, y, sample_weight, options)
     options = replace(options, feature_names=source.feature_names)
-    passes = lay_out(source, options, progress_for(progress))
+    layout = lay_out(source, options)
+    check_memory(layout.memory, options.memory_limit, source)
+    reduction = Reduction(layout.partitions, layout.inline)
+    passes = Passes(reduction, progress_for(progress))
     try:
         with single_threaded_blas():
             weights = resolve_class_weight(options.class_weight, y, sample_weight)
@@ -172,22 +172,6 @@ def open_source(X: Any, y: Any, sample_weight: Any, options: FitOptions) -> Sour
         compute=compute_shared,
         count_rows=count_rows,
     )
-
-
-def lay_out(source: Source, options: FitOptions, progress: Progress) -> Passes:
-    """Cut the source into partitions and check the projected memory."""
-    n_params = source.n_features + options.fit_intercept
-    threads = n_threads()
-    order = 2 if options.solver_for(n_params) == "newton" else 1
-    memory = project_memory(source, n_params, order, threads)
-    check_memory(memory, options.memory_limit, source)
-    n_tasks = TASKS_PER_THREAD * threads
-    partitions = partition_rows(source, n_params, n_tasks)
-    small = source.in_memory and memory.block is not None
-    rows = source.n_rows or 0
-    size = rows * source.n_features * source.dtype.itemsize
-    inline = small and size <= INLINE_BYTES and active_client() is None
-    return Passes(Reduction(partitions, inline), progress)
 
 
 def _pilot(source: Source, passes: Passes, fit_intercept: bool) -> Standardization:

@@ -1,0 +1,47 @@
+"""How a source will be read: partitions, tasks, threads and the memory they need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlogreg.memory import ProjectedMemory, project_memory
+from dlogreg.options import FitOptions
+from dlogreg.partition import Partition, partition_rows
+from dlogreg.reduction import (
+    INLINE_BYTES,
+    TASKS_PER_THREAD,
+    active_client,
+    n_threads,
+)
+from dlogreg.source import Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """What is fixed before the first pass; ``fit`` follows it and ``plan`` shows it."""
+
+    source: Source
+    solver: str
+    n_threads: int
+    memory: ProjectedMemory
+    partitions: tuple[Partition, ...]
+    inline: bool
+    """The calling thread does the work: a scheduler would cost more than it saves."""
+
+    @property
+    def n_leaves(self) -> int:
+        """Number of sums that are added along the tree."""
+        return sum(len(partition.leaves) - 1 for partition in self.partitions)
+
+
+def lay_out(source: Source, options: FitOptions) -> Layout:
+    """Cut the source into partitions and project the memory; reads no data."""
+    n_params = source.n_features + options.fit_intercept
+    solver, threads = options.solver_for(n_params), n_threads()
+    order = 2 if solver == "newton" else 1
+    memory = project_memory(source, n_params, order, threads)
+    partitions = partition_rows(source, n_params, TASKS_PER_THREAD * threads)
+    small = source.in_memory and memory.block is not None
+    size = (source.n_rows or 0) * source.n_features * source.dtype.itemsize
+    inline = small and size <= INLINE_BYTES and active_client() is None
+    return Layout(source, solver, threads, memory, partitions, inline)
