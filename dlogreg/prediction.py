@@ -83,25 +83,29 @@ def label_array(classes: Sequence[Label]) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogitModel:
-    """What predictions need of a fit: coefficients and the names of the columns."""
+    """What predictions need of a fit: coefficients, names of columns, and labels."""
 
     intercept: float
     slopes: FloatArray
     """Shape (n_features,); zero for columns that were dropped as aliased."""
     feature_names: tuple[str, ...]
+    labels: Array
+    """The other label and the event."""
 
     @classmethod
     def of(
         cls,
         coefficients: FloatArray,
         feature_names: tuple[str, ...],
+        classes: Sequence[Label],
         *,
         fit_intercept: bool,
     ) -> LogitModel:
         """Take coefficients, intercept first; NaN (a dropped column) counts as 0."""
         filled = np.where(np.isnan(coefficients), 0.0, coefficients)
         first = int(fit_intercept)
-        return cls(float(filled[:first].sum()), filled[first:], feature_names)
+        intercept = float(filled[:first].sum())
+        return cls(intercept, filled[first:], feature_names, label_array(classes))
 
     def linear_predictor(self, X: Any) -> Any:
         """Return intercept + X @ slopes, shape (n_rows,)."""
@@ -119,12 +123,12 @@ class LogitModel:
         """Return their logarithms, shape (n_rows, 2)."""
         return predict_blocks(X, self, class_log_probability_rows, np.empty((0, 2)))
 
-    def label(self, X: Any, labels: Array, threshold: float = 0.5) -> Any:
-        """Return the second label where its probability is above the threshold."""
+    def label(self, X: Any, threshold: float = 0.5) -> Any:
+        """Return the event where its probability is above the threshold."""
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold must lie between 0 and 1, not {threshold}")
-        finish = partial(label_rows, cut=float(logit(threshold)), labels=labels)
-        return predict_blocks(X, self, finish, labels[:0])
+        finish = partial(label_rows, cut=float(logit(threshold)), labels=self.labels)
+        return predict_blocks(X, self, finish, self.labels[:0])
 
 
 def predict_blocks(X: Any, model: LogitModel, finish: Finish, meta: Array) -> Any:
