@@ -1,0 +1,335 @@
+"""LogisticRegression: scikit-learn's face of the same fit.
+
+scikit-learn's words and attributes live here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
+from sklearn.utils import compute_class_weight
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from dlogreg.accuracy import accuracy
+from dlogreg.errors import ConvergenceWarning, DataError
+from dlogreg.evaluation import FloatArray
+from dlogreg.options import check_options
+from dlogreg.penalty import PenaltyRule
+from dlogreg.pipeline import fit_with
+from dlogreg.prediction import LogitModel, label_array
+from dlogreg.results import LogitResults
+from dlogreg.sklearn_parameters import SOLVERS, in_sklearn_words, refuse_parameters
+from dlogreg.source.opening import kind_of
+
+ONE_CLASS = "y needs samples of at least 2 classes, but it contains only one class"
+
+
+class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    r"""Binary logistic regression with scikit-learn's parameters and coefficients.
+
+    It minimizes ``C * sum_i s_i log(1 + exp(-m_i)) + |coef|^2 / 2`` as scikit-learn
+    does, over data of any size: besides what scikit-learn takes, ``X`` may be a dask
+    array or dataframe, a ``zarr.Array`` or a memmap, which are read in passes and never
+    held in memory. Predictions for Dask and Zarr are then lazy. Standard errors are
+    the business of :func:`dlogreg.fit`.
+
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the ridge penalty; ``np.inf`` for none.
+    l1_ratio : float
+        Only 0, ridge.
+    tol : float
+        Largest allowed distance of any coefficient from the exact optimum, in units of
+        its own *standard error* (scikit-learn: size of the gradient).
+    fit_intercept : bool
+        Whether the model has an intercept, which is never penalised.
+    class_weight : dict, "balanced" or None
+        Multiplies the weights of the rows of a class. "balanced" gives all classes
+        the same sum of weights.
+    random_state : int, RandomState instance or None
+        Accepted as in scikit-learn, where these solvers do not use it either: the
+        result does not depend on chance.
+    solver : {"auto", "newton-cholesky", "lbfgs"}
+        "auto" takes Newton's method up to 2,000 coefficients and L-BFGS beyond, where
+        nothing can be proven about the distance to the optimum.
+    max_iter : int
+        Most passes over the data, at least 1.
+    verbose : int
+        Show a line for every pass if positive.
+    warm_start : bool
+        Start from the coefficients of the fit before; costs one pass.
+    penalty, dual, intercept_scaling, n_jobs
+        Only scikit-learn's defaults; everything else is refused with the alternative.
+
+    Attributes
+    ----------
+    classes_ : array, shape (2,)
+        The labels; the probability of the last one is modelled.
+    coef_ : array, shape (1, n_features)
+        Coefficients; 0 for columns that were dropped as aliased (only without penalty).
+    intercept_ : array, shape (1,)
+        The intercept, or 0.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : array of str, shape (n_features,)
+        Their names, if all of them were strings.
+    n_iter_ : array of int, shape (1,)
+        Number of passes over the data.
+    error_bound_ : float
+        Proven distance of the coefficients from the optimum, in standard errors; NaN
+        where nothing is proven (L-BFGS), infinite for separated data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlogreg import LogisticRegression
+    >>> X = np.arange(8.0)[:, None]
+    >>> clf = LogisticRegression().fit(X, [0, 0, 1, 0, 1, 0, 1, 1])
+    >>> clf.coef_.round(4), clf.predict([[0.0], [7.0]])
+    (array([[0.5036]]), array([0, 1]))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "C": [Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "fit_intercept": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "random_state": ["random_state"],
+        "solver": [str],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "penalty": "no_validation",
+        "dual": "no_validation",
+        "intercept_scaling": "no_validation",
+        "n_jobs": "no_validation",
+    }
+
+    def __init__(
+        self,
+        penalty: Any = "deprecated",
+        *,
+        C: float = 1.0,
+        l1_ratio: float = 0.0,
+        dual: bool = False,
+        tol: float = 1e-8,
+        fit_intercept: bool = True,
+        intercept_scaling: float = 1,
+        class_weight: Mapping[Any, float] | str | None = None,
+        random_state: Any = None,
+        solver: str = "auto",
+        max_iter: int = 100,
+        verbose: int = 0,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.penalty = penalty
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.dual = dual
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the model; every pass reads X once.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            What scikit-learn takes, memmap, dask array or dataframe, ``zarr.Array``.
+        y : array, shape (n_rows,)
+            Two labels, of any type and any of these kinds.
+        sample_weight : array, shape (n_rows,), optional
+            Weights of the rows; 0 leaves a row out.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        refuse_parameters(self.get_params(deep=False))
+        if is_out_of_core(X):
+            validate_data(self, _header(X), y, skip_check_array=True)
+            results = self._fit(X, y, sample_weight, self.class_weight)
+            self.classes_ = label_array(results.classes)
+        else:
+            X, event, classes, weights = self._encode(X, y, sample_weight)
+            results = self._fit(X, event, *weights)
+            self.classes_ = classes
+        self._take(results)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return the likelier label of every row; lazy for Dask and Zarr."""
+        model, X = self._model_and_rows(X)
+        return model.label(X)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probabilities of ``classes_``, shape (n_rows, 2)."""
+        model, X = self._model_and_rows(X)
+        return model.class_probability(X)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the logarithms of the probabilities, shape (n_rows, 2)."""
+        model, X = self._model_and_rows(X)
+        return model.class_log_probability(X)
+
+    def decision_function(self, X: Any) -> Any:
+        """Return the linear predictor, the log-odds of ``classes_[1]``."""
+        model, X = self._model_and_rows(X)
+        return model.linear_predictor(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of rows that are predicted right, always a number.
+
+        Data that are not in memory are read once.
+        """
+        if not is_out_of_core(X):
+            return float(super().score(X, y, sample_weight))
+        model, X = self._model_and_rows(X)
+        return accuracy(model, X, y, sample_weight)
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that there are two classes, and no sparse input."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def _encode(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Any, Any, Any, tuple[Any, Any]]:
+        """Return X, where y is the event, the labels, and row and class weights."""
+        X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
+        check_classification_targets(y)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        classes, event = np.unique(y, return_inverse=True)
+        if len(classes) > 2:
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is "
+                f"{type_of_target(y)}, with {len(classes)} classes; model one against "
+                "the rest with sklearn.multiclass.OneVsRestClassifier"
+            )
+        class_weight = self._class_weight(classes, y, event, sample_weight)
+        return X, event.astype(bool), classes, (sample_weight, class_weight)
+
+    def _class_weight(
+        self, classes: Any, y: Any, event: Any, sample_weight: Any
+    ) -> dict[bool, float] | None:
+        """Return the class weights of scikit-learn, unless a class weighs nothing."""
+        used = event if sample_weight is None else event[sample_weight > 0]
+        counts = np.bincount(used, minlength=len(classes))
+        if np.count_nonzero(counts) == 1:
+            label = classes.tolist()[int(counts.argmax())]
+            raise ValueError(f"{ONE_CLASS}: {label!r}")
+        if self.class_weight is None or not counts.any():
+            return None
+        weight = compute_class_weight(
+            self.class_weight, classes=classes, y=y, sample_weight=sample_weight
+        )
+        if not (np.isfinite(weight).all() and (weight > 0).all()):
+            raise ValueError(
+                f"class_weight must be finite and positive, not {self.class_weight!r}; "
+                "to leave rows out give them sample_weight 0"
+            )
+        return dict(zip((False, True), weight.tolist(), strict=True))
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, class_weight: Any
+    ) -> LogitResults:
+        """Run the fit; say what it has to say in scikit-learn's words."""
+        options = check_options(
+            classes=None,
+            penalty=PenaltyRule(float(1 / self.C), per="sum"),
+            fit_intercept=self.fit_intercept,
+            feature_names=getattr(self, "feature_names_in_", None),
+            solver=SOLVERS[self.solver],
+            tol=self.tol,
+            max_passes=self.max_iter,
+            start=self._start(),
+            inference=False,
+            memory_limit=None,
+            class_weight=class_weight,
+        )
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            try:
+                results = fit_with(X, y, sample_weight, options, self.verbose > 0)
+            except DataError as error:
+                raise DataError(in_sklearn_words(error)) from error
+        for warning in caught:
+            category = warning.category
+            if category is ConvergenceWarning:
+                category = SklearnConvergenceWarning
+            warnings.warn(in_sklearn_words(warning.message), category, stacklevel=3)
+        return results
+
+    def _start(self) -> FloatArray | None:
+        """Return the coefficients of the fit before, if they are wanted."""
+        if not (self.warm_start and hasattr(self, "coef_")):
+            return None
+        if self.coef_.shape != (1, self.n_features_in_):
+            raise ValueError(
+                f"warm_start=True, but coef_ has shape {self.coef_.shape} and X has "
+                f"{self.n_features_in_} columns; set warm_start=False"
+            )
+        intercept = self.intercept_ if self.fit_intercept else self.intercept_[:0]
+        return np.concatenate([intercept, self.coef_[0]])
+
+    def _take(self, results: LogitResults) -> None:
+        """Set the attributes that scikit-learn promises."""
+        params = np.array(results.params)
+        params[np.isnan(params)] = 0.0
+        first = int(self.fit_intercept)
+        self.coef_ = params[None, first:]
+        self.intercept_ = params[:1].copy() if self.fit_intercept else np.zeros(1)
+        self.n_iter_ = np.array([results.n_passes], dtype=np.int32)
+        self.error_bound_ = results.error_bound
+
+    def _model_and_rows(self, X: Any) -> tuple[LogitModel, Any]:
+        """Return what predicts, and X once scikit-learn's rules are kept."""
+        check_is_fitted(self)
+        names: tuple[str, ...] = ()
+        if is_out_of_core(X):
+            validate_data(self, _header(X), reset=False, skip_check_array=True)
+            names = tuple(map(str, getattr(X, "columns", ())))
+        else:
+            X = validate_data(self, X, reset=False, dtype="numeric")
+        intercept = float(self.intercept_[0])
+        return LogitModel(intercept, self.coef_[0], names, self.classes_), X
+
+
+def is_out_of_core(X: Any) -> bool:
+    """Tell whether X is read in passes, rather than being an array in memory."""
+    return kind_of(X) not in ("numpy", "pandas") or isinstance(X, np.memmap)
+
+
+def _header(X: Any) -> Any:
+    """Return what scikit-learn may look at: names and shape, but no rows."""
+    meta = getattr(X, "_meta", None)
+    if issparse(meta):
+        raise TypeError("sparse X is not supported yet; use X.map_blocks(np.asarray)")
+    return X if kind_of(X) != "dask dataframe" else meta
