@@ -51,7 +51,13 @@ class Problem:
 
     def newton(self, max_evaluations: int) -> Newton:
         """Return Newton's method for this problem."""
-        return Newton(self.options.tol, max_evaluations, self.geometry, self.kept)
+        return Newton(
+            self.options.tol,
+            max_evaluations,
+            self.geometry,
+            self.kept,
+            finite=bool(self.options.penalty),
+        )
 
     def null_point(self) -> Point:
         """Return the model without columns, evaluated by the survey."""

@@ -36,6 +36,8 @@ class Newton:
     geometry: Geometry
     kept: npt.NDArray[np.intp]
     """Columns that are not aliased; the others stay at zero."""
+    finite: bool = False
+    """A finite optimum is known to exist, because every slope is penalised."""
 
     def minimize(self, evaluate: Evaluate, start: Point, observe: Observe) -> Solution:
         """Start from an evaluated point; return the solution.
@@ -68,7 +70,7 @@ class Newton:
         last = history[-1]
         if last.after_exact <= self.tol:
             return Status.CONVERGED
-        if _growing_without_end(history):
+        if not self.finite and _growing_without_end(history):
             return Status.SEPARATION_SUSPECTED
         if len(history) > 2 and last.decrement <= 2 * last.rounding:
             return Status.STALLED
