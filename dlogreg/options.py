@@ -62,8 +62,9 @@ def check_options(
         raise ValueError(f"alpha must be finite and not negative, not {penalty.alpha}")
     if not (np.isfinite(tol) and tol > 0):
         raise ValueError(f"tol must be positive (in standard errors), not {tol}")
-    if int(max_passes) < 2:
-        raise ValueError(f"max_passes must be at least 2, not {max_passes}")
+    least = 1 + bool(inference)
+    if int(max_passes) < least:
+        raise ValueError(f"max_passes must be at least {least}, not {max_passes}")
     if classes is not None and len(classes) != 2:
         raise ValueError(f"classes must be two labels, (other, event), not {classes!r}")
     return FitOptions(
