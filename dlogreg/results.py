@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import chdtrc, ndtr, ndtri
 
-from dlogreg.evaluation import FloatArray, Label
+from dlogreg.display import Summary, describe, summarize
+from dlogreg.evaluation import FloatArray, Label, PassRecord
 from dlogreg.labelled import LabelledVector
-from dlogreg.passes import PassRecord
-from dlogreg.prediction import LogitModel, label_array
 from dlogreg.solvers import Status
+from dlogreg.storage import read_model, write_model
+
+if TYPE_CHECKING:
+    from dlogreg.prediction import LogitModel
 
 
 class InferenceError(ValueError):
     """Standard errors were not computed, or would not mean what they say."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LogitResults:
     """Coefficients, their standard errors, and what the fit cost.
 
@@ -67,13 +72,69 @@ class LogitResults:
     dropped: Mapping[str, str] = field(default_factory=dict)
     """Aliased columns, with the reason."""
     why_no_inference: str = ""
+    """Reason why there is no covariance; empty if there is one."""
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only, and the covariance symmetric to the last bit."""
+        coefficients = np.array(self.coefficients, dtype=np.float64)
+        coefficients.flags.writeable = False
+        object.__setattr__(self, "coefficients", coefficients)
+        if self.covariance is not None:
+            covariance = np.tril(self.covariance)
+            covariance += np.tril(self.covariance, -1).T
+            covariance.flags.writeable = False
+            object.__setattr__(self, "covariance", covariance)
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return describe(self)
+
+    def _repr_html_(self) -> str:
+        """Return the summary, as a notebook shows it."""
+        return self.summary()._repr_html_()
+
+    def summary(self, alpha: float = 0.05) -> Summary:
+        """Return the fit as a table: ``print`` it, or end a notebook's cell with it.
+
+        Parameters
+        ----------
+        alpha : float
+            Level of the intervals of the odds ratios is 1 - alpha.
+
+        Returns
+        -------
+        Summary
+            Text by ``str``, HTML in a notebook.
+        """
+        _check_level(alpha)
+        return summarize(self, alpha)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the results to a JSON file, which ``dlogreg.load`` reads.
+
+        The file appears whole or not at all, and only its owner may read it.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write; its directory must exist.
+        overwrite : bool
+            Replace a file that exists, instead of raising FileExistsError.
+        """
+        write_model(self, path, overwrite=overwrite)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all coefficients, ``const`` first."""
-        return (
-            ("const", *self.feature_names) if self.fit_intercept else self.feature_names
-        )
+        """Names of all coefficients, ``const`` first.
+
+        The intercept is ``(const)`` where a column is itself named ``const``.
+        """
+        if not self.fit_intercept:
+            return self.feature_names
+        intercept = "const"
+        while intercept in self.feature_names:
+            intercept = f"({intercept})"
+        return (intercept, *self.feature_names)
 
     @property
     def params(self) -> LabelledVector:
@@ -114,9 +175,8 @@ class LogitResults:
 
     def conf_int(self, alpha: float = 0.05) -> FloatArray:
         """Return Wald intervals at level 1 - alpha, shape (n_params, 2)."""
-        if not 0 < alpha < 1:
-            raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
-        half = ndtri(1 - alpha / 2) * np.asarray(self.bse)
+        _check_level(alpha)
+        half = -ndtri(alpha / 2) * np.asarray(self.bse)
         return np.column_stack([self.coefficients - half, self.coefficients + half])
 
     def odds_ratios(self, alpha: float = 0.05) -> FloatArray:
@@ -125,17 +185,19 @@ class LogitResults:
         Columns: odds ratio, lower and upper end. Without standard errors the ends
         are NaN.
         """
+        _check_level(alpha)
         if self.covariance is None:
             ends = np.full((len(self.coefficients), 2), np.nan)
         else:
             ends = self.conf_int(alpha)
+        logs = np.column_stack([self.coefficients, ends])
         with np.errstate(over="ignore"):
-            return np.exp(np.column_stack([self.coefficients, ends]))
+            return np.asarray(np.exp(logs))
 
     @property
     def df_model(self) -> int:
         """Number of estimated coefficients without the intercept."""
-        return int(np.isfinite(self.coefficients).sum()) - int(self.fit_intercept)
+        return len(self.feature_names) - len(self.dropped)
 
     @property
     def df_resid(self) -> float:
@@ -159,12 +221,40 @@ class LogitResults:
 
     @property
     def llr_pvalue(self) -> float:
-        """Its p-value, from chi-squared with ``df_model`` degrees of freedom."""
+        """Its p-value, from chi-squared with ``df_model`` degrees of freedom.
+
+        NaN where no column is left to test. Raises InferenceError where the statistic
+        has no such distribution: with a penalty, and without an intercept, because the
+        null model has one.
+        """
+        if self.why_no_llr_test:
+            raise InferenceError(self.why_no_llr_test)
+        if self.df_model == 0:
+            return float(np.nan)
         return float(chdtrc(self.df_model, max(0.0, self.llr)))
 
     @property
+    def why_no_llr_test(self) -> str:
+        """Reason why ``llr`` has no p-value; empty if it has one."""
+        if self.alpha > 0:
+            return (
+                "the likelihood ratio of a penalised fit is not chi-squared; fit with "
+                "alpha=0 for a test"
+            )
+        if not self.fit_intercept:
+            return (
+                "the null model has an intercept and this model has none, so that "
+                "neither contains the other"
+            )
+        return ""
+
+    @property
     def prsquared(self) -> float:
-        """McFadden's pseudo-R2, 1 - llf / llnull."""
+        """McFadden's pseudo-R2, 1 - llf / llnull.
+
+        The null model has an intercept even where the model has none, so that it can
+        be negative.
+        """
         return 1 - self.llf / self.llnull
 
     @property
@@ -179,13 +269,17 @@ class LogitResults:
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion, 2 (df_model + 1) - 2 llf."""
-        return 2 * self._n_estimated - 2 * self.llf
+        """Akaike's criterion, 2 n_estimated - 2 llf; NaN with a penalty.
+
+        The number of estimated coefficients includes the intercept. A penalty leaves
+        them fewer degrees of freedom than their number.
+        """
+        return self._criterion(2.0)
 
     @property
     def bic(self) -> float:
-        """Schwarz' criterion, log(nobs) (df_model + 1) - 2 llf."""
-        return float(np.log(self.nobs)) * self._n_estimated - 2 * self.llf
+        """Schwarz' criterion, log(nobs) n_estimated - 2 llf; NaN with a penalty."""
+        return self._criterion(float(np.log(self.nobs)))
 
     @property
     def converged(self) -> bool:
@@ -218,17 +312,52 @@ class LogitResults:
 
         The other rows get the other label; a row with NaN is an error.
         """
-        return self._model.label(X, label_array(self.classes), threshold)
+        return self._model.label(X, threshold)
 
     @property
     def _model(self) -> LogitModel:
-        return LogitModel.of(
-            self.coefficients, self.feature_names, fit_intercept=self.fit_intercept
+        # Loaded on first use, because Dask and Zarr come with it: a saved model's
+        # summary must not wait half a second for them.
+        model: type[LogitModel] = import_module("dlogreg.prediction").LogitModel
+        return model.of(
+            self.coefficients,
+            self.feature_names,
+            self.classes,
+            fit_intercept=self.fit_intercept,
         )
 
-    @property
-    def _n_estimated(self) -> int:
-        return self.df_model + int(self.fit_intercept)
+    def _criterion(self, price: float) -> float:
+        """Return -2 llf plus a price per estimated coefficient."""
+        n_estimated = self.df_model + int(self.fit_intercept)
+        return float(np.nan) if self.alpha > 0 else price * n_estimated - 2 * self.llf
 
     def _labelled(self, values: Any) -> LabelledVector:
         return LabelledVector.of(np.asarray(values, dtype=float), self.names)
+
+
+def load(path: str | os.PathLike[str]) -> LogitResults:
+    """Return the results that ``LogitResults.save`` wrote.
+
+    Nothing is executed: the file is JSON, and every entry of it is checked.
+
+    Parameters
+    ----------
+    path : str or path
+        File to read.
+
+    Returns
+    -------
+    LogitResults
+        Equal to those saved, to the last bit.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a model saved by dlogreg; the message says what is wrong.
+    """
+    return LogitResults(**read_model(path))
+
+
+def _check_level(alpha: float) -> None:
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")

@@ -1,0 +1,223 @@
+"""What a summary says, before it is laid out as text or as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlogreg.display import html, text
+from dlogreg.display.numerals import (
+    MISSING,
+    count,
+    criterion,
+    data_size,
+    elided,
+    p_value,
+    printable,
+    ratio,
+    significant,
+    statistic,
+    upper_bound,
+)
+from dlogreg.evaluation import Label
+
+if TYPE_CHECKING:
+    from dlogreg.results import LogitResults
+
+MAX_ROWS = 1000
+"""A table of more coefficients shows the first and the last half of so many."""
+MAX_LABEL = 24
+SEPARATED_MARK = " (!)"
+SEPARATED_NOTE = (
+    "(!) no finite optimum: this column separates the classes; its coefficient only "
+    "shows where the fit stopped"
+)
+
+Facts = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CoefficientRow:
+    """A line of the table: cells, or a remark in their place."""
+
+    name: str
+    cells: tuple[str, ...] = ()
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Summary:
+    """A fitted model as text (``print``) and as HTML (in a notebook)."""
+
+    title: str
+    model: Facts
+    """Left half of the header: data and computation."""
+    quality: Facts
+    """Right half of the header: likelihood and criteria."""
+    status: str
+    columns: tuple[str, ...]
+    rows: tuple[CoefficientRow, ...]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return the summary as text."""
+        return text.render(self)
+
+    def __repr__(self) -> str:
+        """Return the same, so that a terminal shows it."""
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """Return the summary as a fragment of HTML."""
+        return html.render(self)
+
+
+def describe(results: LogitResults) -> str:
+    """Return one line about a fitted model."""
+    known = np.isfinite(results.error_bound)
+    bound = f"within {upper_bound(results.error_bound)} standard errors, "
+    return (
+        f"<LogitResults: {len(results.names)} coefficients, "
+        f"event {_label(results.classes[-1])}, {count(results.n_rows)} rows, "
+        f"log-likelihood {criterion(results.llf)}, "
+        f"{results.status.value.split(':')[0]}, "
+        f"{bound if known else ''}{results.n_passes} passes>"
+    )
+
+
+def summarize(results: LogitResults, alpha: float) -> Summary:
+    """Return what there is to say about a fitted model."""
+    method = "maximum likelihood"
+    if results.alpha:
+        method = f"ridge penalty, alpha = {results.alpha:.6g} on the mean loss"
+    return Summary(
+        title=f"Logistic regression, {method}",
+        model=_model(results),
+        quality=_quality(results),
+        status=results.status.value,
+        columns=_columns(results, alpha),
+        rows=tuple(_shortened(list(_rows(results, alpha)))),
+        notes=tuple(_notes(results, alpha)),
+    )
+
+
+def _model(results: LogitResults) -> Facts:
+    *others, event = results.classes
+    counts = results.class_counts
+    facts = [("Event modeled", f"{_label(event)} ({count(counts[event])} rows)")]
+    facts += [
+        ("Other class", f"{_label(label)} ({count(counts[label])} rows)")
+        for label in others
+    ]
+    facts.append(("Rows", count(results.n_rows)))
+    if results.nobs != results.n_rows:
+        facts.append(("Sum of weights", count(results.nobs)))
+    return (
+        *facts,
+        ("Df model", count(results.df_model)),
+        ("Df residuals", count(results.df_resid)),
+        ("Solver", results.solver),
+        ("Passes over the data", count(results.n_passes)),
+        ("Data read", data_size(results.bytes_read)),
+        ("Peak memory", data_size(results.peak_memory)),
+    )
+
+
+def _quality(results: LogitResults) -> Facts:
+    testable = not results.why_no_llr_test
+    facts = (
+        ("Log-likelihood", criterion(results.llf)),
+        ("Null log-likelihood", criterion(results.llnull)),
+        ("McFadden pseudo-R2", significant(results.prsquared, 4)),
+        ("LLR p-value", p_value(results.llr_pvalue) if testable else MISSING),
+        ("AIC", criterion(results.aic)),
+        ("BIC", criterion(results.bic)),
+        ("Error bound, in std err", upper_bound(results.error_bound)),
+    )
+    if results.covariance is None:
+        return facts
+    proven = np.isfinite(results.error_bound)
+    accuracy = upper_bound(results.bse_error_bound if proven else np.nan)
+    return *facts, ("Relative error of std err", accuracy)
+
+
+def _columns(results: LogitResults, alpha: float) -> tuple[str, ...]:
+    if results.covariance is None:
+        return "coef", "odds ratio"
+    interval = f"[{alpha / 2:.4g}", f"{1 - alpha / 2:.4g}]"
+    return "coef", "std err", "z", "P>|z|", "odds ratio", *interval
+
+
+def _rows(results: LogitResults, alpha: float) -> Iterator[CoefficientRow]:
+    """Return one row per coefficient."""
+    numbers = _numbers(results, alpha)
+    first = len(results.names) - len(results.feature_names)
+    separated = set(results.separated)
+    for position, (name, values) in enumerate(zip(results.names, numbers, strict=True)):
+        shown, is_column = printable(name), position >= first
+        if is_column and name in results.dropped:
+            reason = printable(results.dropped[name])
+            yield CoefficientRow(shown, remark=f"dropped: {reason}")
+        elif is_column and name in separated:
+            rest = (MISSING,) * (len(values) - 1)
+            yield CoefficientRow(shown + SEPARATED_MARK, (values[0], *rest))
+        else:
+            yield CoefficientRow(shown, values)
+
+
+def _numbers(results: LogitResults, alpha: float) -> list[tuple[str, ...]]:
+    """Return the cells of every coefficient."""
+    ratios = results.odds_ratios(alpha)
+    columns = [_formatted(results.coefficients, 6)]
+    if results.covariance is not None:
+        columns += [
+            _formatted(results.bse, 5),
+            [statistic(z) for z in results.zvalues.tolist()],
+            [p_value(p) for p in results.pvalues.tolist()],
+            *([ratio(value) for value in column.tolist()] for column in ratios.T),
+        ]
+    else:
+        columns.append([ratio(value) for value in ratios[:, 0].tolist()])
+    return list(zip(*columns, strict=True))
+
+
+def _formatted(values: np.ndarray, digits: int) -> list[str]:
+    return [significant(value, digits) for value in values.tolist()]
+
+
+def _shortened(rows: Sequence[CoefficientRow]) -> Sequence[CoefficientRow]:
+    """Leave out the middle of a very long table, and say so."""
+    if len(rows) <= MAX_ROWS:
+        return rows
+    half = MAX_ROWS // 2
+    remark = f"{len(rows) - 2 * half:,} more coefficients, not shown; see params"
+    return [*rows[:half], CoefficientRow("...", remark=remark), *rows[-half:]]
+
+
+def _notes(results: LogitResults, alpha: float) -> Iterator[str]:
+    """Return what the reader of the table must know."""
+    if results.covariance is None:
+        yield results.why_no_inference[:1].upper() + results.why_no_inference[1:]
+    else:
+        yield (
+            f"Wald tests and {100 * (1 - alpha):.4g} % intervals of the odds ratios "
+            "from the normal distribution"
+        )
+    if results.why_no_llr_test:
+        yield f"No likelihood-ratio test: {results.why_no_llr_test}"
+    if results.dropped:
+        yield (
+            "Dropped columns add nothing to the columns before them; their "
+            "coefficients cannot be estimated"
+        )
+    if results.separated:
+        yield SEPARATED_NOTE
+
+
+def _label(label: Label) -> str:
+    """Return a label as it is written in code, which tells '1' from 1."""
+    value = label.item() if isinstance(label, np.generic) else label
+    return elided(printable(repr(value)), MAX_LABEL)

@@ -1,0 +1,164 @@
+"""A file to the fields of results, every one checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from dlogreg.evaluation import FloatArray, Label, PassRecord, Tally
+from dlogreg.solvers import Status
+from dlogreg.storage.entries import (
+    Entries,
+    InvalidError,
+    as_flag,
+    as_label,
+    as_list,
+    as_number,
+    as_object,
+    as_optional_number,
+    as_size,
+    as_text,
+    shown,
+)
+from dlogreg.storage.schema import (
+    COSTS,
+    INTEGERS,
+    KEYS,
+    KIND,
+    LEARNED,
+    NUMBERS,
+    PASS_KEYS,
+    SCHEMA,
+    TEXTS,
+)
+
+
+def read_model(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the fields of the LogitResults in a file, every one checked."""
+    source = Path(path)
+    try:
+        entries = _parse(source)
+        return _decode(entries)
+    except InvalidError as error:
+        raise ValueError(f"{source} is not a model saved by dlogreg: {error}") from None
+
+
+def _parse(source: Path) -> dict[str, Any]:
+    """Return the object in a JSON file."""
+    with open(source, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise InvalidError("it is not a regular file")
+        start = file.read(64)
+        # a table of many gigabytes, given by mistake, is not read to its end
+        if not start.lstrip().startswith(b"{"):
+            raise InvalidError("it does not begin with '{', as a JSON object does")
+        content = start + file.read()
+    try:
+        entries = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise InvalidError("it is nested too deeply") from None
+    except ValueError as error:
+        raise InvalidError(f"it is not valid JSON ({error})") from None
+    assert isinstance(entries, dict)
+    return entries
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _decode(entries: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of LogitResults."""
+    if entries.get("kind") != KIND:
+        raise InvalidError(f"'kind' is {shown(entries.get('kind'))}, not {KIND!r}")
+    if entries.get("schema") != SCHEMA or isinstance(entries["schema"], bool):
+        raise InvalidError(
+            f"its schema is {shown(entries.get('schema'))}, and this version of "
+            f"dlogreg reads schema {SCHEMA}; install the version that saved it"
+        )
+    found = Entries(entries, KEYS)
+    names = tuple(found.items("feature_names", as_text))
+    n_params = len(names) + found.get("fit_intercept", as_flag)
+    counts = found.items("class_counts", _label_count)
+    fields = {
+        **{key: found.get(key, as_number) for key in NUMBERS},
+        **{key: found.get(key, as_size) for key in INTEGERS},
+        **{key: found.get(key, as_text) for key in TEXTS},
+        "feature_names": names,
+        "separated": tuple(found.items("separated", as_text)),
+        "classes": tuple(found.items("classes", as_label)),
+        "class_counts": dict(counts),
+        "fit_intercept": found.get("fit_intercept", as_flag),
+        "status": found.get("status", _status),
+        "dropped": found.get("dropped", _reasons),
+        "trace": tuple(found.items("trace", _pass)),
+        "coefficients": found.vector("coefficients", n_params),
+        "covariance": _covariance(found, n_params),
+    }
+    _check_names(fields)
+    return fields
+
+
+def _check_names(fields: Mapping[str, Any]) -> None:
+    """Refuse entries that contradict each other."""
+    names = set(fields["feature_names"])
+    if len(names) != len(fields["feature_names"]):
+        raise InvalidError("a name occurs twice in 'feature_names'")
+    for key in ("dropped", "separated"):
+        unknown = [name for name in fields[key] if name not in names]
+        if unknown:
+            raise InvalidError(
+                f"{key!r} names {shown(unknown[0])}, which is no feature"
+            )
+    classes, counts = fields["classes"], fields["class_counts"]
+    if len(classes) < 2 or len(set(classes)) != len(classes):
+        raise InvalidError("'classes' must be two or more different labels")
+    if set(counts) != set(classes):
+        raise InvalidError("'class_counts' must count the rows of every class")
+
+
+def _covariance(found: Entries, n_params: int) -> FloatArray | None:
+    if found.entries["covariance"] is None:
+        return None
+    triangle = found.vector("covariance", n_params * (n_params + 1) // 2)
+    full = np.zeros((n_params, n_params))
+    full[np.tril_indices(n_params)] = triangle
+    return full + np.tril(full, -1).T
+
+
+def _label_count(value: Any) -> tuple[Label, int]:
+    pair = as_list(value)
+    if len(pair) != 2:
+        raise InvalidError(f"must be a label and a count, not {shown(value)}")
+    return as_label(pair[0]), as_size(pair[1])
+
+
+def _status(value: Any) -> Status:
+    name = as_text(value)
+    if name not in Status.__members__:
+        raise InvalidError(f"is unknown: {shown(value)}")
+    return Status[name]
+
+
+def _reasons(value: Any) -> dict[str, str]:
+    reasons = as_object(value)
+    return {name: as_text(reason) for name, reason in reasons.items()}
+
+
+def _pass(value: Any) -> PassRecord:
+    found = Entries(as_object(value), PASS_KEYS)
+    tally = Tally(**{key: found.get(key, as_size) for key in COSTS})
+    learned = {key: found.get(key, as_optional_number) for key in LEARNED}
+    return PassRecord(
+        found.get("number", as_size),
+        found.get("kind", as_text),
+        found.get("seconds", as_number),
+        tally,
+        **learned,
+    )

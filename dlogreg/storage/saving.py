@@ -1,0 +1,132 @@
+"""Results to a file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from dlogreg.evaluation import Label, PassRecord
+from dlogreg.storage.schema import (
+    COSTS,
+    INTEGERS,
+    KIND,
+    LEARNED,
+    NAMES,
+    NUMBERS,
+    SCHEMA,
+    TEXTS,
+)
+
+if TYPE_CHECKING:
+    from dlogreg.results import LogitResults
+
+
+def write_model(
+    results: LogitResults, path: str | os.PathLike[str], *, overwrite: bool
+) -> None:
+    """Write results to a file that did not exist, or replace it if told to."""
+    target = Path(path)
+    if not overwrite and os.path.lexists(target):
+        _refuse_to_replace(target)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no directory {target.parent} to save in")
+    entries = _encode(results)
+    lines = ",\n".join(
+        f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False)}"
+        for key, value in entries.items()
+    )
+    _write_beside(target, f"{{\n{lines}\n}}\n", overwrite=overwrite)
+
+
+def _write_beside(target: Path, content: str, *, overwrite: bool) -> None:
+    """Write a file of its owner alone, then give it its name."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:50]}.")
+    try:
+        with open(handle, "w", encoding="ascii", newline="\n") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if not overwrite and _linked(name, target):
+            return
+        os.replace(name, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def _linked(name: str, target: Path) -> bool:
+    """Give a file a second name, unless it is taken; tell whether that is possible."""
+    try:
+        os.link(name, target)
+    except FileExistsError:
+        _refuse_to_replace(target)
+    except OSError:  # a file system without hard links
+        return False
+    return True
+
+
+def _refuse_to_replace(target: Path) -> NoReturn:
+    raise FileExistsError(
+        f"{target} exists already; choose another name, or save with overwrite=True"
+    )
+
+
+def _encode(results: LogitResults) -> dict[str, Any]:
+    """Return results as what JSON can hold."""
+    covariance = results.covariance
+    if covariance is not None:
+        covariance = covariance[np.tril_indices(len(covariance))]
+    counts = results.class_counts.items()
+    return {
+        "kind": KIND,
+        "schema": SCHEMA,
+        "status": results.status.name,
+        "classes": [_plain_label(label) for label in results.classes],
+        "class_counts": [[_plain_label(label), int(count)] for label, count in counts],
+        "fit_intercept": bool(results.fit_intercept),
+        **{key: _number(getattr(results, key)) for key in NUMBERS},
+        **{key: int(getattr(results, key)) for key in INTEGERS},
+        **{key: getattr(results, key) for key in TEXTS},
+        **{key: list(getattr(results, key)) for key in NAMES},
+        "dropped": dict(results.dropped),
+        "trace": [_encode_pass(record) for record in results.trace],
+        "coefficients": [_number(value) for value in results.coefficients.tolist()],
+        "covariance": None
+        if covariance is None
+        else [_number(value) for value in covariance.tolist()],
+    }
+
+
+def _encode_pass(record: PassRecord) -> dict[str, Any]:
+    costs = {key: int(getattr(record.tally, key)) for key in COSTS}
+    learned = {key: getattr(record, key) for key in LEARNED}
+    return {
+        "number": int(record.number),
+        "kind": record.kind,
+        "seconds": _number(record.seconds),
+        **costs,
+        **{k: None if v is None else _number(v) for k, v in learned.items()},
+    }
+
+
+def _number(value: float) -> float | str:
+    """Return a float, or its name where JSON has no word for it."""
+    value = float(value)
+    return value if np.isfinite(value) else str(value)
+
+
+def _plain_label(label: Label) -> bool | int | float | str:
+    value = label.item() if isinstance(label, np.generic) else label
+    if not isinstance(value, (bool, int, float, str)):
+        kind = type(value).__name__
+        raise TypeError(
+            f"the label {value!r} is of type {kind}, and only bool, int, float and str "
+            "labels can be saved; fit with such labels"
+        )
+    return value

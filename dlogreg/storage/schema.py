@@ -1,0 +1,20 @@
+"""The entries of a saved model: their names, which are those of LogitResults."""
+
+KIND = "dlogreg.LogitResults"
+SCHEMA = 1
+NOT_IN_JSON = ("nan", "inf", "-inf")
+"""How numbers are written for which JSON has no word."""
+INTEGERS = ("n_rows", "n_passes", "bytes_read", "peak_memory")
+NUMBERS = ("llf", "llnull", "nobs", "alpha", "error_bound", "bse_error_bound", "tol")
+TEXTS = ("solver", "why_no_inference")
+NAMES = ("feature_names", "separated")
+KEYS = frozenset(
+    [
+        *("kind", "schema", "status", "classes", "class_counts", "fit_intercept"),
+        *("coefficients", "covariance", "dropped", "trace"),
+        *(INTEGERS + NUMBERS + TEXTS + NAMES),
+    ]
+)
+COSTS = ("n_rows", "n_blocks", "n_bytes", "n_tasks", "peak_memory")
+LEARNED = ("loss", "error_bound", "decrement")
+PASS_KEYS = frozenset(("number", "kind", "seconds", *COSTS, *LEARNED))
