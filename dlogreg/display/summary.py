@@ -27,7 +27,7 @@ from dlogreg.evaluation import Label
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
 
-MAX_ROWS = 1000
+MAX_ROWS = 2000
 """A table of more coefficients shows the first and the last half of so many."""
 MAX_LABEL = 24
 SEPARATED_MARK = " (!)"
