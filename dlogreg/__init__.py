@@ -14,8 +14,10 @@ if TYPE_CHECKING:
         MissingChunkWarning,
         SeparationWarning,
     )
+    from dlogreg.estimator import LogisticRegression
     from dlogreg.pipeline import fit
-    from dlogreg.results import InferenceError, LogitResults
+    from dlogreg.planning import plan
+    from dlogreg.results import InferenceError, LogitResults, load
     from dlogreg.solvers import Status
 
 __version__ = "0.1.0"
@@ -25,12 +27,15 @@ _ROOMS = {
     "ConvergenceWarning": "errors",
     "DataError": "errors",
     "InferenceError": "results",
+    "LogisticRegression": "estimator",
     "LogitResults": "results",
     "MemoryLimitError": "errors",
     "MissingChunkWarning": "errors",
     "SeparationWarning": "errors",
     "Status": "solvers",
     "fit": "pipeline",
+    "load": "results",
+    "plan": "planning",
 }
 
 __all__ = [
@@ -38,6 +43,7 @@ __all__ = [
     "ConvergenceWarning",
     "DataError",
     "InferenceError",
+    "LogisticRegression",
     "LogitResults",
     "MemoryLimitError",
     "MissingChunkWarning",
@@ -45,6 +51,8 @@ __all__ = [
     "Status",
     "__version__",
     "fit",
+    "load",
+    "plan",
 ]
 
 
