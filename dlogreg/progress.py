@@ -84,8 +84,8 @@ def count_text(number: float) -> str:
 
 
 def bytes_text(number: float) -> str:
-    """Return bytes in three digits and decimal units: 12.3 MB."""
-    return _scaled(number, 1000.0, (" B", " kB", " MB", " GB", " TB", " PB"))
+    """Return bytes in three digits: 12.3 MiB."""
+    return _scaled(number, 1024.0, (" B", " KiB", " MiB", " GiB", " TiB", " PiB"))
 
 
 def _scaled(number: float, base: float, units: tuple[str, ...]) -> str:

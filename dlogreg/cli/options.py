@@ -1,0 +1,126 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce
+from importlib import import_module
+from typing import Any, TypeVar
+
+import click
+from dask.utils import parse_bytes
+
+from dlogreg.errors import DataError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes, such as "2 GB"."""
+
+    name = "size"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the number of bytes."""
+        try:
+            size = int(parse_bytes(value))
+        except ValueError:
+            size = 0
+        if size <= 0:
+            self.fail(f"{value!r} is not a size such as '500 MB' or '2 GB'", param, ctx)
+        return size
+
+
+class Positive(click.FloatRange):
+    """A finite number above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True, max=1e300)
+
+
+OF_FIT = (
+    click.option(
+        "--alpha",
+        type=click.FloatRange(min=0, max=1e300),
+        default=0.0,
+        help="Ridge penalty on the mean loss; there are no standard errors then.",
+    ),
+    click.option(
+        "--tol",
+        type=Positive(),
+        default=1e-4,
+        show_default=True,
+        help="Largest distance from the exact optimum, in standard errors.",
+    ),
+    click.option(
+        "--max-passes",
+        type=click.IntRange(min=2),
+        default=100,
+        show_default=True,
+        help="Most passes over the data.",
+    ),
+    click.option(
+        "--solver",
+        type=click.Choice(["auto", "newton", "lbfgs"]),
+        default="auto",
+        show_default=True,
+        help="How to minimize.",
+    ),
+    click.option(
+        "--intercept/--no-intercept",
+        "fit_intercept",
+        default=True,
+        help="Whether the model has an intercept.",
+    ),
+    click.option(
+        "--inference/--no-inference",
+        default=True,
+        help="Whether to make the closing pass, which gives standard errors.",
+    ),
+    click.option(
+        "--memory",
+        "memory_limit",
+        type=Size(),
+        metavar="SIZE",
+        help="Refuse to fit if more memory would be needed, e.g. '2 GB'.",
+    ),
+)
+QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+SCHEDULER = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Use the Dask cluster at tcp://...; default: all cores of this machine.",
+)
+
+
+def with_options(
+    *options: Callable[[Command], Command],
+) -> Callable[[Command], Command]:
+    """Return a decorator that adds options in this order."""
+    return lambda command: reduce(lambda f, add: add(f), reversed(options), command)
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[None]:
+    """Use the cluster at this address while the context lasts; None: use threads."""
+    if address is None:
+        yield
+        return
+    distributed = import_module("distributed")  # takes 0.3 s, seldom needed
+    try:
+        client = distributed.Client(address, timeout="10s")
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = f"no Dask scheduler answers at {address} ({reason})"
+        raise DataError(f"{message}; check the address and that it runs") from error
+    with client:
+        yield
+
+
+def shown(quiet: bool) -> bool | None:
+    """Return the ``progress`` argument: off, or wherever somebody watches."""
+    return False if quiet else None

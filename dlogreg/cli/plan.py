@@ -1,0 +1,29 @@
+"""``dlogreg plan``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dlogreg.cli import BAD_INPUT
+from dlogreg.cli.options import OF_FIT, SCHEDULER, cluster, with_options
+from dlogreg.cli.stores import plan_stored
+from dlogreg.source.group import open_data
+
+
+@click.command("plan")
+@click.argument("store", type=click.Path())
+@with_options(*OF_FIT, SCHEDULER)
+def command(store: str, scheduler: str | None, **options: Any) -> None:
+    """Tell what a fit of the Zarr group STORE with these options would do and cost.
+
+    Nothing is read but metadata. The exit code is 2 if the fit would be refused
+    because it needs more than --memory.
+    """
+    data = open_data(store)
+    with cluster(scheduler):
+        planned = plan_stored(data, **options)
+    click.echo(str(planned))
+    if planned.refusal:
+        click.get_current_context().exit(BAD_INPUT)

@@ -1,0 +1,123 @@
+"""``dlogreg predict``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.cli.models import read_model
+from dlogreg.cli.options import (
+    OVERWRITE,
+    QUIET,
+    SCHEDULER,
+    cluster,
+    shown,
+    with_options,
+)
+from dlogreg.errors import DataError
+from dlogreg.progress import WorkBar, count_text
+from dlogreg.reduction import TASKS_PER_THREAD, n_threads
+from dlogreg.results import LogitResults
+from dlogreg.source.group import GroupWriter, StoredData, open_data
+
+
+@click.command("predict")
+@click.argument("model", type=click.Path())
+@click.argument("store", type=click.Path())
+@click.argument("out", type=click.Path())
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Also write labels: the event where its probability is above this.",
+)
+@with_options(SCHEDULER, OVERWRITE, QUIET)
+def command(
+    model: str,
+    store: str,
+    out: str,
+    threshold: float | None,
+    scheduler: str | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Write the probability of MODEL's event for every row of STORE to OUT.
+
+    OUT becomes a Zarr group with the array `probability`, and `label` if there is a
+    threshold. Columns are matched by their names where STORE has them.
+    """
+    results = read_model(model)
+    data = open_data(store, needs_y=False)
+    with (
+        cluster(scheduler),
+        GroupWriter(out, overwrite=overwrite) as writer,
+        WorkBar("predicting", shown(quiet)) as bar,
+    ):
+        lazy = results.predict(matched_columns(results, data))
+        n_missing = write_blocks(lazy, results, threshold, writer, bar)
+        event = results.classes[-1]
+        writer.commit(event=event, classes=list(results.classes), threshold=threshold)
+    if n_missing:
+        click.echo(
+            f"warning: {n_missing:,} rows have no probability (NaN), because X holds "
+            "NaN there",
+            err=True,
+        )
+    click.echo(f"{out}: probability of {event!r} for {lazy.shape[0]:,} rows")
+
+
+def matched_columns(results: LogitResults, data: StoredData) -> Any:
+    """Return X with the columns of the model, in its order."""
+    names, wanted = data.feature_names, results.feature_names
+    if names is None or names == wanted:
+        return data.X
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        listed = ", ".join(map(repr, missing[:5])) + ", ..." * (len(missing) > 5)
+        raise DataError(
+            f"{data.path} lacks {len(missing)} of the {len(wanted)} columns of the "
+            f"model: {listed}; convert data that have them"
+        )
+    return da.from_zarr(data.X)[:, [names.index(name) for name in wanted]]
+
+
+def write_blocks(
+    lazy: da.Array,
+    results: LogitResults,
+    threshold: float | None,
+    writer: GroupWriter,
+    bar: WorkBar,
+) -> int:
+    """Compute and write a few blocks at a time; return how many rows are NaN."""
+    step = TASKS_PER_THREAD * n_threads()
+    n_rows = n_missing = 0
+    for first in range(0, lazy.numblocks[0], step):
+        probability = np.asarray(lazy.blocks[first : first + step].compute())
+        missing = int(np.isnan(probability).sum())
+        fields = {"probability": probability}
+        if threshold is not None:
+            if missing:
+                row = n_rows + int(np.flatnonzero(np.isnan(probability))[0])
+                raise DataError(
+                    f"row {row} of X has no label, because it holds NaN; remove or "
+                    "fill such rows, or leave --threshold out"
+                )
+            fields["label"] = label_codes(results, probability > threshold)
+        writer.append(**fields)
+        n_rows, n_missing = n_rows + len(probability), n_missing + missing
+        bar.reached(n_rows / lazy.shape[0], f"{count_text(n_rows)} rows")
+    if threshold is not None and isinstance(results.classes[0], str):
+        writer.attributes("label").update(labels=list(results.classes))
+    return n_missing
+
+
+def label_codes(
+    results: LogitResults, is_event: npt.NDArray[np.bool_]
+) -> npt.NDArray[Any]:
+    """Return labels, or where they are text the numbers that stand for them."""
+    if isinstance(results.classes[0], str):
+        return is_event.astype(np.int8)
+    return np.array(results.classes)[is_event.astype(np.intp)]

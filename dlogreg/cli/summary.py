@@ -1,0 +1,21 @@
+"""``dlogreg summary``."""
+
+from __future__ import annotations
+
+import click
+
+from dlogreg.cli.models import read_model
+
+
+@click.command("summary")
+@click.argument("model", type=click.Path())
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="Level of the intervals is 1 - alpha.",
+)
+def command(model: str, alpha: float) -> None:
+    """Show the saved MODEL: coefficients, odds ratios, and what the fit cost."""
+    click.echo(str(read_model(model).summary(alpha=alpha)))
