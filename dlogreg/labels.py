@@ -56,8 +56,8 @@ class LabelKernel:
     def add(self, sums: dict[Label, float], rows: Rows, buffers: None) -> None:
         """Add a block."""
         check_weights(rows)
-        check_labels(rows)
         rows = rows.positive()
+        check_labels(rows)
         for label, mask in label_masks(rows.y, tuple(sums)):
             weight = rows.sample_weight
             share = float(mask.sum()) if weight is None else float(weight[mask].sum())

@@ -64,7 +64,8 @@ def check_memory(memory: ProjectedMemory, limit: int | None, source: Source) -> 
         fits = counts * limit // (4 * copies * memory.block * memory.n_tasks)
         advice = f"store X in chunks of at most {max(1, fits)} rows, or {advice}"
     raise MemoryLimitError(
-        f"the fit needs about {memory.total / 2**20:,.0f} MiB ({memory.n_tasks} tasks of "
-        f"{memory.per_task / 2**20:,.0f} MiB and {memory.driver / 2**20:,.0f} MiB for "
-        f"the solver), above memory_limit of {limit / 2**20:,.0f} MiB; {advice}"
+        f"the fit needs about {memory.total / 2**20:,.0f} MiB ({memory.n_tasks} tasks "
+        f"of {memory.per_task / 2**20:,.0f} MiB and "
+        f"{memory.driver / 2**20:,.0f} MiB for the solver), above memory_limit of "
+        f"{limit / 2**20:,.0f} MiB; {advice}"
     )

@@ -9,9 +9,10 @@ there are may follow the cluster while the bits of the result do not.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,8 @@ class _Reader:
             parts.append(self._rest[:n_rows])
             self._rest = self._rest[n_rows:]
             n_rows -= len(parts[-1])
+        if not parts:
+            return np.empty(0)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
@@ -113,6 +116,9 @@ def _rows(
     if X.ndim != 2 or X.shape[1] != n_features:
         shape = f"shape {X.shape}, expected {n_features} columns"
         raise DataError(f"block {index} of X has {shape}; check how X was built")
+    if X.dtype.kind not in "fiub":
+        advice = "convert its columns to numbers, for example with astype(float)"
+        raise DataError(f"block {index} of X holds values of type {X.dtype}; {advice}")
     for name, values in fields.items():
         if len(values) != len(X):
             raise DataError(
@@ -120,8 +126,19 @@ def _rows(
                 "give arrays of the same chunks, or call compute_chunk_sizes() on both"
             )
     if weight is not None:
-        weight = np.asarray(weight, dtype=np.float64)
+        weight = _weights(weight, index)
     return Rows(X, y, weight, index, start)
+
+
+def _weights(weight: Array, index: int) -> Array:
+    try:
+        return np.asarray(weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        message = f"sample_weight holds {error} in block {index}"
+        if weight.dtype == object and any(value is None for value in weight.tolist()):
+            row = weight.tolist().index(None)
+            message = f"sample_weight is missing in row {row} of block {index}"
+        raise DataError(f"{message}; weights must be finite numbers") from error
 
 
 def leaf_bounds(
@@ -147,14 +164,20 @@ def leaf_bounds(
 def partition_rows(
     source: Source, n_params: int, n_partitions: int
 ) -> tuple[Partition, ...]:
-    """Cut the source into at most ``n_partitions`` aligned runs of leaves."""
-    bounds = leaf_bounds(source.blocks.n_blocks, source.blocks.row_counts, n_params)
+    """Cut the source into at most ``n_partitions`` aligned runs of leaves.
+
+    Data that lie in the memory of a cluster get a task for every leaf, which can then
+    run where its rows lie.
+    """
+    counts = source.blocks.row_counts
+    bounds = leaf_bounds(source.blocks.n_blocks, counts, n_params)
     n_leaves = len(bounds) - 1
     run = 1
-    while -(-n_leaves // run) > n_partitions:
+    while -(-n_leaves // run) > n_partitions and not source.on_cluster:
         run *= 2
+    borders = row_borders(source)
     starts = range(0, n_leaves, run)
-    return tuple(cut(source, bounds[i : i + run + 1]) for i in starts)
+    return tuple(_cut(source, bounds[i : i + run + 1], borders) for i in starts)
 
 
 def pick_blocks(source: Source, n_blocks: int) -> tuple[Partition, ...]:
@@ -162,21 +185,37 @@ def pick_blocks(source: Source, n_blocks: int) -> tuple[Partition, ...]:
     counts = source.blocks.row_counts
     full = [i for i in range(source.blocks.n_blocks) if counts is None or counts[i]]
     spread = np.linspace(0, len(full) - 1, min(n_blocks, len(full))).round()
+    borders = row_borders(source)
     picked = [full[int(i)] for i in spread]
-    return tuple(cut(source, (i, i + 1)) for i in picked)
+    return tuple(_cut(source, (i, i + 1), borders) for i in picked)
 
 
-def cut(source: Source, leaves: Sequence[int]) -> Partition:
+Borders = Mapping[str, Sequence[int]]
+
+
+def row_borders(source: Source) -> Borders:
+    """Return the row at which every block begins, for X and the fields beside it."""
+    if source.blocks.row_counts is None:
+        return {}
+    laid = {"X": source.blocks, **source.vectors}
+    return {
+        name: [0, *accumulate(blocks.row_counts)]
+        for name, blocks in laid.items()
+        if blocks.row_counts is not None
+    }
+
+
+def _cut(source: Source, leaves: Sequence[int], borders: Borders) -> Partition:
     """Return the partition of these leaves, given by their borders in blocks."""
     start, stop = leaves[0], leaves[-1]
-    counts = source.blocks.row_counts
-    first_row = None if counts is None else sum(counts[:start])
+    first_row: int | None = None
     vectors: tuple[Vector, ...] = ()
-    if counts is not None and first_row is not None:
-        last_row = first_row + sum(counts[start:stop])
+    if "X" in borders:  # else a plan is made, or all fields come in the same blocks
+        first_row, last_row = borders["X"][start], borders["X"][stop]
         vectors = tuple(
-            _overlap(name, blocks, first_row, last_row)
+            _overlap(name, blocks, borders[name], first_row, last_row)
             for name, blocks in source.vectors.items()
+            if name in borders
         )
     return Partition(
         source.blocks.take(start, stop),
@@ -188,15 +227,12 @@ def cut(source: Source, leaves: Sequence[int]) -> Partition:
     )
 
 
-def _overlap(name: str, blocks: Blocks, first_row: int, last_row: int) -> Vector:
-    """Return the blocks of a field that hold these rows."""
-    borders = [0, *accumulate(blocks.row_counts or ())]
-    inside = [
-        i
-        for i, (low, high) in enumerate(pairwise(borders))
-        if low < last_row and high > first_row
-    ]
-    if not inside:
+def _overlap(
+    name: str, blocks: Blocks, rows: Sequence[int], first_row: int, last_row: int
+) -> Vector:
+    """Return the blocks of a field, which begin at ``rows``, that hold these rows."""
+    if first_row == last_row:
         return Vector(name, blocks.take(0, 0), 0)
-    start, stop = inside[0], inside[-1] + 1
-    return Vector(name, blocks.take(start, stop), first_row - borders[start])
+    start = bisect_right(rows, first_row) - 1
+    stop = bisect_left(rows, last_row)
+    return Vector(name, blocks.take(start, stop), first_row - rows[start])

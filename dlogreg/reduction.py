@@ -7,11 +7,9 @@ can sum in a blink are summed in the calling thread.
 
 from __future__ import annotations
 
-import resource
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -19,16 +17,41 @@ from typing import Any
 
 import dask
 import dask.threaded
-from dask.base import get_scheduler
 from dask.optimization import cull
-from dask.system import CPU_COUNT
-from threadpoolctl import ThreadpoolController
+from dask.sizeof import sizeof
 
 from dlogreg.evaluation import Summable, Tally
 from dlogreg.kernel import Kernel
 from dlogreg.partition import Partition
+from dlogreg.scheduling import (
+    Scattered,
+    active_client,
+    check_reachable,
+    local_scheduler,
+    n_threads,
+    peak_memory,
+    single_threaded_blas,
+)
 from dlogreg.source.blocks import Blocks
-from dlogreg.source.graph import SHARED_BYTES
+from dlogreg.source.graph import GraphBlocks
+from dlogreg.source.sharing import SHARED_BYTES
+
+__all__ = [
+    "FAN_IN",
+    "INLINE_BYTES",
+    "TASKS_PER_THREAD",
+    "Reduction",
+    "Stopped",
+    "active_client",
+    "add_pairwise",
+    "compute_shared",
+    "count_rows",
+    "local_scheduler",
+    "n_threads",
+    "peak_memory",
+    "single_threaded_blas",
+    "sum_partition",
+]
 
 TASKS_PER_THREAD = 6
 """At most; runs of leaves are powers of two, so there are 3 to 6."""
@@ -44,38 +67,6 @@ _pass_numbers = count()
 
 class Stopped(Exception):  # noqa: N818 - a signal, not an error
     """The pass was abandoned from outside."""
-
-
-class _SingleThreadedBlas:
-    """Holds BLAS at one thread while any task computes.
-
-    The setting belongs to the process, so tasks that overlap share one change of it:
-    the first sets it and the last takes it back.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._limit: Any = None
-        self._controller: ThreadpoolController | None = None
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            if self._users == 0:
-                self._controller = self._controller or ThreadpoolController()
-                self._limit = self._controller.limit(limits=1, user_api="blas")
-            self._users += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    self._limit.restore_original_limits()
-
-
-single_threaded_blas = _SingleThreadedBlas()
 
 
 class _TreeSum:
@@ -135,46 +126,8 @@ def _sum_unpacked(kernel: Kernel, partition: Partition, *inputs: list[Any]) -> N
     return sum_partition(kernel, partition, tuple(map(tuple, inputs)))
 
 
-def _bare(kernel: Kernel, partition: Partition) -> Node:
-    return sum_partition(kernel, partition, partition.inputs)
-
-
 def _add_nodes(nodes: Sequence[Node]) -> Node:
     return add_pairwise([n[0] for n in nodes]), add_pairwise([n[1] for n in nodes])
-
-
-def peak_memory() -> int:
-    """Return the largest resident set of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
-
-
-def active_client() -> Any:
-    """Return the active ``distributed.Client``, or None."""
-    if "distributed" not in sys.modules:
-        return None
-    client = getattr(get_scheduler(), "__self__", None)
-    return client if hasattr(client, "scheduler_info") else None
-
-
-def local_scheduler() -> Any:
-    """Return the ``get`` that dask is configured to use; threads by default.
-
-    dask's own look-up imports distributed, which takes 0.2 s, even to find no client.
-    """
-    if dask.config.get("scheduler", None) is None:
-        return dask.threaded.get
-    return get_scheduler()
-
-
-def n_threads() -> int:
-    """Return how many tasks can run at the same time."""
-    client = active_client()
-    if client is not None:
-        return max(1, sum(client.nthreads().values()))
-    pool = dask.config.get("pool", None)
-    configured = dask.config.get("num_workers", None)
-    return int(configured or getattr(pool, "_max_workers", None) or CPU_COUNT)
 
 
 @dataclass(eq=False)
@@ -186,7 +139,8 @@ class Reduction:
     """Run in the calling thread: for data so small that a scheduler costs more."""
     on_task: TaskDone | None = None
     """Called after every task with what it cost."""
-    _scattered: dict[int, list[list[Any]]] = field(default_factory=dict)
+    _scattered: Scattered = field(default_factory=Scattered)
+    _token: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
     def sum(self, kernel: Kernel) -> Node:
         """Read every block once; return the sum and what it cost."""
@@ -203,7 +157,9 @@ class Reduction:
         partition: Partition,
         stopped: Callable[[], bool] | None = None,
     ) -> Node:
-        node = sum_partition(kernel, partition, partition.inputs, stopped)
+        inputs = partition.inputs
+        check_reachable([value for given in inputs for value in given])
+        node = sum_partition(kernel, partition, inputs, stopped)
         if self.on_task is not None:
             self.on_task(node[1])
         return node
@@ -211,22 +167,22 @@ class Reduction:
     def _on_scheduler(self, kernel: Kernel) -> Node:
         get = local_scheduler()
         stop = threading.Event()
-        same_process = get in (dask.threaded.get, dask.get)
-        run = partial(self._local, stopped=stop.is_set) if same_process else _bare
-        keys = [(f"{kernel.name}-{next(_pass_numbers)}", i) for i in self._indices]
-        graph = {
-            key: (partial(run, kernel, partition),)
-            for key, partition in zip(keys, self.partitions, strict=True)
-        }
+        if get in (dask.threaded.get, dask.get):
+            run: Callable[..., Node] = partial(self._local, stopped=stop.is_set)
+            tasks = [partial(run, kernel, part) for part in self.partitions]
+        else:  # other processes: what a recipe leaves out goes along
+            tasks = [
+                partial(sum_partition, kernel, part, part.inputs)
+                for part in self.partitions
+            ]
+        name = f"{kernel.name}-{next(_pass_numbers)}"
+        keys = [(name, i) for i in range(len(tasks))]
+        graph = {key: (task,) for key, task in zip(keys, tasks, strict=True)}
         try:
             return _add_nodes(get(graph, keys))
         except BaseException:
             stop.set()
             raise
-
-    @property
-    def _indices(self) -> range:
-        return range(len(self.partitions))
 
     def _on_cluster(self, kernel: Kernel, client: Any) -> Node:
         number = next(_pass_numbers)
@@ -236,7 +192,7 @@ class Reduction:
                 kernel,
                 partition,
                 *self._inputs(i, client),
-                key=f"{kernel.name}-{id(self):x}-{number}-{i}",
+                key=f"{kernel.name}-{self._token}-{number}-{i}",
                 pure=False,
             )
             for i, partition in enumerate(self.partitions)
@@ -262,19 +218,11 @@ class Reduction:
             self.on_task(Tally(n_tasks=1))
 
     def _inputs(self, i: int, client: Any) -> list[list[Any]]:
-        """Return futures of a partition's inputs: sent once, used in every pass."""
-        if i not in self._scattered:
-            inputs = self.partitions[i].inputs
-            self._scattered[i] = [_send(client, list(given)) for given in inputs]
-        return self._scattered[i]
-
-
-def _send(client: Any, values: list[Any]) -> list[Any]:
-    """Put values on the cluster, where they do not lie there already."""
-    return [
-        value if hasattr(value, "client") else client.scatter([value], hash=False)[0]
-        for value in values
-    ]
+        """Return futures of a partition's inputs."""
+        return [
+            self._scattered.send(client, given, i)
+            for given in self.partitions[i].inputs
+        ]
 
 
 def compute_shared(graph: dict[Any, Any], keys: Sequence[Any]) -> dict[Any, Any]:
@@ -284,32 +232,41 @@ def compute_shared(graph: dict[Any, Any], keys: Sequence[Any]) -> dict[Any, Any]
     client = active_client()
     get = client.get if client is not None else local_scheduler()
     values = get(cull(graph, list(keys))[0], list(keys))
-    pairs = zip(keys, values, strict=True)
-    return {k: v for k, v in pairs if getattr(v, "nbytes", 0) <= SHARED_BYTES}
+    kept, size = {}, 0
+    for key, value in zip(keys, values, strict=True):
+        size += sizeof(value)
+        if size <= SHARED_BYTES:
+            kept[key] = value
+    return kept
 
 
 def count_rows(blocks: Blocks) -> tuple[int, ...]:
     """Load every block once to count its rows."""
     step = max(1, -(-blocks.n_blocks // (TASKS_PER_THREAD * n_threads())))
+    if isinstance(blocks, GraphBlocks) and blocks.on_cluster:
+        step = 1
     runs = [
         blocks.take(i, min(i + step, blocks.n_blocks))
         for i in range(0, blocks.n_blocks, step)
     ]
     client = active_client()
     if client is not None:
+        scattered = Scattered()
         futures = [
-            client.submit(_count, run, _send(client, list(run.inputs)), pure=False)
-            for run in runs
+            client.submit(
+                _count, run, scattered.send(client, run.inputs, i), pure=False
+            )
+            for i, run in enumerate(runs)
         ]
         counts = client.gather(futures)
     else:
         keys = [("count_rows", i) for i in range(len(runs))]
-        tasks = [(partial(_count, run, list(run.inputs)),) for run in runs]
+        tasks = [(partial(_count, run, run.inputs),) for run in runs]
         get = local_scheduler()
         counts = get(dict(zip(keys, tasks, strict=True)), keys)
     return tuple(n for part in counts for n in part)
 
 
-def _count(blocks: Blocks, inputs: list[Any]) -> list[int]:
+def _count(blocks: Blocks, inputs: Sequence[Any]) -> list[int]:
     load, name = blocks.open(tuple(inputs)), blocks.fields[0]
     return [len(load(i)[name]) for i in range(blocks.n_blocks)]

@@ -110,7 +110,7 @@ class SurveyKernel:
     def add(self, sums: _Open, rows: Rows, buffers: Slab) -> None:
         """Check a block and add it, slab by slab."""
         check_weights(rows)
-        check_labels(rows)
+        check_labels(rows.positive())
         with np.errstate(invalid="ignore", over="ignore"):  # named by _refuse
             for slab in rows.slabs(buffers.length):
                 self._add_slab(sums, slab.positive(), buffers)

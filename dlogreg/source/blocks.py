@@ -13,9 +13,19 @@ from itertools import pairwise
 from typing import Any, Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from dlogreg.source.frames import Array, frame_to_numpy
+
+__all__ = [
+    "BLOCK_BYTES",
+    "Array",
+    "ArrayBlocks",
+    "Blocks",
+    "Load",
+    "even_bounds",
+    "frame_to_numpy",
+]
+
 Load = Callable[[int], Mapping[str, Array]]
 
 BLOCK_BYTES = 2**22
@@ -119,85 +129,3 @@ class ArrayBlocks:
         """Restore the recipe."""
         for name, value in state.items():
             object.__setattr__(self, name, value)
-
-
-@dataclass(frozen=True, slots=True)
-class MemmapBlocks:
-    """Rows of a memory-mapped file, mapped again in every task."""
-
-    field: str
-    path: str
-    dtype: np.dtype[Any]
-    offset: int
-    shape: tuple[int, ...]
-    order: str
-    bounds: tuple[int, ...]
-
-    @classmethod
-    def of(
-        cls, field: str, values: np.memmap[Any, Any], bounds: tuple[int, ...]
-    ) -> MemmapBlocks:
-        """Describe a whole memory map."""
-        order = "C" if values.flags.c_contiguous else "F"
-        path = str(values.filename)
-        shape = tuple(values.shape)
-        return cls(field, path, values.dtype, values.offset, shape, order, bounds)
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The one array."""
-        return (self.field,)
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.bounds) - 1
-
-    @property
-    def row_counts(self) -> tuple[int, ...]:
-        """Rows of every block."""
-        return tuple(high - low for low, high in pairwise(self.bounds))
-
-    @property
-    def inputs(self) -> tuple[Any, ...]:
-        """Nothing: the file is the input."""
-        return ()
-
-    def take(self, start: int, stop: int) -> MemmapBlocks:
-        """Return the recipe of these blocks alone."""
-        bounds = self.bounds[start : stop + 1]
-        return MemmapBlocks(
-            self.field,
-            self.path,
-            self.dtype,
-            self.offset,
-            self.shape,
-            self.order,
-            bounds,
-        )
-
-    def open(self, inputs: tuple[Any, ...]) -> Load:
-        """Map the file and return a function that copies out its blocks."""
-        mapped = np.memmap(
-            self.path,
-            self.dtype,
-            "r",
-            self.offset,
-            self.shape,
-            "C" if self.order == "C" else "F",
-        )
-
-        def load(i: int) -> Mapping[str, Array]:
-            return {self.field: np.asarray(mapped[self.bounds[i] : self.bounds[i + 1]])}
-
-        return load
-
-
-def frame_to_numpy(frame: Any) -> Array:
-    """Return a pandas dataframe or series as an array; missing numbers become NaN."""
-    if frame.ndim == 2:
-        array = frame.to_numpy()
-        if array.dtype != object:
-            return np.asarray(array)
-        return np.asarray(frame.to_numpy(dtype=np.float64, na_value=np.nan))
-    return np.asarray(frame.astype(object) if frame.dtype == "category" else frame)

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dask.array as da
 import numpy as np
 
 from dlogreg.errors import DataError
-from dlogreg.source.blocks import (
-    ArrayBlocks,
-    Blocks,
-    MemmapBlocks,
-    even_bounds,
+from dlogreg.source.blocks import ArrayBlocks, Blocks, even_bounds
+from dlogreg.source.frames import (
+    check_columns,
     frame_to_numpy,
+    homogeneous,
+    partition_arrays,
+    series_array,
+    weights_to_numpy,
 )
-from dlogreg.source.graph import (
-    GraphBlocks,
-    as_numpy,
-    find_shared_work,
-    graph_blocks,
-    plan_graph,
-)
+from dlogreg.source.graph import SPARSE_ADVICE, Compute, GraphBlocks, graph_blocks
+from dlogreg.source.memmap import MappedFile, MemmapBlocks
 from dlogreg.source.source import Source
 from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chunks
 
-Compute = Callable[[dict[Any, Any], Sequence[Any]], dict[Any, Any]]
-"""Computes keys of a graph once and returns those small enough to keep."""
-CountRows = Callable[[Blocks], tuple[int, ...]]
-"""Counts the rows of every block, which reads all of them."""
+CountRows = Callable[[Blocks], tuple[int, ...] | None]
+"""Counts the rows of every block, which reads all of them; a plan does not."""
 
 
 def as_source(
@@ -57,43 +52,59 @@ def as_source(
     """
     kind = kind_of(X)
     names = _names(X, feature_names)
-    X = _matrix(X, kind, names)
-    fields = {"y": _vector("y", y)}
+    fields = {"y": y}
     if sample_weight is not None:
-        fields["sample_weight"] = _vector("sample_weight", sample_weight)
-    _check_lengths(X, fields)
-    if isinstance(X, da.Array):
-        aligned = {k: v for k, v in fields.items() if _aligned(X, v)}
-        blocks: Blocks = _graph({"X": X, **aligned}, compute)
+        fields["sample_weight"] = sample_weight
+    if kind == "dask dataframe":
+        X, fields = _open_frame(X, names, fields)
     else:
-        aligned = {}
-        blocks = _blocks("X", X, compute)
-    vectors = {k: _blocks(k, v, compute) for k, v in fields.items() if k not in aligned}
-    if vectors:
-        blocks = _counted(blocks, count_rows)
-        vectors = {k: _counted(v, count_rows) for k, v in vectors.items()}
-        _check_counts(blocks, vectors)
+        X = _matrix(X, kind, names)
+    fields = {name: _vector(name, values) for name, values in fields.items()}
+    _check_lengths(X, fields)
+    blocks, vectors = _lay_blocks({"X": X, **fields}, compute, count_rows)
     dtype = np.dtype(np.float64) if hasattr(X, "iloc") else X.dtype
-    in_memory = isinstance(X, np.ndarray) and not isinstance(blocks, MemmapBlocks)
+    in_memory = isinstance(blocks, ArrayBlocks)
     return Source(blocks, vectors, names, dtype, in_memory, kind)
 
 
 def kind_of(X: Any) -> str:
     """Return "numpy", "zarr", "dask", "dask dataframe" or "pandas"."""
     root = type(X).__module__.partition(".")[0]
-    if root == "zarr" and hasattr(X, "chunks"):
-        return "zarr"
+    if hasattr(X, "tocsr") or hasattr(X, "todense"):
+        raise DataError(f"{type(X).__name__} is sparse, {SPARSE_ADVICE}")
+    if isinstance(X, np.ma.MaskedArray):
+        advice = "fill it, for example with X.filled(np.nan), and leave such rows out"
+        raise DataError(f"masked arrays are not supported; {advice}")
+    if root == "zarr":
+        if hasattr(X, "chunks"):
+            return "zarr"
+        raise DataError('this is a Zarr group; give one of its arrays, as group["X"]')
     if root == "dask":
-        return "dask" if isinstance(X, da.Array) else "dask dataframe"
+        if isinstance(X, da.Array):
+            return "dask"
+        if hasattr(X, "map_partitions") and hasattr(X, "ndim"):
+            return "dask dataframe"
+        raise DataError(
+            f"a dask {type(X).__name__} is not an array; make it one, for example with "
+            "dask.array.from_delayed"
+        )
     if root == "pandas":
         return "pandas"
     return "numpy"
 
 
+def _shape(X: Any) -> tuple[Any, ...]:
+    if hasattr(X, "shape"):
+        return tuple(X.shape)
+    try:
+        return np.shape(X)
+    except ValueError as error:
+        message = "the rows of X differ in length; give every row the same columns"
+        raise DataError(message) from error
+
+
 def _names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
-    shape = getattr(X, "shape", None)
-    if shape is None:
-        shape = np.shape(X)
+    shape = _shape(X)
     if len(shape) != 2:
         message = f"X must be 2-D, rows by columns, but has {len(shape)} dimension(s)"
         raise DataError(f"{message}; reshape it, for example with X.reshape(-1, 1)")
@@ -111,51 +122,41 @@ def _names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _matrix(X: Any, kind: str, names: tuple[str, ...]) -> Any:
+def _open_frame(
+    X: Any, names: Sequence[str], fields: Mapping[str, Any]
+) -> tuple[da.Array, dict[str, Any]]:
+    """Return the partitions of a dask dataframe, and of its series, as arrays.
+
+    A series of as many partitions is loaded with the dataframe; that they are of the
+    same lengths is checked as they are read.
+    """
+    check_columns(X, names)
+    beside = [
+        name
+        for name, values in fields.items()
+        if kind_of(values) == "dask dataframe"
+        and values.ndim == 1
+        and values.npartitions == X.npartitions
+    ]
+    first, *rest = partition_arrays(X, [fields[name] for name in beside])
+    return first, {**fields, **dict(zip(beside, rest, strict=True))}
+
+
+def _matrix(X: Any, kind: str, names: Sequence[str]) -> Any:
     """Return X as numpy, zarr or dask array, or pandas dataframe, of numbers."""
-    if kind in ("pandas", "dask dataframe"):
-        _check_columns(X, names)
-        if kind == "dask dataframe":
-            return _partition_arrays(X, np.empty((0, len(names))))
-        return _homogeneous(X)
+    if kind == "pandas":
+        check_columns(X, names)
+        return homogeneous(X)
     if kind == "numpy" and not isinstance(X, np.ndarray):
         X = np.asarray(X)
     if X.dtype.kind not in "fiub":
-        raise DataError(
-            f"X has type {X.dtype}, dlogreg needs numbers; encode text columns as "
-            "indicator (0/1) columns first"
-        )
+        advice = "encode text columns as indicator (0/1) columns first"
+        if X.dtype == object:
+            advice = f"convert it with X.astype(float), or {advice}"
+        raise DataError(f"X has type {X.dtype}, dlogreg needs numbers; {advice}")
     if kind == "dask" and X.numblocks[1] > 1:
         X = X.rechunk({1: -1})
     return X
-
-
-def _check_columns(X: Any, names: tuple[str, ...]) -> None:
-    text = [
-        name
-        for name, dtype in zip(names, X.dtypes, strict=True)
-        if getattr(dtype, "kind", "O") not in "fiub"
-    ]
-    if text:
-        raise DataError(
-            f"column {text[0]!r} is not numeric (type {X.dtypes.iloc[names.index(text[0])]}"
-            f"; {len(text)} such column(s)); encode it as indicator (0/1) columns, for "
-            "example with pandas.get_dummies, or leave it out"
-        )
-
-
-def _homogeneous(X: Any) -> Any:
-    """Return a view of a dataframe whose columns share one numpy type."""
-    types = set(X.dtypes)
-    if len(types) == 1 and isinstance(next(iter(types)), np.dtype):
-        return X.to_numpy()
-    return X
-
-
-def _partition_arrays(frame: Any, meta: np.ndarray[Any, Any]) -> da.Array:
-    """Return the partitions of a dask dataframe or series as blocks of an array."""
-    array: da.Array = frame.map_partitions(as_numpy, meta=meta)
-    return array
 
 
 def _vector(name: str, values: Any) -> Any:
@@ -164,28 +165,67 @@ def _vector(name: str, values: Any) -> Any:
     if kind == "dask dataframe":
         if values.ndim != 1:
             raise DataError(f"{name} must be one column, not a dataframe of several")
-        values = _partition_arrays(values, np.empty(0, dtype=object))
+        values = series_array(values)
     elif kind == "pandas":
-        values = frame_to_numpy(values)
+        to_numpy = weights_to_numpy if name == "sample_weight" else frame_to_numpy
+        values = to_numpy(values) if values.ndim == 1 else values.to_numpy()
     elif kind == "numpy":
-        values = np.asanyarray(values)
+        values = _listed(values)
     if values.ndim != 1:
         shape = tuple(values.shape)
         message = f"{name} must be 1-D, one value per row, but has shape {shape}"
         raise DataError(f"{message}; select the column you mean")
-    if name == "sample_weight" and values.dtype.kind not in "fiub":
-        raise DataError(f"sample_weight must be numbers, not {values.dtype}")
+    known = not isinstance(values, da.Array) or values.dtype != object
+    if name == "sample_weight" and known and values.dtype.kind not in "fiub":
+        advice = "convert them with astype(float)"
+        raise DataError(f"sample_weight must be numbers, not {values.dtype}; {advice}")
     return values
 
 
-def _check_lengths(X: Any, fields: dict[str, Any]) -> None:
+def _listed(values: Any) -> Any:
+    """Return an array or list of labels; a list with None keeps it."""
+    if isinstance(values, np.ndarray):
+        return values
+    listed = list(values) if hasattr(values, "__iter__") else values
+    try:
+        array = np.asanyarray(listed)
+    except ValueError:
+        return np.array(listed, dtype=object)
+    if array.dtype.kind in "US" and not all(isinstance(v, str | bytes) for v in listed):
+        return np.array(listed, dtype=object)
+    return array
+
+
+def _check_lengths(X: Any, fields: Mapping[str, Any]) -> None:
     n_rows = X.shape[0]
     for name, values in fields.items():
         length = values.shape[0]
         if not (np.isnan(n_rows) or np.isnan(length)) and n_rows != length:
-            raise DataError(f"X has {n_rows} rows but {name} has {length}")
+            raise DataError(
+                f"X has {n_rows} rows but {name} has {length}; give one value per row"
+            )
     if n_rows == 0:
         raise DataError("X has zero rows; there is nothing to fit")
+
+
+def _lay_blocks(
+    arrays: Mapping[str, Any], compute: Compute, count_rows: CountRows
+) -> tuple[Blocks, dict[str, Blocks]]:
+    """Return the blocks of the first array, and of those that are cut otherwise."""
+    name, first = next(iter(arrays.items()))
+    together = {name: first}
+    if isinstance(first, da.Array):
+        together = {k: v for k, v in arrays.items() if _aligned(first, v)}
+        blocks: Blocks = graph_blocks(together, compute)
+    else:
+        blocks = _blocks(name, first, compute)
+    apart = {k: v for k, v in arrays.items() if k not in together}
+    vectors = {k: _blocks(k, v, compute) for k, v in apart.items()}
+    if vectors:
+        blocks = _counted(blocks, count_rows)
+        vectors = {k: _counted(v, count_rows) for k, v in vectors.items()}
+        _check_counts(name, blocks, vectors)
+    return blocks, vectors
 
 
 def _aligned(X: da.Array, values: Any) -> bool:
@@ -198,28 +238,19 @@ def _aligned(X: da.Array, values: Any) -> bool:
 
 def _blocks(name: str, values: Any, compute: Compute) -> Blocks:
     if isinstance(values, da.Array):
-        return _graph({name: values}, compute)
+        return graph_blocks({name: values}, compute)
     if kind_of(values) == "zarr":
-        check_chunks(name, values, complete=_complete(values))
+        complete = bool(values.attrs.get(COMPLETE_ATTRIBUTE, False))
+        check_chunks(name, values, complete=complete)
         return ZarrBlocks.of(name, values)
     row_bytes = int(np.prod(values.shape[1:])) * 8
     bounds = even_bounds(values.shape[0], row_bytes)
-    if isinstance(values, np.memmap):
-        if isinstance(values.base, np.memmap) or values.filename is None:
-            values = values.view(np.ndarray)
-        else:
-            return MemmapBlocks.of(name, values, bounds)
+    file = MappedFile.of(values)
+    if file is not None:
+        return MemmapBlocks(name, file, bounds)
+    if isinstance(values, np.ndarray):
+        values = values.view(np.ndarray)
     return ArrayBlocks(name, values, bounds)
-
-
-def _complete(values: Any) -> bool:
-    return bool(values.attrs.get(COMPLETE_ATTRIBUTE, False))
-
-
-def _graph(arrays: dict[str, da.Array], compute: Compute) -> GraphBlocks:
-    graph, outputs = plan_graph(arrays)
-    work = find_shared_work(graph, outputs)
-    return graph_blocks(arrays, graph, outputs, compute(work.graph, work.keys))
 
 
 def _counted(blocks: Blocks, count_rows: CountRows) -> Blocks:
@@ -228,12 +259,15 @@ def _counted(blocks: Blocks, count_rows: CountRows) -> Blocks:
     return blocks.with_row_counts(count_rows(blocks))
 
 
-def _check_counts(blocks: Blocks, vectors: dict[str, Blocks]) -> None:
-    n_rows = sum(blocks.row_counts or ())
-    for name, vector in vectors.items():
-        length = sum(vector.row_counts or ())
-        if length != n_rows:
-            raise DataError(f"X has {n_rows} rows but {name} has {length}")
+def _check_counts(name: str, blocks: Blocks, vectors: Mapping[str, Blocks]) -> None:
+    n_rows = None if blocks.row_counts is None else sum(blocks.row_counts)
+    for other, vector in vectors.items():
+        length = None if vector.row_counts is None else sum(vector.row_counts)
+        if None not in (n_rows, length) and length != n_rows:
+            raise DataError(
+                f"{name} has {n_rows} rows but {other} has {length}; give one value "
+                "per row"
+            )
 
 
 def label_source(
@@ -243,10 +277,7 @@ def label_source(
     fields = {"y": _vector("y", y)}
     if sample_weight is not None:
         fields["sample_weight"] = _vector("sample_weight", sample_weight)
-    blocks = _counted(_blocks("y", fields.pop("y"), compute), count_rows)
-    vectors = {
-        k: _counted(_blocks(k, v, compute), count_rows) for k, v in fields.items()
-    }
-    _check_counts(blocks, vectors)
+    _check_lengths(fields["y"], fields)
+    blocks, vectors = _lay_blocks(fields, compute, count_rows)
     in_memory = isinstance(blocks, ArrayBlocks)
     return Source(blocks, vectors, (), np.dtype(np.float64), in_memory, kind_of(y))

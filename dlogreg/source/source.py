@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlogreg.source.blocks import Blocks
+from dlogreg.source.graph import GraphBlocks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +40,11 @@ class Source:
         """Number of rows; None if only a pass would tell."""
         counts = self.blocks.row_counts
         return None if counts is None else sum(counts)
+
+    @property
+    def on_cluster(self) -> bool:
+        """Tell whether X lies in the memory of a cluster."""
+        return isinstance(self.blocks, GraphBlocks) and self.blocks.on_cluster
 
     @property
     def largest_block(self) -> int | None:

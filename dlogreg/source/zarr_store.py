@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.storage import LocalStore, MemoryStore
 
 from dlogreg.errors import DataError, MissingChunkWarning
 from dlogreg.source.blocks import BLOCK_BYTES, Array, Load
@@ -25,22 +26,24 @@ class ZarrBlocks:
     """Whole chunks (or shards) of a Zarr array; several where they are small."""
 
     field: str
-    array: zarr.Array[Any]
+    array: zarr.Array[Any] | None
+    """None where the store lies in this process's memory and travels as an input."""
     bounds: tuple[int, ...]
+    inputs: tuple[Any, ...] = ()
+    """The array, if its store lies in memory; else nothing: the store is the input."""
 
     @classmethod
     def of(cls, field: str, array: zarr.Array[Any]) -> ZarrBlocks:
         """Lay the grid of blocks on the borders of the array's chunks."""
         n_rows = array.shape[0]
-        if array.ndim == 1:
-            step = array.chunks[0]
-        else:
-            step = (array.shards or array.chunks)[0]
+        grid = array.chunks if array.ndim == 1 else array.shards or array.chunks
+        step = grid[0]
         row_bytes = array.dtype.itemsize * math.prod(array.shape[1:])
         step *= max(1, BLOCK_BYTES // max(1, step * row_bytes))
-        return cls(
-            field, array, (*range(0, n_rows, step), n_rows) if n_rows else (0, 0)
-        )
+        bounds = (*range(0, n_rows, step), n_rows) if n_rows else (0, 0)
+        if isinstance(array.store, MemoryStore):
+            return cls(field, None, bounds, (array,))
+        return cls(field, _anywhere(array), bounds)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -57,40 +60,73 @@ class ZarrBlocks:
         """Rows of every block."""
         return tuple(high - low for low, high in pairwise(self.bounds))
 
-    @property
-    def inputs(self) -> tuple[Any, ...]:
-        """Nothing: the store is the input."""
-        return ()
-
     def take(self, start: int, stop: int) -> ZarrBlocks:
         """Return the recipe of these blocks alone."""
         return replace(self, bounds=self.bounds[start : stop + 1])
 
     def open(self, inputs: tuple[Any, ...]) -> Load:
         """Return a function that reads and decodes a block."""
+        array = inputs[0] if self.array is None else self.array
 
         def load(i: int) -> Mapping[str, Array]:
             low, high = self.bounds[i], self.bounds[i + 1]
             try:
-                return {self.field: np.asarray(self.array[low:high])}
+                return {self.field: np.asarray(array[low:high])}
+            except MemoryError:
+                raise
             except Exception as error:
-                raise DataError(self._unreadable(low, high, error)) from error
+                message = _unreadable(self.field, array, low, high, error)
+                raise DataError(message) from error
 
         return load
 
-    def _unreadable(self, low: int, high: int, error: Exception) -> str:
-        chunks = self.array.shards or self.array.chunks
-        names = [
-            chunk_name(self.array, (row // chunks[0],) + (0,) * (self.array.ndim - 1))
-            for row in (low, high - 1)
-        ]
-        span = names[0] if names[0] == names[1] else f"{names[0]} to {names[1]}"
-        return (
-            f"rows {low} to {high - 1} of {self.field} cannot be read: chunk {span} of "
-            f"{self.array.store_path} is truncated, corrupt or unreachable "
-            f"({type(error).__name__}: {error}); write that chunk again or leave its "
-            "rows out"
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the recipe alone: a store in memory travels apart."""
+        return {"field": self.field, "array": self.array, "bounds": self.bounds}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the recipe."""
+        for name, value in {**state, "inputs": ()}.items():
+            object.__setattr__(self, name, value)
+
+
+def _anywhere(array: zarr.Array[Any]) -> zarr.Array[Any]:
+    """Return the array under an absolute path: workers run in other directories."""
+    store = array.store
+    if not isinstance(store, LocalStore) or store.root.is_absolute():
+        return array
+    store = LocalStore(store.root.resolve(), read_only=True)
+    return zarr.open_array(store, path=array.path, mode="r")
+
+
+def _unreadable(
+    field: str, array: zarr.Array[Any], low: int, high: int, error: Exception
+) -> str:
+    """Say which chunk of these rows cannot be read."""
+    span = _broken_chunk(array, low, high)
+    reason = f"{type(error).__name__}: {error}".rstrip(": ")
+    return (
+        f"rows {low} to {high - 1} of {field} cannot be read: chunk {span} of "
+        f"{array.store_path} is truncated, corrupt or unreachable ({reason}); write "
+        "that chunk again or leave its rows out"
+    )
+
+
+def _broken_chunk(array: zarr.Array[Any], low: int, high: int) -> str:
+    """Return the first chunk of these rows that cannot be read by itself."""
+    grid = array.shards or array.chunks
+    counts = tuple(-(-n // c) for n, c in zip(array.shape, grid, strict=True))
+    rows = range(low // grid[0], (high - 1) // grid[0] + 1)
+    positions = [(i, *rest) for i in rows for rest in np.ndindex(*counts[1:])]
+    for position in positions:
+        box = tuple(
+            slice(p * g, (p + 1) * g) for p, g in zip(position, grid, strict=True)
         )
+        try:
+            array[box]
+        except Exception:
+            return chunk_name(array, position)
+    return " to ".join(chunk_name(array, p) for p in (positions[0], positions[-1]))
 
 
 def chunk_name(array: zarr.Array[Any], position: tuple[int, ...]) -> str:

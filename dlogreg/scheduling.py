@@ -1,0 +1,120 @@
+"""Where tasks run: the active cluster or the scheduler that dask is set to use."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import dask
+import dask.threaded
+from dask.base import get_scheduler
+from dask.system import CPU_COUNT
+from threadpoolctl import ThreadpoolController
+
+from dlogreg.errors import DataError
+from dlogreg.source.task_graph import is_future
+
+
+class _SingleThreadedBlas:
+    """Holds BLAS at one thread while any task computes.
+
+    The setting belongs to the process, so tasks that overlap share one change of it:
+    the first sets it and the last takes it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._limit: Any = None
+        self._controller: ThreadpoolController | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if self._users == 0:
+                self._controller = self._controller or ThreadpoolController()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    self._limit.restore_original_limits()
+
+
+single_threaded_blas = _SingleThreadedBlas()
+
+
+def peak_memory() -> int:
+    """Return the largest resident set of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def active_client() -> Any:
+    """Return the active ``distributed.Client``, or None."""
+    if "distributed" not in sys.modules:
+        return None
+    client = getattr(get_scheduler(), "__self__", None)
+    return client if hasattr(client, "scheduler_info") else None
+
+
+def local_scheduler() -> Any:
+    """Return the ``get`` that dask is configured to use; threads by default.
+
+    dask's own look-up imports distributed, which takes 0.2 s, even to find no client.
+    """
+    if dask.config.get("scheduler", None) is None:
+        return dask.threaded.get
+    return get_scheduler() or dask.threaded.get
+
+
+def n_threads() -> int:
+    """Return how many tasks can run at the same time."""
+    client = active_client()
+    if client is not None:
+        return max(1, int(sum(client.nthreads().values())))
+    if local_scheduler() is dask.get:
+        return 1
+    pool = dask.config.get("pool", None)
+    configured = dask.config.get("num_workers", None)
+    return int(configured or getattr(pool, "_max_workers", None) or CPU_COUNT)
+
+
+@dataclass(eq=False)
+class Scattered:
+    """Values that were put on a cluster: sent once, used in every pass."""
+
+    _sent: dict[int, Any] = field(default_factory=dict)
+    _kept: list[Any] = field(default_factory=list)
+
+    def send(self, client: Any, values: Sequence[Any], turn: int) -> list[Any]:
+        """Return futures of values; those of one turn go to the same worker."""
+        new = {
+            id(value): value
+            for value in values
+            if not is_future(value) and id(value) not in self._sent
+        }
+        if new:
+            workers = sorted(client.nthreads())
+            home = [workers[turn % len(workers)]] if workers else None
+            futures = client.scatter(list(new.values()), workers=home, hash=False)
+            self._sent.update(zip(new, futures, strict=True))
+            self._kept.extend(new.values())  # an id stands for the value that lives
+        return [v if is_future(v) else self._sent[id(v)] for v in values]
+
+
+def check_reachable(values: Sequence[Any]) -> None:
+    """Refuse to sum on this machine what lies on a cluster."""
+    if any(map(is_future, values)):
+        raise DataError(
+            "the data were persisted on a cluster whose client is not active; call fit "
+            "while that distributed.Client is open and the default scheduler"
+        )

@@ -1,0 +1,102 @@
+"""Columns of pandas and dask dataframes as arrays of numbers or labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.errors import DataError
+
+Array = npt.NDArray[Any]
+WIDEST = {"i": np.int64, "u": np.uint64, "b": np.bool_}
+
+
+def frame_to_numpy(frame: Any) -> Array:
+    """Return a pandas dataframe or series as an array; missing numbers become NaN.
+
+    Labels of an extension type that are missing become None, which is refused later
+    with the number of its row.
+    """
+    if frame.ndim == 2:
+        array = frame.to_numpy()
+        if array.dtype != object:
+            return np.asarray(array)
+        return np.asarray(frame.to_numpy(dtype=np.float64, na_value=np.nan))
+    if isinstance(frame.dtype, np.dtype):
+        return np.asarray(frame.to_numpy())
+    if frame.dtype.kind in "iub" and not frame.hasnans:
+        return np.asarray(frame.to_numpy(dtype=WIDEST[frame.dtype.kind]))
+    if frame.dtype.kind == "f":
+        return np.asarray(frame.to_numpy(dtype=np.float64, na_value=np.nan))
+    labels = np.array(frame.astype(object), dtype=object)
+    labels[np.asarray(frame.isna())] = None
+    return labels
+
+
+def weights_to_numpy(series: Any) -> Array:
+    """Return a pandas series of numbers; missing ones become NaN."""
+    if series.dtype.kind in "fiub":
+        return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+    return frame_to_numpy(series)
+
+
+def check_columns(frame: Any, names: Sequence[str]) -> None:
+    """Refuse a dataframe with columns that are not numbers."""
+    types = list(frame.dtypes)
+    text = [j for j, t in enumerate(types) if getattr(t, "kind", "O") not in "fiub"]
+    if text:
+        raise DataError(
+            f"column {names[text[0]]!r} is not numeric (type {types[text[0]]}; "
+            f"{len(text)} such column(s)); encode it as indicator (0/1) columns, for "
+            "example with pandas.get_dummies, or leave it out"
+        )
+
+
+def homogeneous(frame: Any) -> Any:
+    """Return a view of a dataframe whose columns share one numpy type."""
+    types = set(frame.dtypes)
+    if len(types) == 1 and isinstance(next(iter(types)), np.dtype):
+        return frame.to_numpy()
+    return frame
+
+
+def partition_arrays(frame: Any, series: Sequence[Any]) -> list[da.Array]:
+    """Return a dask dataframe and series as arrays that load each partition once.
+
+    All are taken out of a partition by one function, so that dask reads the columns
+    of all of them together.
+    """
+    meta = np.empty(0, dtype=object)
+    packed = frame.map_partitions(_pack, *series, align_dataframes=False, meta=meta)
+    X = packed.map_blocks(
+        _take,
+        0,
+        new_axis=1,
+        chunks=(packed.chunks[0], (len(frame.columns),)),
+        dtype=np.float64,
+        meta=np.empty((0, len(frame.columns))),
+    )
+    rest = [
+        packed.map_blocks(_take, position, dtype=object, meta=meta)
+        for position in range(1, len(series) + 1)
+    ]
+    return [X, *rest]
+
+
+def series_array(series: Any) -> da.Array:
+    """Return the partitions of a dask series as blocks of an array."""
+    meta = np.empty(0, dtype=object)
+    array: da.Array = series.map_partitions(frame_to_numpy, meta=meta)
+    return array
+
+
+def _pack(frame: Any, *series: Any) -> tuple[Array, ...]:
+    return tuple(map(frame_to_numpy, (frame, *series)))
+
+
+def _take(packed: tuple[Array, ...], position: int) -> Array:
+    return packed[position]
