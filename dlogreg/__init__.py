@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         CollinearityWarning,
         ConvergenceWarning,
         DataError,
+        InferenceError,
         MemoryLimitError,
         MissingChunkWarning,
         SeparationWarning,
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from dlogreg.estimator import LogisticRegression
     from dlogreg.pipeline import fit
     from dlogreg.planning import plan
-    from dlogreg.results import InferenceError, LogitResults, load
+    from dlogreg.results import LogitResults, load
     from dlogreg.solvers import Status
 
 __version__ = "0.1.0"
@@ -26,7 +27,7 @@ _ROOMS = {
     "CollinearityWarning": "errors",
     "ConvergenceWarning": "errors",
     "DataError": "errors",
-    "InferenceError": "results",
+    "InferenceError": "errors",
     "LogisticRegression": "estimator",
     "LogitResults": "results",
     "MemoryLimitError": "errors",

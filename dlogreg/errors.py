@@ -6,6 +6,7 @@ __all__ = [
     "CollinearityWarning",
     "ConvergenceWarning",
     "DataError",
+    "InferenceError",
     "MemoryLimitError",
     "MissingChunkWarning",
     "SeparationWarning",
@@ -14,6 +15,10 @@ __all__ = [
 
 class DataError(ValueError):
     """The data cannot be fitted as they are; the message names column, row or chunk."""
+
+
+class InferenceError(ValueError):
+    """Standard errors were not computed, or would not mean what they say."""
 
 
 class MemoryLimitError(MemoryError):

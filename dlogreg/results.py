@@ -9,11 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import chdtrc, ndtr, ndtri
+from scipy.special import ndtr, ndtri
 
 from dlogreg.display import Summary, describe, summarize
+from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray, Label, PassRecord
 from dlogreg.labelled import LabelledVector
+from dlogreg.likelihoods import Likelihoods
 from dlogreg.solvers import Status
 from dlogreg.storage import read_model, write_model
 
@@ -21,12 +23,8 @@ if TYPE_CHECKING:
     from dlogreg.prediction import LogitModel
 
 
-class InferenceError(ValueError):
-    """Standard errors were not computed, or would not mean what they say."""
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class LogitResults:
+class LogitResults(Likelihoods):
     """Coefficients, their standard errors, and what the fit cost.
 
     The words are those of statsmodels. The model is
@@ -195,93 +193,6 @@ class LogitResults:
             return np.asarray(np.exp(logs))
 
     @property
-    def df_model(self) -> int:
-        """Number of estimated coefficients without the intercept."""
-        return len(self.feature_names) - len(self.dropped)
-
-    @property
-    def df_resid(self) -> float:
-        """Nobs minus the number of estimated coefficients."""
-        return self.nobs - self.df_model - int(self.fit_intercept)
-
-    @property
-    def deviance(self) -> float:
-        """-2 llf; the saturated model of single rows has log-likelihood 0."""
-        return -2 * self.llf
-
-    @property
-    def null_deviance(self) -> float:
-        """-2 llnull."""
-        return -2 * self.llnull
-
-    @property
-    def llr(self) -> float:
-        """Likelihood ratio statistic against the null model."""
-        return 2 * (self.llf - self.llnull)
-
-    @property
-    def llr_pvalue(self) -> float:
-        """Its p-value, from chi-squared with ``df_model`` degrees of freedom.
-
-        NaN where no column is left to test. Raises InferenceError where the statistic
-        has no such distribution: with a penalty, and without an intercept, because the
-        null model has one.
-        """
-        if self.why_no_llr_test:
-            raise InferenceError(self.why_no_llr_test)
-        if self.df_model == 0:
-            return float(np.nan)
-        return float(chdtrc(self.df_model, max(0.0, self.llr)))
-
-    @property
-    def why_no_llr_test(self) -> str:
-        """Reason why ``llr`` has no p-value; empty if it has one."""
-        if self.alpha > 0:
-            return (
-                "the likelihood ratio of a penalised fit is not chi-squared; fit with "
-                "alpha=0 for a test"
-            )
-        if not self.fit_intercept:
-            return (
-                "the null model has an intercept and this model has none, so that "
-                "neither contains the other"
-            )
-        return ""
-
-    @property
-    def prsquared(self) -> float:
-        """McFadden's pseudo-R2, 1 - llf / llnull.
-
-        The null model has an intercept even where the model has none, so that it can
-        be negative.
-        """
-        return 1 - self.llf / self.llnull
-
-    @property
-    def prsquared_cox_snell(self) -> float:
-        """Cox and Snell's pseudo-R2, 1 - exp(-llr / nobs)."""
-        return float(-np.expm1(-self.llr / self.nobs))
-
-    @property
-    def prsquared_nagelkerke(self) -> float:
-        """Nagelkerke's pseudo-R2: Cox and Snell's over its largest possible value."""
-        return self.prsquared_cox_snell / float(-np.expm1(2 * self.llnull / self.nobs))
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion, 2 n_estimated - 2 llf; NaN with a penalty.
-
-        The number of estimated coefficients includes the intercept. A penalty leaves
-        them fewer degrees of freedom than their number.
-        """
-        return self._criterion(2.0)
-
-    @property
-    def bic(self) -> float:
-        """Schwarz' criterion, log(nobs) n_estimated - 2 llf; NaN with a penalty."""
-        return self._criterion(float(np.log(self.nobs)))
-
-    @property
     def converged(self) -> bool:
         """Whether the optimum was reached."""
         return self.status.converged
@@ -325,11 +236,6 @@ class LogitResults:
             self.classes,
             fit_intercept=self.fit_intercept,
         )
-
-    def _criterion(self, price: float) -> float:
-        """Return -2 llf plus a price per estimated coefficient."""
-        n_estimated = self.df_model + int(self.fit_intercept)
-        return float(np.nan) if self.alpha > 0 else price * n_estimated - 2 * self.llf
 
     def _labelled(self, values: Any) -> LabelledVector:
         return LabelledVector.of(np.asarray(values, dtype=float), self.names)

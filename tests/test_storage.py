@@ -5,6 +5,8 @@ import json
 import math
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -128,8 +130,8 @@ def test_a_fit_survives_with_everything_that_can_be_asked_of_it(tmp_path):
     assert str(back.summary()) == str(res.summary())
     properties = [
         name
-        for name, value in vars(LogitResults).items()
-        if isinstance(value, property) and not name.startswith("_")
+        for name in dir(LogitResults)
+        if isinstance(getattr(LogitResults, name), property) and name[0] != "_"
     ]
     assert {"params", "bse", "llr_pvalue", "aic", "prsquared"} <= set(properties)
     for name in properties:
@@ -388,6 +390,19 @@ def test_any_value_anywhere_is_refused_or_right(key, value):
             assert type(getattr(found, key)) is type(getattr(make_results(), key)) or (
                 key == "covariance" and value is None
             )
+
+
+def test_a_saved_model_is_shown_without_loading_dask_or_zarr(saved):
+    script = (
+        "import sys, dlogreg\n"
+        f"print(dlogreg.load({str(saved)!r}).summary())\n"
+        "heavy = {'dask', 'distributed', 'zarr', 'sklearn', 'pandas'}\n"
+        "print(heavy & sys.modules.keys())\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("set()\n"), done.stdout
+    assert "dropped: it is constant" in done.stdout
 
 
 def test_special_files_are_not_read(tmp_path):

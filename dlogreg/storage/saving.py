@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -118,7 +119,7 @@ def _encode_pass(record: PassRecord) -> dict[str, Any]:
 def _number(value: float) -> float | str:
     """Return a float, or its name where JSON has no word for it."""
     value = float(value)
-    return value if np.isfinite(value) else str(value)
+    return value if math.isfinite(value) else str(value)
 
 
 def _plain_label(label: Label) -> bool | int | float | str:
