@@ -100,7 +100,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     >>> X = np.arange(8.0)[:, None]
     >>> clf = LogisticRegression().fit(X, [0, 0, 1, 0, 1, 0, 1, 1])
     >>> clf.coef_.round(4), clf.predict([[0.0], [7.0]])
-    (array([[0.5036]]), array([0, 1]))
+    (array([[0.5068]]), array([0, 1]))
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -324,6 +324,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def is_out_of_core(X: Any) -> bool:
     """Tell whether X is read in passes, rather than being an array in memory."""
+    if issparse(X):  # left to scikit-learn, which says so in its words
+        return False
     return kind_of(X) not in ("numpy", "pandas") or isinstance(X, np.memmap)
 
 

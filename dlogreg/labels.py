@@ -71,7 +71,7 @@ class LabelKernel:
 def resolve_class_weight(
     class_weight: Any, y: Any, sample_weight: Any
 ) -> tuple[tuple[Label, float], ...]:
-    """Return (label, weight) pairs; "balanced" needs a scan of y and weights.
+    """Return (label, weight) pairs, after a scan of y and weights.
 
     Balanced weights are ``sum of weights / (n_classes * sum of weights of the class)``,
     as in scikit-learn 1.9.
@@ -87,12 +87,15 @@ def resolve_class_weight(
         raise ValueError(f"{message}, not {class_weight!r}")
     pairs = tuple((label, float(weight)) for label, weight in class_weight.items())
     for label, weight in pairs:
-        if not (np.isfinite(weight) and weight >= 0):
-            raise ValueError(f"class_weight of {label!r} must be finite, not {weight}")
+        if not (np.isfinite(weight) and weight > 0):
+            raise ValueError(
+                f"class_weight of {label!r} must be finite and positive, not {weight}; "
+                "to leave rows out give them sample_weight 0"
+            )
     known = _label_weights(y, sample_weight)
-    for label, _ in pairs:
-        if label not in known:
-            raise DataError(f"class_weight names {label!r}, which does not occur in y")
+    unused = [label for label, _ in pairs if label not in known]
+    if unused and len(pairs) - len(unused) < len(known):
+        raise DataError(f"class_weight names {unused[0]!r}, which does not occur in y")
     return pairs
 
 

@@ -21,7 +21,8 @@ from scipy.special import expit, log_expit, logit
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel import slab_rows
-from dlogreg.source.blocks import Array, frame_to_numpy
+from dlogreg.source.frames import Array, check_columns, frame_to_numpy
+from dlogreg.source.graph import SPARSE_ADVICE
 from dlogreg.source.opening import kind_of
 from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chunks
 
@@ -236,16 +237,14 @@ def match_columns(frame: Any, names: Sequence[str]) -> Any:
         frame = frame[chosen]
     if frame.shape[1] != len(names):
         raise DataError("X has two columns of the same name; rename or drop one")
-    for name, dtype in zip(names, frame.dtypes, strict=True):
-        if getattr(dtype, "kind", "O") not in "fiub":
-            raise DataError(f"column {name!r} of X is not numeric (type {dtype})")
+    check_columns(frame, names)
     return frame
 
 
 def _checked_matrix(X: Any, kind: str, n_features: int) -> Any:
     """Return X if it is a matrix of numbers with the columns of the model."""
-    if issparse(getattr(X, "_meta", X)):
-        raise TypeError("sparse X is not supported yet; give X.toarray()")
+    if issparse(getattr(X, "_meta", None)):
+        raise DataError(f"the blocks of X are sparse, {SPARSE_ADVICE}")
     if kind == "numpy":
         X = np.asarray(X)
     if X.ndim != 2:

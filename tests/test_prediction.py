@@ -295,7 +295,7 @@ def test_missing_columns_are_named(data, results, as_frame):
 def test_a_text_column_of_the_model_is_refused(data, results, as_frame):
     frame = pd.DataFrame(data[0], columns=list(NAMES))
     frame["age"] = "old"
-    with pytest.raises(dlogreg.DataError, match="column 'age' of X is not numeric"):
+    with pytest.raises(dlogreg.DataError, match="column 'age' is not numeric"):
         results.predict(as_frame(frame))
 
 
@@ -316,8 +316,10 @@ def test_wrong_matrices_are_refused(data, results):
         results.predict(X[0])
     with pytest.raises(dlogreg.DataError, match="need numbers"):
         results.predict(X.astype(str))
-    with pytest.raises(TypeError, match="sparse X is not supported"):
-        results.predict(csr_array(X))
+    blocks = da.from_array(X).map_blocks(csr_array, meta=csr_array((0, 0)))
+    for sparse in (csr_array(X), blocks):
+        with pytest.raises(dlogreg.DataError, match="sparse, which is not supported"):
+            results.predict(sparse)
 
 
 def test_blocks_with_a_column_too_few_are_refused(data, results):
