@@ -186,6 +186,7 @@ def test_far_tails():
 
 def test_a_tiny_negative_ratio_is_no_evidence():
     assert make_results(llf=-67.301166701).llr_pvalue == 1.0
+    assert np.isnan(make_results((-1.0,), llf=-67.3011667).llr_pvalue)
 
 
 @pytest.mark.parametrize("alpha", [0, 1, -0.1, 5, float("nan")])

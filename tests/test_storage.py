@@ -202,6 +202,9 @@ def test_file_systems_without_links(tmp_path, monkeypatch):
     make_results().save(tmp_path / "model.json")
     assert dlogreg.load(tmp_path / "model.json").llf == -50.0
     assert len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        make_results(llf=-1.0).save(tmp_path / "model.json")
+    assert dlogreg.load(tmp_path / "model.json").llf == -50.0
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

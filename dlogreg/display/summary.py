@@ -154,14 +154,13 @@ def _columns(results: LogitResults, alpha: float) -> tuple[str, ...]:
 def _rows(results: LogitResults, alpha: float) -> Iterator[CoefficientRow]:
     """Return one row per coefficient."""
     numbers = _numbers(results, alpha)
-    first = len(results.names) - len(results.feature_names)
     separated = set(results.separated)
-    for position, (name, values) in enumerate(zip(results.names, numbers, strict=True)):
-        shown, is_column = printable(name), position >= first
-        if is_column and name in results.dropped:
+    for name, values in zip(results.names, numbers, strict=True):
+        shown = printable(name)
+        if name in results.dropped:
             reason = printable(results.dropped[name])
             yield CoefficientRow(shown, remark=f"dropped: {reason}")
-        elif is_column and name in separated:
+        elif name in separated:
             rest = (MISSING,) * (len(values) - 1)
             yield CoefficientRow(shown + SEPARATED_MARK, (values[0], *rest))
         else:
