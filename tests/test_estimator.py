@@ -610,6 +610,7 @@ def test_bad_weights_are_named(weight, message):
         ({"no": 1.0, "maybe": 2.0}, "yes.*not in class_weight|'maybe', which does not"),
         ({"no": -1.0, "yes": 1.0}, "must be finite"),
         ({"no": np.nan, "yes": 1.0}, "must be finite"),
+        ({"no": 0.0, "yes": 1.0}, "finite and positive.* sample_weight 0"),
     ],
 )
 @pytest.mark.parametrize("lazy", [False, True])
@@ -619,6 +620,37 @@ def test_bad_class_weights_are_refused(class_weight, message, lazy):
         LogisticRegression(class_weight=class_weight).fit(
             da.from_array(X) if lazy else X, y
         )
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_weights_of_labels_that_do_not_occur_are_ignored_as_scikit_learn_does(lazy):
+    X, y, _ = draw(3)
+    given = {"no": 2.0, "yes": 1.0, "maybe": 5.0}
+    exact = newton_cholesky(X, y, None, {"class_weight": given})
+    found = LogisticRegression(class_weight=given, tol=1e-10)
+    found.fit(da.from_array(X) if lazy else X, y)
+    assert_close(coefficients(found), coefficients(exact))
+
+
+@pytest.mark.parametrize("dtype", [None, "category"])
+def test_all_columns_from_one_dask_dataframe(frame, dtype):
+    rng = np.random.default_rng(2)
+    names = list(frame.columns)
+    table = frame.assign(
+        y=pd.Series(np.where(frame["dose"] + rng.normal(size=80) > 0, "ill", "well")),
+        w=rng.random(80),
+    )
+    exact = newton_cholesky(
+        frame.to_numpy(), table["y"], table["w"], {"class_weight": "balanced"}
+    )
+    lazy = dd.from_pandas(table, npartitions=3)
+    y = lazy["y"] if dtype is None else lazy["y"].astype(dtype)
+    found = LogisticRegression(class_weight="balanced", tol=1e-10)
+    found.fit(lazy[names], y, lazy["w"])
+    assert_close(coefficients(found), coefficients(exact))
+    score = found.score(lazy[names], y, lazy["w"])
+    expected = exact.score(frame.to_numpy(), table["y"], table["w"])
+    assert score == pytest.approx(expected, rel=1e-12)
 
 
 def test_verbose_shows_the_passes(capsys):

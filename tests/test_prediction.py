@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+import cloudpickle
 import dask
 import dask.array as da
 import dask.dataframe as dd
@@ -247,6 +248,16 @@ def test_the_same_prediction_has_the_same_name(data, results):
     assert results.predict(lazy).name == results.predict(lazy).name
     assert results.predict(lazy).name != results.decision_function(lazy).name
     assert results.classify(lazy).name != results.classify(lazy, 0.4).name
+
+
+def test_predictions_travel_to_other_processes(data, results, expected, tmp_path):
+    X, _ = data
+    stored = zarr.create_array(tmp_path / "X", data=X, chunks=(100, 2))
+    frame = dd.from_pandas(pd.DataFrame(X, columns=list(NAMES)), npartitions=3)
+    for lazy in (da.from_array(X, chunks=(100, 2)), stored, frame):
+        sent = cloudpickle.dumps(results.predict(lazy))
+        found = cloudpickle.loads(sent).compute()
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 @pytest.fixture(params=["pandas", "dask"])
