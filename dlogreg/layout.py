@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dlogreg.memory import ProjectedMemory, project_memory
 from dlogreg.options import FitOptions
-from dlogreg.partition import Partition, partition_rows
+from dlogreg.partition import Partition, leaves_per_chain, partition_rows
 from dlogreg.reduction import (
     INLINE_BYTES,
     TASKS_PER_THREAD,
@@ -25,6 +25,8 @@ class Layout:
     n_threads: int
     memory: ProjectedMemory
     partitions: tuple[Partition, ...]
+    chains: tuple[Partition, ...]
+    """The same rows in runs that a first pass learns from; empty where it does not."""
     inline: bool
     """The calling thread does the work: a scheduler would cost more than it saves."""
 
@@ -39,9 +41,16 @@ def lay_out(source: Source, options: FitOptions) -> Layout:
     n_params = source.n_features + options.fit_intercept
     solver, threads = options.solver_for(n_params), n_threads()
     order = 2 if solver == "newton" else 1
-    memory = project_memory(source, n_params, order, threads)
-    partitions = partition_rows(source, n_params, TASKS_PER_THREAD * threads)
+    run = leaves_per_chain(source, n_params) if order == 2 else None
+    memory = project_memory(source, n_params, order, threads, learns=run is not None)
+    n_tasks = TASKS_PER_THREAD * threads
+    partitions = partition_rows(source, n_params, n_tasks)
+    chains: tuple[Partition, ...] = ()
+    if run is not None:
+        laid = partition_rows(source, n_params, n_tasks, run)
+        same = [p.leaves for p in laid] == [p.leaves for p in partitions]
+        chains = tuple(p.grouped(run) for p in (partitions if same else laid))
     small = source.in_memory and memory.block is not None
     size = (source.n_rows or 0) * source.n_features * source.dtype.itemsize
     inline = small and size <= INLINE_BYTES and active_client() is None
-    return Layout(source, solver, threads, memory, partitions, inline)
+    return Layout(source, solver, threads, memory, partitions, chains, inline)

@@ -14,6 +14,8 @@ from dlogreg.source import Source
 BLOCK_COPIES = {"numpy": 0, "pandas": 1, "zarr": 3, "dask": 3, "dask dataframe": 4}
 """Copies of a block that live at once: the decoded block, the chunk being decoded and
 its stored bytes; for dask, what the block is computed from, as far as can be known."""
+LEARNING_MATRICES = 7
+"""Hessians that a task holds besides while the first pass learns."""
 DRIVER_MATRICES = 8
 """Hessians that the driver holds while it solves the Newton system."""
 
@@ -35,7 +37,12 @@ class ProjectedMemory:
 
 
 def project_memory(
-    source: Source, n_params: int, order: int, n_threads: int
+    source: Source,
+    n_params: int,
+    order: int,
+    n_threads: int,
+    *,
+    learns: bool = False,
 ) -> ProjectedMemory:
     """Return the memory that a pass of this order needs."""
     rows = source.largest_block
@@ -49,7 +56,8 @@ def project_memory(
     n_leaves = len(leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params)) - 1
     depth = int(np.ceil(np.log2(max(2, n_leaves / n_threads)))) + 1
     copies = BLOCK_COPIES[source.kind]
-    per_task = copies * (block or 0) + slab + (3 + depth) * matrix
+    matrices = 3 + depth + (LEARNING_MATRICES if learns else 0)
+    per_task = copies * (block or 0) + slab + matrices * matrix
     return ProjectedMemory(block, per_task, n_threads, DRIVER_MATRICES * matrix)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -23,6 +23,9 @@ from dlogreg.source import Source
 from dlogreg.source.blocks import Array, Blocks
 
 MAX_LEAVES = 2**12
+MIN_CHAINS = 16
+ROWS_PER_CHAIN = 4_000_000
+MIN_BLOCKS_TO_LEARN = 50
 ROWS_PER_PARAM = 8
 
 
@@ -74,6 +77,11 @@ class Partition:
     n_features: int
     first_block: int = 0
     first_row: int | None = 0
+
+    def grouped(self, run: int) -> Partition:
+        """Return the same rows in leaves that each hold ``run`` of these."""
+        last = self.leaves[-1]
+        return replace(self, leaves=(*self.leaves[:-1:run], last))
 
     @property
     def inputs(self) -> tuple[tuple[Any, ...], ...]:
@@ -161,8 +169,25 @@ def leaf_bounds(
     return tuple(bounds)
 
 
+def leaves_per_chain(source: Source, n_params: int) -> int | None:
+    """Return how many leaves a first pass that learns sums in one go; None: too few.
+
+    16 chains up to 64 million rows, then one for every 4 million; a function of the
+    blocks alone, so that the start does not depend on the cluster.
+    """
+    blocks = source.blocks
+    rows = source.n_rows or 0
+    if blocks.n_blocks < MIN_BLOCKS_TO_LEARN or 0 < rows < blocks.n_blocks * n_params:
+        return None
+    n_leaves = len(leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params)) - 1
+    run = 1
+    while -(-n_leaves // run) > max(MIN_CHAINS, rows // ROWS_PER_CHAIN):
+        run *= 2
+    return run
+
+
 def partition_rows(
-    source: Source, n_params: int, n_partitions: int
+    source: Source, n_params: int, n_partitions: int, least_run: int = 1
 ) -> tuple[Partition, ...]:
     """Cut the source into at most ``n_partitions`` aligned runs of leaves.
 
@@ -172,7 +197,7 @@ def partition_rows(
     counts = source.blocks.row_counts
     bounds = leaf_bounds(source.blocks.n_blocks, counts, n_params)
     n_leaves = len(bounds) - 1
-    run = 1
+    run = least_run
     while -(-n_leaves // run) > n_partitions and not source.on_cluster:
         run *= 2
     borders = row_borders(source)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from dlogreg.evaluation import PassRecord as PassRecord
 from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
+from dlogreg.partition import Partition
 from dlogreg.reduction import Reduction
 
 
@@ -76,9 +77,13 @@ class Passes:
             total = total + record.tally
         return total
 
-    def run(self, kernel: Kernel) -> Any:
-        """Read every block once and return the kernel's sum."""
-        return self._run(kernel, self.reduction, self.n_passes + 1)
+    def run(self, kernel: Kernel, partitions: Sequence[Partition] = ()) -> Any:
+        """Read every block once and return the kernel's sum.
+
+        Other partitions than those of the fit must cut the same data.
+        """
+        reduction = self.reduction.over(partitions) if partitions else self.reduction
+        return self._run(kernel, reduction, self.n_passes + 1)
 
     def run_pilot(self, kernel: Kernel, reduction: Reduction) -> Any:
         """Read a few blocks; counted apart from the passes."""

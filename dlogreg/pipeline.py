@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dlogreg.checks import event_classes
 from dlogreg.closing import build_results, close
 from dlogreg.evaluation import Label
+from dlogreg.first_pass import take_survey
 from dlogreg.labels import resolve_class_weight
 from dlogreg.layout import lay_out
 from dlogreg.memory import check_memory
 from dlogreg.options import FitOptions, check_options
-from dlogreg.partition import pick_blocks
 from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import pose
@@ -26,10 +25,6 @@ from dlogreg.reduction import (
 )
 from dlogreg.results import LogitResults
 from dlogreg.source import Source, as_source
-from dlogreg.standardization import Standardization
-from dlogreg.survey import PilotKernel, Survey, SurveyKernel
-
-PILOT_BLOCKS = 4
 
 
 def fit(
@@ -152,8 +147,7 @@ def fit_with(
     try:
         with single_threaded_blas():
             weights = resolve_class_weight(options.class_weight, y, sample_weight)
-            standardization = _pilot(source, passes, options.fit_intercept)
-            survey = _survey(standardization, passes, options, weights)
+            survey = take_survey(layout, passes, options, weights)
             problem = pose(survey, passes, options, source.feature_names, weights)
             solution = close(problem, problem.solve())
             passes.close_record()
@@ -172,30 +166,3 @@ def open_source(X: Any, y: Any, sample_weight: Any, options: FitOptions) -> Sour
         compute=compute_shared,
         count_rows=count_rows,
     )
-
-
-def _pilot(source: Source, passes: Passes, fit_intercept: bool) -> Standardization:
-    """Read a few blocks for the means and scales in which the solver works."""
-    blocks = pick_blocks(source, PILOT_BLOCKS)
-    reduction = Reduction(blocks, passes.reduction.inline)
-    moments = passes.run_pilot(PilotKernel(source.n_features), reduction)
-    variance = moments.squares / max(1, moments.n_rows)
-    return Standardization.from_moments(
-        moments.mean, variance, fit_intercept=fit_intercept
-    )
-
-
-def _survey(
-    standardization: Standardization,
-    passes: Passes,
-    options: FitOptions,
-    class_weight: tuple[tuple[Label, float], ...],
-) -> Survey:
-    """Make the first pass."""
-    n_params = standardization.n_params
-    order = 2 if options.solver_for(n_params) == "newton" else 1
-    assert options.feature_names is not None
-    kernel = SurveyKernel(standardization, options.feature_names, order, class_weight)
-    sums = passes.run(kernel)
-    classes = event_classes(sums, options.classes)
-    return Survey(sums, classes, standardization)

@@ -77,16 +77,26 @@ class Problem:
         return LBFGS(self.options.tol, left, curvature).minimize(self.objective, start)
 
     def _start(self) -> tuple[Point, int]:
-        null = self.null_point()
+        """Return the start and the passes spent on it."""
+        null, guess = self.null_point(), self._guess()
+        order, cost = 2 if self.solver == "newton" else 1, 0
+        if guess is not None:
+            given = Point(guess, self.objective(guess, order))
+            if given.evaluation.loss < null.evaluation.loss:
+                return given, 1
+            cost = 1
+        if order == 2 and null.evaluation.hessian is None:
+            return Point(null.theta, self.objective(null.theta)), cost + 1
+        return null, cost
+
+    def _guess(self) -> FloatArray | None:
+        """Return the user's start, or what the survey has learned."""
         if self.options.start is None:
-            return null, 0
-        theta = self.survey.standardization.to_theta(
-            check_start(self.options.start, self.n_params)
-        )
+            return self.survey.learned_theta(self.kept)
+        params = check_start(self.options.start, self.n_params)
+        theta = self.survey.standardization.to_theta(params)
         theta[np.setdiff1d(np.arange(self.n_params), self.kept)] = 0.0
-        given = Point(theta, self.objective(theta, 2 if self.solver == "newton" else 1))
-        better = given.evaluation.loss < null.evaluation.loss
-        return (given if better else null), 1
+        return theta
 
     def _curvature(self) -> FloatArray:
         """Return the diagonal of the Hessian at the null model."""

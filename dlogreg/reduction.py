@@ -142,6 +142,10 @@ class Reduction:
     _scattered: Scattered = field(default_factory=Scattered)
     _token: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
+    def over(self, partitions: Sequence[Partition]) -> Reduction:
+        """Return a reduction over other partitions of the same data."""
+        return Reduction(partitions, self.inline, self.on_task, self._scattered)
+
     def sum(self, kernel: Kernel) -> Node:
         """Read every block once; return the sum and what it cost."""
         if self.inline:

@@ -43,6 +43,11 @@ class Rows:
         for low in range(0, len(self), length):
             yield self._select(slice(low, low + length), low)
 
+    def thinned(self, most: int) -> Rows:
+        """Return at most ``most`` rows, spread evenly, as copies."""
+        step = max(1, -(-len(self) // most))
+        return self._select(np.arange(0, len(self), step), None)
+
     def positive(self) -> Rows:
         """Return the rows of positive weight: weight 0 is the row removed."""
         weight = self.sample_weight

@@ -1,0 +1,86 @@
+"""The pilot and the survey: what is learned from the data before the solver starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dlogreg.chain import ChainStart, pilot_chain
+from dlogreg.checks import event_classes
+from dlogreg.evaluation import Label
+from dlogreg.kernel import LossKernel
+from dlogreg.layout import Layout
+from dlogreg.options import FitOptions
+from dlogreg.partition import pick_blocks
+from dlogreg.passes import Passes
+from dlogreg.penalty import Ridge
+from dlogreg.reduction import Reduction
+from dlogreg.standardization import Standardization
+from dlogreg.survey import (
+    PILOT_BLOCKS,
+    PILOT_ROWS,
+    PilotKernel,
+    PilotRows,
+    Survey,
+    SurveyKernel,
+    label_masks,
+    sort_labels,
+)
+
+ClassWeight = tuple[tuple[Label, float], ...]
+
+
+def take_survey(
+    layout: Layout, passes: Passes, options: FitOptions, class_weight: ClassWeight
+) -> Survey:
+    """Read a few blocks for scales and a start, then make the first pass."""
+    pilot = _read_pilot(layout, passes)
+    std = pilot.standardization(fit_intercept=options.fit_intercept)
+    chain = _start_chains(layout, options, pilot, std, class_weight)
+    names = layout.source.feature_names
+    order = 2 if layout.solver == "newton" else 1
+    kernel = SurveyKernel(std, names, order, class_weight)
+    if chain is not None:
+        learning = replace(kernel, order=1, chain=chain)
+        sums = passes.run(learning, layout.chains)
+        classes = event_classes(sums, options.classes)
+        if classes[-1] == chain.kernel.event:
+            return Survey(sums, classes, std, chain)
+    sums = passes.run(kernel)
+    return Survey(sums, event_classes(sums, options.classes), std)
+
+
+def _read_pilot(layout: Layout, passes: Passes) -> PilotRows:
+    n_params = layout.source.n_features + 1
+    blocks = pick_blocks(layout.source, PILOT_BLOCKS)
+    rows = PilotKernel(max(PILOT_ROWS, 4 * n_params))
+    found: PilotRows = passes.run_pilot(rows, Reduction(blocks, layout.inline))
+    return found
+
+
+def _start_chains(
+    layout: Layout,
+    options: FitOptions,
+    pilot: PilotRows,
+    std: Standardization,
+    class_weight: ClassWeight,
+) -> ChainStart | None:
+    """Fit the pilot's rows, if there is enough data for a pass to learn from."""
+    if not layout.chains or options.start is not None:
+        return None
+    rows = pilot.pooled()
+    labels = sort_labels(label for label, _ in label_masks(rows.y, ()))
+    if len(labels) != 2:
+        return None
+    event = labels[1] if options.classes is None else options.classes[1]
+    total = layout.source.n_rows or len(rows)
+    penalty = Ridge.of(options.penalty, float(total), std)
+    kernel = LossKernel(
+        np.zeros(std.n_params),
+        std.mean,
+        event,
+        std.fit_intercept,
+        class_weight=class_weight,
+    )
+    return pilot_chain(rows, kernel, std.units, penalty)

@@ -1,0 +1,89 @@
+"""Labels and weights as they are found, checked row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.errors import DataError
+from dlogreg.evaluation import Label
+from dlogreg.kernel import Rows
+
+MAX_LABELS = 100
+"""More distinct values of y than this are taken for a continuous outcome."""
+
+
+def label_masks(
+    y: npt.NDArray[Any], known: tuple[Label, ...]
+) -> list[tuple[Label, npt.NDArray[np.bool_]]]:
+    """Return the rows of every label that occurs; sorts only labels not yet known."""
+    masks = [(label, y == label) for label in known]
+    rest = np.ones(len(y), dtype=bool)
+    for _, mask in masks:
+        rest &= ~mask
+    if rest.any():
+        masks += [(label, y == label) for label in _distinct(y[rest])]
+    return [(label, mask) for label, mask in masks if mask.any()]
+
+
+def _distinct(values: npt.NDArray[Any]) -> list[Label]:
+    if values.dtype == object:
+        labels = set(values.tolist())
+    else:
+        labels = set(np.unique(values).tolist())
+    if len(labels) > MAX_LABELS:
+        raise DataError(too_many_labels(labels))
+    return sort_labels(labels)
+
+
+def sort_labels(labels: Any) -> list[Label]:
+    """Return labels in their natural order; labels of mixed kinds by their text."""
+    try:
+        return sorted(labels)
+    except TypeError:
+        return sorted(labels, key=str)
+
+
+def too_many_labels(labels: Any) -> str:
+    """Say that y does not look like labels."""
+    some = ", ".join(repr(label) for label in sort_labels(labels)[:3])
+    return (
+        f"y has more than {MAX_LABELS} distinct values ({some}, ...): it looks "
+        "continuous; logistic regression needs labels, for example y > threshold"
+    )
+
+
+def check_weights(rows: Rows) -> None:
+    """Refuse weights that are negative, NaN or infinite."""
+    weight = rows.sample_weight
+    if weight is None or (np.isfinite(weight).all() and (weight >= 0).all()):
+        return
+    row = int(np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))[0])
+    raise DataError(
+        f"sample_weight is {weight[row]} in {rows.place(row)}; weights must be finite "
+        "and not negative (0 leaves a row out)"
+    )
+
+
+def check_labels(rows: Rows) -> None:
+    """Refuse labels that are missing or infinite."""
+    y = rows.y
+    if y.dtype.kind == "f":
+        bad = ~np.isfinite(y)
+    elif y.dtype == object:
+        bad = np.fromiter(map(_is_missing, y), dtype=bool, count=len(y))
+    else:
+        return
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        value = y[row]
+        message = f"y is {value} in {rows.place(row)}; remove rows without an outcome"
+        raise DataError(message)
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float) and not np.isfinite(value)

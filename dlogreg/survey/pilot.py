@@ -1,0 +1,72 @@
+"""The pilot: some rows of a few blocks, read before the first pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlogreg.kernel import Rows
+from dlogreg.standardization import Standardization
+
+PILOT_BLOCKS = 4
+PILOT_ROWS = 4096
+"""Rows taken from each of them, or four per coefficient where that is more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PilotRows:
+    """Rows that are pooled on the driver; adding joins them."""
+
+    rows: tuple[Rows, ...]
+
+    def __add__(self, other: PilotRows) -> PilotRows:
+        """Return the rows of both."""
+        return PilotRows(self.rows + other.rows)
+
+    def pooled(self) -> Rows:
+        """Return all rows as one block."""
+        weights = [rows.sample_weight for rows in self.rows]
+        given = [weight for weight in weights if weight is not None]
+        return Rows(
+            np.concatenate([rows.X for rows in self.rows]),
+            np.concatenate([rows.y for rows in self.rows]),
+            np.concatenate(given) if given else None,
+        )
+
+    def standardization(self, *, fit_intercept: bool) -> Standardization:
+        """Return means and scales of the columns over these rows."""
+        X = self.pooled().X.astype(float)
+        if not len(X):
+            X = np.zeros((1, X.shape[1]))
+        with np.errstate(all="ignore"):  # the survey names NaN and overflow
+            return Standardization.from_moments(
+                X.mean(axis=0), X.var(axis=0), fit_intercept=fit_intercept
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PilotKernel:
+    """Takes rows spread evenly over a block."""
+
+    max_rows: int = PILOT_ROWS
+
+    @property
+    def name(self) -> str:
+        """What the dashboard shows."""
+        return "pilot"
+
+    def open(self) -> None:
+        """Need no buffers."""
+
+    def start(self) -> list[Rows]:
+        """Return no rows."""
+        return []
+
+    def add(self, sums: list[Rows], rows: Rows, buffers: None) -> None:
+        """Copy some rows of a block."""
+        sums.append(rows.positive().thinned(self.max_rows))
+
+    def finish(self, sums: list[Rows]) -> PilotRows:
+        """Return the rows."""
+        return PilotRows(tuple(sums))

@@ -1,0 +1,65 @@
+"""What the first pass adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlogreg.chain import ChainSums
+from dlogreg.errors import DataError
+from dlogreg.evaluation import FloatArray, Label
+from dlogreg.survey.labels import MAX_LABELS, too_many_labels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Sums over the rows of one label."""
+
+    n_rows: int
+    weight: float
+    z_sum: FloatArray
+    """Weighted sum of the centred columns, shape (n_params,)."""
+    low: FloatArray
+    high: FloatArray
+    """Range of every column, shape (n_features,)."""
+
+    def __add__(self, other: Group) -> Group:
+        """Return the sums over the rows of both."""
+        return Group(
+            self.n_rows + other.n_rows,
+            self.weight + other.weight,
+            self.z_sum + other.z_sum,
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SurveySums:
+    """What the first pass adds up."""
+
+    groups: Mapping[Label, Group]
+    second_moments: FloatArray
+    """Sum of s z z' of the centred columns, or only its diagonal."""
+    max_norm: float
+    """Largest squared norm of a centred and scaled row, the 1 included."""
+    chains: ChainSums | None = None
+    """What the pass has learned, if it was to learn."""
+
+    def __add__(self, other: SurveySums) -> SurveySums:
+        """Return the sums over the rows of both."""
+        groups = dict(self.groups)
+        for label, group in other.groups.items():
+            groups[label] = groups[label] + group if label in groups else group
+        if len(groups) > MAX_LABELS:
+            raise DataError(too_many_labels(groups))
+        return SurveySums(
+            groups,
+            self.second_moments + other.second_moments,
+            max(self.max_norm, other.max_norm),
+            None
+            if self.chains is None or other.chains is None
+            else self.chains + other.chains,
+        )
