@@ -52,11 +52,14 @@ def take_survey(
 
 
 def _read_pilot(layout: Layout, passes: Passes) -> PilotRows:
-    n_params = layout.source.n_features + 1
-    blocks = pick_blocks(layout.source, PILOT_BLOCKS)
-    rows = PilotKernel(max(PILOT_ROWS, 4 * n_params))
-    found: PilotRows = passes.run_pilot(rows, Reduction(blocks, layout.inline))
-    return found
+    kernel = PilotKernel(max(PILOT_ROWS, 4 * (layout.source.n_features + 1)))
+    wanted = PILOT_BLOCKS
+    while True:
+        blocks = pick_blocks(layout.source, wanted)
+        found: PilotRows = passes.run_pilot(kernel, Reduction(blocks, layout.inline))
+        if found.n_rows or len(blocks) < wanted:
+            return found
+        wanted *= 8  # a filter left these blocks empty, or their weights are zero
 
 
 def _start_chains(

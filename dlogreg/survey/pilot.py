@@ -24,6 +24,11 @@ class PilotRows:
         """Return the rows of both."""
         return PilotRows(self.rows + other.rows)
 
+    @property
+    def n_rows(self) -> int:
+        """Number of rows taken."""
+        return sum(map(len, self.rows))
+
     def pooled(self) -> Rows:
         """Return all rows as one block."""
         weights = [rows.sample_weight for rows in self.rows]
