@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from dlogreg.memory import ProjectedMemory, project_memory
 from dlogreg.options import FitOptions
 from dlogreg.partition import Partition, leaves_per_chain, partition_rows
-from dlogreg.reduction import (
-    INLINE_BYTES,
-    TASKS_PER_THREAD,
-    active_client,
-    n_threads,
-)
+from dlogreg.reduction import INLINE_BYTES, TASKS_PER_THREAD
+from dlogreg.scheduling import active_client, n_threads
 from dlogreg.source import Source
 
 

@@ -19,7 +19,7 @@ from dlogreg.passes import Progress
 from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import check_start
 from dlogreg.progress import bytes_text
-from dlogreg.reduction import active_client
+from dlogreg.scheduling import active_client
 from dlogreg.source import Source, as_source
 
 NEWTON_PASSES = (3, 9)

@@ -157,7 +157,12 @@ class Screen:
     def _open(self) -> Any:
         if self._console is None:
             self._console = import_module("rich.console").Console(stderr=True)
+        # rich would end the program, and close its stdout, where nobody reads stderr
+        self._console.on_broken_pipe = self._give_up
         return self._console
+
+    def _give_up(self) -> None:
+        self._broken = self._console.quiet = True
 
     def _new_bar(self) -> Any:
         rich = import_module("rich.progress")

@@ -15,8 +15,8 @@ from dlogreg.cli.options import OVERWRITE, QUIET, Size, shown, with_options
 from dlogreg.cli.stores import fit_stored, plan_stored
 from dlogreg.demo import LATE, read_flights, write_flights
 from dlogreg.progress import bytes_text
-from dlogreg.reduction import peak_memory
 from dlogreg.results import LogitResults
+from dlogreg.scheduling import peak_memory
 from dlogreg.source.group import StoredData, check_target
 
 DEFAULT_MODEL = "flights-model.json"

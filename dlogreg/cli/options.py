@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -34,23 +35,29 @@ class Size(click.ParamType[int]):
         return size
 
 
-class Positive(click.FloatRange):
-    """A finite number above 0."""
+class Finite(click.FloatRange):
+    """A number within a range; NaN and infinity are in no range."""
 
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True, max=1e300)
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 OF_FIT = (
     click.option(
         "--alpha",
-        type=click.FloatRange(min=0, max=1e300),
+        type=Finite(min=0),
         default=0.0,
         help="Ridge penalty on the mean loss; there are no standard errors then.",
     ),
     click.option(
         "--tol",
-        type=Positive(),
+        type=Finite(min=0, min_open=True),
         default=1e-4,
         show_default=True,
         help="Largest distance from the exact optimum, in standard errors.",
@@ -112,12 +119,13 @@ def cluster(address: str | None) -> Iterator[None]:
         return
     distributed = import_module("distributed")  # takes 0.3 s, seldom needed
     try:
-        client = distributed.Client(address, timeout="10s")
+        # not as default, because one that failed to connect would stay the default
+        client = distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         message = f"no Dask scheduler answers at {address} ({reason})"
         raise DataError(f"{message}; check the address and that it runs") from error
-    with client:
+    with client, client.as_current():
         yield
 
 

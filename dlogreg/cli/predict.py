@@ -14,14 +14,16 @@ from dlogreg.cli.options import (
     OVERWRITE,
     QUIET,
     SCHEDULER,
+    Finite,
     cluster,
     shown,
     with_options,
 )
 from dlogreg.errors import DataError
 from dlogreg.progress import WorkBar, count_text
-from dlogreg.reduction import TASKS_PER_THREAD, n_threads
+from dlogreg.reduction import TASKS_PER_THREAD
 from dlogreg.results import LogitResults
+from dlogreg.scheduling import n_threads
 from dlogreg.source.group import GroupWriter, StoredData, open_data
 
 
@@ -31,7 +33,7 @@ from dlogreg.source.group import GroupWriter, StoredData, open_data
 @click.argument("out", type=click.Path())
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=Finite(0, 1),
     help="Also write labels: the event where its probability is above this.",
 )
 @with_options(SCHEDULER, OVERWRITE, QUIET)

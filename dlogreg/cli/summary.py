@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from dlogreg.cli.models import read_model
+from dlogreg.cli.options import Finite
 
 
 @click.command("summary")
 @click.argument("model", type=click.Path())
 @click.option(
     "--alpha",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Finite(0, 1, min_open=True, max_open=True),
     default=0.05,
     show_default=True,
     help="Level of the intervals is 1 - alpha.",

