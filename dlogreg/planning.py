@@ -18,8 +18,8 @@ from dlogreg.options import MAX_NEWTON_PARAMS, FitOptions, check_options
 from dlogreg.passes import Progress
 from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import check_start
-from dlogreg.progress import bytes_text
 from dlogreg.scheduling import active_client
+from dlogreg.screen import bytes_text
 from dlogreg.source import Source, as_source
 
 NEWTON_PASSES = (3, 9)

@@ -79,6 +79,7 @@ class Problem:
     def _start(self) -> tuple[Point, int]:
         """Return the start and the passes spent on it."""
         null, guess = self.null_point(), self._guess()
+        self.passes.annotate(loss=null.evaluation.loss)
         order, cost = 2 if self.solver == "newton" else 1, 0
         if guess is not None:
             given = Point(guess, self.objective(guess, order))

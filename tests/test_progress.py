@@ -11,16 +11,13 @@ import pytest
 import dlogreg
 from dlogreg.evaluation import Tally
 from dlogreg.passes import PassRecord, Silent
-from dlogreg.progress import (
-    HEADER,
-    PassTable,
+from dlogreg.progress import HEADER, PassTable, describe, progress_for
+from dlogreg.screen import (
     Screen,
     WorkBar,
     bytes_text,
     count_text,
-    describe,
     duration_text,
-    progress_for,
     somebody_watches,
 )
 
@@ -108,6 +105,8 @@ def test_a_fit_shows_every_pass_once_and_its_distance():
     assert numbers == list(range(1, result.n_passes + 1))
     assert lines == [describe(r) for r in result.trace if r.kind != "pilot"]
     assert f"<= {result.error_bound:.2g}" in lines[-1]
+    assert f"{-result.llnull:,.4f}" in lines[0]
+    assert f"{-result.llf:,.4f}" in lines[-1]
     assert table.screen.closed == 1
 
 

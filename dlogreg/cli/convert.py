@@ -6,7 +6,7 @@ import click
 
 from dlogreg.cli.options import OVERWRITE, QUIET, Size, shown, with_options
 from dlogreg.convert import DTYPES, convert
-from dlogreg.progress import bytes_text
+from dlogreg.screen import bytes_text
 from dlogreg.source.group import CHUNK_BYTES
 
 

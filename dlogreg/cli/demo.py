@@ -14,9 +14,9 @@ from dlogreg.cli.models import check_model_path, exit_with
 from dlogreg.cli.options import OVERWRITE, QUIET, Size, shown, with_options
 from dlogreg.cli.stores import fit_stored, plan_stored
 from dlogreg.demo import LATE, read_flights, write_flights
-from dlogreg.progress import bytes_text
 from dlogreg.results import LogitResults
 from dlogreg.scheduling import peak_memory
+from dlogreg.screen import bytes_text
 from dlogreg.source.group import StoredData, check_target
 
 DEFAULT_MODEL = "flights-model.json"
@@ -121,6 +121,7 @@ def _write(path: str, scale: int, *, overwrite: bool, quiet: bool) -> StoredData
 def _fit(data: StoredData, memory: int | None, *, quiet: bool) -> LogitResults:
     _heading("Plan")
     click.echo(str(plan_stored(data, memory_limit=memory)))
+    click.echo()
     before, began = peak_memory(), time.perf_counter()
     results = fit_stored(data, memory_limit=memory, progress=shown(quiet))
     seconds = time.perf_counter() - began

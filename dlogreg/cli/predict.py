@@ -20,10 +20,10 @@ from dlogreg.cli.options import (
     with_options,
 )
 from dlogreg.errors import DataError
-from dlogreg.progress import WorkBar, count_text
 from dlogreg.reduction import TASKS_PER_THREAD
 from dlogreg.results import LogitResults
 from dlogreg.scheduling import n_threads
+from dlogreg.screen import WorkBar, count_text
 from dlogreg.source.group import GroupWriter, StoredData, open_data
 
 
