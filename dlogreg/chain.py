@@ -75,10 +75,14 @@ class ChainStart:
     units: FloatArray
     prior: FloatArray
     """Information that came from no row, shape (n_params,)."""
+    piece: int
+    """Rows from which the estimate is renewed at a time; blocks are cut into these."""
 
     def renew(self, estimate: Estimate, rows: Rows, slab: Slab) -> Estimate:
         """Return the estimate after one more block."""
-        return self._renew(estimate, rows, slab, 2, SECOND_STEP)
+        for part in rows.slabs(self.piece):
+            estimate = self._renew(estimate, part, slab, 2, SECOND_STEP)
+        return estimate
 
     def _renew(
         self, before: Estimate, rows: Rows, slab: Slab, steps: int, enough: float
@@ -132,7 +136,7 @@ class ChainStart:
 
 
 def pilot_chain(
-    rows: Rows, kernel: LossKernel, units: FloatArray, penalty: Ridge
+    rows: Rows, kernel: LossKernel, units: FloatArray, penalty: Ridge, piece: int
 ) -> ChainStart:
     """Fit the pooled rows of the pilot; every chain starts from there.
 
@@ -141,7 +145,7 @@ def pilot_chain(
     n_params = len(units)
     prior = PRIOR + penalty.curvature
     before = Estimate(np.zeros(n_params), np.diag(prior))
-    start = ChainStart(before, kernel, units, prior)
+    start = ChainStart(before, kernel, units, prior, piece)
     pilot = start._renew(before, rows, kernel.open(), PILOT_STEPS, 1e-2)
     return replace(start, pilot=pilot)
 

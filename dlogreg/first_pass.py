@@ -12,7 +12,7 @@ from dlogreg.evaluation import Label
 from dlogreg.kernel import LossKernel
 from dlogreg.layout import Layout
 from dlogreg.options import FitOptions
-from dlogreg.partition import pick_blocks
+from dlogreg.partition import pick_blocks, piece_rows
 from dlogreg.passes import Passes
 from dlogreg.penalty import Ridge
 from dlogreg.reduction import Reduction
@@ -86,4 +86,5 @@ def _start_chains(
         std.fit_intercept,
         class_weight=class_weight,
     )
-    return pilot_chain(rows, kernel, std.units, penalty)
+    piece = piece_rows(layout.source.n_rows, std.n_params)
+    return pilot_chain(rows, kernel, std.units, penalty, piece)

@@ -25,7 +25,7 @@ from dlogreg.source.blocks import Array, Blocks
 MAX_LEAVES = 2**12
 MIN_CHAINS = 16
 ROWS_PER_CHAIN = 4_000_000
-MIN_BLOCKS_TO_LEARN = 50
+MIN_PIECES = 50
 ROWS_PER_PARAM = 8
 
 
@@ -169,19 +169,29 @@ def leaf_bounds(
     return tuple(bounds)
 
 
+def piece_rows(n_rows: int | None, n_params: int) -> int:
+    """Return how many rows a first pass learns from at a time.
+
+    Few enough that 50,000 rows of a few columns make 50 pieces, and no more than
+    needed, since each piece costs the solution of a Newton system.
+    """
+    least = max(1024, ROWS_PER_PARAM * n_params)
+    return max(least, min(16384, (n_rows or 4 * 2**20) // 1024))
+
+
 def leaves_per_chain(source: Source, n_params: int) -> int | None:
     """Return how many leaves a first pass that learns sums in one go; None: too few.
 
     16 chains up to 64 million rows, then one for every 4 million; a function of the
     blocks alone, so that the start does not depend on the cluster.
     """
-    blocks = source.blocks
-    rows = source.n_rows or 0
-    if blocks.n_blocks < MIN_BLOCKS_TO_LEARN or 0 < rows < blocks.n_blocks * n_params:
+    blocks, rows = source.blocks, source.n_rows
+    piece = piece_rows(rows, n_params)
+    if (blocks.n_blocks if rows is None else rows // piece) < MIN_PIECES:
         return None
     n_leaves = len(leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params)) - 1
     run = 1
-    while -(-n_leaves // run) > max(MIN_CHAINS, rows // ROWS_PER_CHAIN):
+    while -(-n_leaves // run) > max(MIN_CHAINS, (rows or 0) // ROWS_PER_CHAIN):
         run *= 2
     return run
 
