@@ -146,7 +146,8 @@ def pilot_chain(
     prior = PRIOR + penalty.curvature
     before = Estimate(np.zeros(n_params), np.diag(prior))
     start = ChainStart(before, kernel, units, prior, piece)
-    pilot = start._renew(before, rows, kernel.open(), PILOT_STEPS, 1e-2)
+    with np.errstate(all="ignore"):  # the survey names NaN and infinity
+        pilot = start._renew(before, rows, kernel.open(), PILOT_STEPS, 1e-2)
     return replace(start, pilot=pilot)
 
 

@@ -1,0 +1,161 @@
+"""The first pass learns: few passes on all kinds of data, no harm where it fails."""
+
+import dask.array as da
+import numpy as np
+import pytest
+
+import dlogreg
+from dlogreg import Status
+from dlogreg.chain import ChainSums, pilot_chain
+from dlogreg.kernel import LossKernel, Rows
+from dlogreg.partition import MIN_PIECES, piece_rows
+from dlogreg.penalty import PenaltyRule, Ridge
+from dlogreg.standardization import Standardization
+from dlogreg.survey import Survey
+from tests.reference import exact_optimum
+
+N, D = 400_000, 4
+KINDS = ["easy", "shifted", "steep", "heavy", "dummies", "rare", "sorted", "drifting"]
+PASSES = dict.fromkeys(KINDS, 2) | {
+    "steep": 3,
+    "heavy": 3,
+    "dummies": 3,
+    "rare": 4,
+    "sorted": 4,
+}
+
+
+def generate(kind, n=N, d=D, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_t(3, size=(n, d)) if kind == "heavy" else rng.normal(size=(n, d))
+    slope, constant = rng.normal(size=d) / np.sqrt(d), -0.3
+    if kind == "steep":
+        slope *= 20 / np.abs(X @ slope).max()
+    if kind == "rare":
+        constant = -7.2
+    if kind == "dummies":
+        X[:, :2] = rng.random((n, 2)) < [0.01, 0.3]
+        X[:, 2] = np.exp(1.5 * X[:, 2])
+    eta = X @ slope + constant
+    y = (rng.random(n) < 1 / (1 + np.exp(-eta))).astype(int)
+    if kind == "shifted":
+        X = X * 10.0 ** rng.uniform(-3, 3, d) + 100 * rng.normal(size=d)
+    order = {"sorted": y, "drifting": X[:, 0]}.get(kind)
+    if order is not None:
+        order = np.argsort(order, kind="stable")
+        X, y = X[order], y[order]
+    return X, y
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_passes_to_a_certified_bound(kind):
+    X, y = generate(kind)
+    res = dlogreg.fit(X, y, tol=0.01, inference=False)
+    assert res.n_passes <= PASSES[kind]
+    assert res.error_bound <= 0.01
+    tight = dlogreg.fit(X, y, tol=1e-6, inference=False)
+    assert tight.n_passes <= PASSES[kind] + 1
+    params, bse, _ = exact_optimum(X, y)
+    for fitted in (res, tight):
+        truth = np.abs((np.asarray(fitted.params) - params) / bse).max()
+        assert truth <= fitted.error_bound
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("alpha", [0.0, 1e-4, 0.1])
+def test_weights_and_penalty_are_learned_too(alpha, fit_intercept):
+    X, y = generate("easy", n=120_000)
+    weight = np.random.default_rng(1).integers(0, 4, len(y)).astype(float)
+    res = dlogreg.fit(
+        X, y, sample_weight=weight, alpha=alpha, fit_intercept=fit_intercept, tol=1e-8
+    )
+    params, bse, _ = exact_optimum(X, y, weight, alpha * weight.sum(), fit_intercept)
+    assert np.abs((np.asarray(res.params) - params) / bse).max() <= res.error_bound
+    assert res.n_passes <= 5
+
+
+def test_the_information_of_one_chain_is_that_of_its_rows():
+    X, y = generate("easy", n=20_000)
+    std = Standardization.from_moments(X.mean(0), X.var(0), fit_intercept=True)
+    kernel = LossKernel(np.zeros(D + 1), std.mean, 1)
+    ridge = Ridge.of(PenaltyRule(), 1.0, std)
+    start = pilot_chain(Rows(X[:4000], y[:4000]), kernel, std.units, ridge, 1000)
+    slab = kernel.open()
+    sums = None
+    for half in (slice(4000, 12_000), slice(12_000, 20_000)):
+        estimate = start.renew(start.pilot, Rows(X[half], y[half]), slab)
+        chain = ChainSums(estimate.information, estimate.information @ estimate.theta)
+        sums = chain if sums is None else sums + chain
+    theta = start.merged(sums, np.arange(D + 1))
+    params, bse, _ = exact_optimum(X, y)
+    assert np.abs((std.to_params(theta) - params) / bse).max() < 0.5
+    found = start.gathered(sums)
+    slab_sums = kernel.start()
+    at = LossKernel(theta * std.units, std.mean, 1)
+    at.add(slab_sums, Rows(X, y), slab)
+    exact = slab_sums.hessian * std.units * std.units[:, None]
+    np.testing.assert_allclose(np.diag(found), np.diag(exact), rtol=0.05)
+
+
+def test_a_start_above_the_null_model_is_thrown_away(monkeypatch):
+    X, y = generate("easy", n=120_000)
+    plain = dlogreg.fit(X, y, tol=1e-8)
+    far = np.full(D + 1, 30.0)
+    monkeypatch.setattr(Survey, "learned_theta", lambda self, kept: far)
+    res = dlogreg.fit(X, y, tol=1e-8)
+    assert res.status is Status.CONVERGED
+    gap = np.abs((np.asarray(res.params) - plain.params) / plain.bse).max()
+    assert gap <= res.error_bound + plain.error_bound
+    assert res.n_passes > plain.n_passes
+
+
+def test_a_label_that_the_pilot_did_not_see_does_no_harm():
+    n = 200_000
+    X = np.random.default_rng(0).normal(size=(n, 2))
+    y = np.zeros(n, dtype=int)
+    y[1::1024][:60] = 1
+    y[:4096] = y[-4096:] = 0
+    blocks = da.from_array(X, chunks=(1000, 2))
+    res = dlogreg.fit(blocks, y, tol=1e-8)
+    params, bse, _ = exact_optimum(X, y)
+    assert np.abs((np.asarray(res.params) - params) / bse).max() <= res.error_bound
+
+
+def test_aliased_columns_are_found_by_a_pass_that_learns():
+    X, y = generate("easy", n=120_000)
+    wide = np.column_stack([X, X[:, 0] - 2 * X[:, 1], np.ones(len(X))])
+    with pytest.warns(dlogreg.CollinearityWarning, match="x5.*x6"):
+        res = dlogreg.fit(wide, y, tol=1e-8)
+    plain = dlogreg.fit(X, y, tol=1e-8)
+    assert set(res.dropped) == {"x5", "x6"}
+    gap = np.abs((np.asarray(res.params)[: D + 1] - plain.params) / plain.bse).max()
+    assert gap <= res.error_bound + plain.error_bound
+    assert res.n_passes == plain.n_passes
+
+
+def test_separated_data_are_still_named():
+    X, y = generate("easy", n=120_000)
+    level = ((y == 1) & (np.arange(len(y)) % 50 == 0)).astype(float)
+    with pytest.warns(dlogreg.SeparationWarning, match="'x5'"):
+        res = dlogreg.fit(np.column_stack([X, level]), y)
+    assert res.status is Status.SEPARATED
+    assert res.separated == ("x5",)
+
+
+def test_pieces_depend_on_rows_and_columns_alone():
+    assert piece_rows(50 * 1024, 5) == 1024
+    assert piece_rows(10**9, 5) == 16384
+    assert piece_rows(None, 5) == 4096
+    assert piece_rows(10**6, 1000) == 8000
+    assert MIN_PIECES == 50
+
+
+def test_nan_is_named_also_where_the_pass_learns():
+    X, y = generate("easy", n=120_000)
+    X[77_777, 2] = np.nan
+    with pytest.raises(dlogreg.DataError, match="'x3' holds NaN in row 77777"):
+        dlogreg.fit(X, y)
+    X[77_777, 2] = 0
+    X[0, 1] = np.inf  # a row that the pilot reads
+    with pytest.raises(dlogreg.DataError, match="'x2' holds infinity in row 0"):
+        dlogreg.fit(X, y)
