@@ -121,7 +121,7 @@ def _write(path: str, scale: int, *, overwrite: bool, quiet: bool) -> StoredData
 def _fit(data: StoredData, memory: int | None, *, quiet: bool) -> LogitResults:
     _heading("Plan")
     click.echo(str(plan_stored(data, memory_limit=memory)))
-    click.echo()
+    click.echo(err=True)  # above the table of passes
     before, began = peak_memory(), time.perf_counter()
     results = fit_stored(data, memory_limit=memory, progress=shown(quiet))
     seconds = time.perf_counter() - began
