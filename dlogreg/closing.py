@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ def close(problem: Problem, solution: Solution) -> Solution:
     try:
         point = Point(solution.theta, problem.objective(solution.theta))
     except KeyboardInterrupt:
-        return solution
+        return replace(solution, status=Status.INTERRUPTED)
     newton = problem.newton(0)
     certificate = newton.certify(point)
     problem.passes.annotate(

@@ -53,8 +53,8 @@ __all__ = [
     "sum_partition",
 ]
 
-TASKS_PER_THREAD = 6
-"""At most; runs of leaves are powers of two, so there are 3 to 6."""
+TASKS_PER_THREAD = 8
+"""At most; runs of leaves are powers of two, so there are 5 to 8."""
 INLINE_BYTES = 2**21
 """Data in memory of at most this size are summed in the calling thread."""
 FAN_IN = 8

@@ -16,6 +16,7 @@ from zarr.storage import LocalStore, MemoryStore
 
 from dlogreg.errors import DataError, MissingChunkWarning
 from dlogreg.source.blocks import BLOCK_BYTES, Array, Load
+from dlogreg.source.chunk_files import ChunkFiles
 
 COMPLETE_ATTRIBUTE = "dlogreg_complete"
 """Set by ``dlogreg convert`` on groups in which every chunk is written."""
@@ -65,13 +66,17 @@ class ZarrBlocks:
         return replace(self, bounds=self.bounds[start : stop + 1])
 
     def open(self, inputs: tuple[Any, ...]) -> Load:
-        """Return a function that reads and decodes a block."""
+        """Return a function that reads a block, valid until it reads the next."""
         array = inputs[0] if self.array is None else self.array
+        files = ChunkFiles.of(array)
 
         def load(i: int) -> Mapping[str, Array]:
             low, high = self.bounds[i], self.bounds[i + 1]
             try:
-                return {self.field: np.asarray(array[low:high])}
+                rows = None if files is None else files.read(low, high)
+                if rows is None:
+                    rows = np.asarray(array[low:high])
+                return {self.field: rows}
             except MemoryError:
                 raise
             except Exception as error:
