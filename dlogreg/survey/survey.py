@@ -101,7 +101,7 @@ class Survey:
         event = self.event_share
         log_likelihood = event * np.log(share) + (1 - event) * np.log1p(-share)
         sums = Evaluation(
-            -self.weight_sum * log_likelihood,
+            float(-self.weight_sum * log_likelihood),
             share * total - groups[self.event].z_sum,
             share * (1 - share) * moments if moments.ndim == 2 else None,
         )
