@@ -21,7 +21,6 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.utils import ensure_dict
 
 from dlogreg.errors import DataError
-from dlogreg.source.memmap import MappedFile
 
 Graph = dict[Any, GraphNode]
 
@@ -49,8 +48,11 @@ def plan_graph(arrays: Mapping[str, da.Array]) -> TaskGraph:
     futures = {key: node for key, node in stored.items() if is_future(node)}
     tasks: Graph = {}
     ready: dict[Any, Any] = dict(futures)
-    for key, node in convert_legacy_graph(stored).items():
-        _add(tasks, ready, key, node)
+    plain = convert_legacy_graph(stored)
+    # what was fused comes first: elsewhere its parts may stand as aliases of the whole
+    for key, node in sorted(plain.items(), key=lambda item: _unfused(*item) is None):
+        if key not in tasks:
+            _add(tasks, ready, key, node)
     _name_futures(tasks, ready, wanted)
     return TaskGraph(tasks, ready, list(zip(*columns, strict=True)))
 
@@ -70,10 +72,7 @@ def is_future(value: Any) -> bool:
 def _add(tasks: Graph, ready: dict[Any, Any], key: Any, node: GraphNode) -> None:
     """Put a node where it belongs, taking fused tasks apart again."""
     if isinstance(node, DataNode):
-        file = MappedFile.of(node.value)
-        if file is not None:
-            tasks[key] = Task(key, file.map)
-        elif _is_large(node.value):
+        if _is_large(node.value):
             ready[key] = node.value
         else:
             tasks[key] = node
@@ -144,7 +143,7 @@ def _future(key: Any) -> Any:
     distributed = sys.modules.get("distributed")  # who made the future imported it
     try:
         if distributed is not None:
-            return distributed.Future(key)
+            return distributed.Future(key, distributed.default_client())
     except ValueError:
         pass
     raise DataError(
