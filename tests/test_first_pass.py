@@ -79,7 +79,7 @@ def test_the_information_of_one_chain_is_that_of_its_rows():
     std = Standardization.from_moments(X.mean(0), X.var(0), fit_intercept=True)
     kernel = LossKernel(np.zeros(D + 1), std.mean, 1)
     ridge = Ridge.of(PenaltyRule(), 1.0, std)
-    start = pilot_chain(Rows(X[:4000], y[:4000]), kernel, std.units, ridge, 1000)
+    start = pilot_chain(Rows(X[:4000], y[:4000]), kernel, std, ridge, 1000)
     slab = kernel.open()
     sums = None
     for half in (slice(4000, 12_000), slice(12_000, 20_000)):
