@@ -6,9 +6,14 @@ import dask
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
+from hypothesis import settings
 
 from dlogreg import layout
 from dlogreg.source import blocks, zarr_store
+
+
+settings.register_profile("shared cores", deadline=None, max_examples=40)
+settings.load_profile("shared cores")
 
 
 @pytest.fixture

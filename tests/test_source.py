@@ -120,7 +120,7 @@ def test_types_of_numbers(tmp_path, kind, dtype):
 
 @given(
     st.integers(1, 200),
-    st.integers(1, 60),
+    st.integers(5, 60),
     st.integers(1, 4),
     st.sampled_from(["C", "F"]),
 )

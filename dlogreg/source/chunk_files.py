@@ -1,14 +1,15 @@
 """Chunk files of a local Zarr array, read and decoded into re-used buffers.
 
 zarr-python decodes every chunk into fresh memory and sends all reads of a process
-through one event loop. For the usual local store, whole-width chunks compressed with
-blosc or zstd or not at all, reading the files directly is twice as fast. Everything
-else goes through zarr-python.
+through one event loop. For the usual local store, compressed with blosc or zstd or not
+at all, reading the files directly is twice as fast, and a truncated file is noticed,
+which blosc by itself does not. Everything else goes through zarr-python.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,16 @@ Bytes = npt.NDArray[np.uint8]
 Decode = Callable[[Bytes, Bytes], None]
 
 BLOSC_HEADER = 16
+ZSTD_HEADER = 6
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+class BrokenChunkError(Exception):
+    """A chunk file that cannot be read or decoded."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        self.name, self.error = name, error
+        super().__init__(f"{name}: {type(error).__name__}: {error}")
 
 
 @dataclass(eq=False)
@@ -34,6 +45,7 @@ class ChunkFiles:
     folder: Path
     decode: Decode
     _decoded: npt.NDArray[Any] = field(default_factory=lambda: np.empty(0))
+    _scratch: npt.NDArray[Any] = field(default_factory=lambda: np.empty(0))
     _stored: Bytes = field(default_factory=lambda: np.empty(0, np.uint8))
 
     @classmethod
@@ -44,7 +56,6 @@ class ChunkFiles:
             type(store) is LocalStore
             and array.ndim == 2
             and array.shards is None
-            and array.chunks[1] == array.shape[1]
             and array.dtype.kind in "fiub"
             and array.dtype.isnative
         )
@@ -55,21 +66,37 @@ class ChunkFiles:
 
     def read(self, low: int, high: int) -> npt.NDArray[Any] | None:
         """Return these rows, or None if a chunk has no file; low begins a chunk."""
-        step = self.array.chunks[0]
+        step, width = self.array.chunks
         first, last = low // step, -(-high // step)
-        rows = (last - first) * step
+        rows, columns = (last - first) * step, self.array.shape[1]
         if len(self._decoded) < rows:
-            self._decoded = np.empty((rows, self.array.shape[1]), self.array.dtype)
-        for i in range(first, last):
-            chunk = self._decoded[(i - first) * step : (i - first + 1) * step]
-            stored = self._stored_bytes(i)
-            if stored is None:
-                return None
-            self.decode(stored, chunk.reshape(-1).view(np.uint8))
+            self._decoded = np.empty((rows, columns), self.array.dtype)
+        for i, j in np.ndindex(last - first, -(-columns // width)):
+            name = self.array.metadata.encode_chunk_key((first + i, j))
+            box = self._decoded[i * step : (i + 1) * step, j * width : (j + 1) * width]
+            try:
+                if not self._read_chunk(name, box):
+                    return None
+            except (OSError, ValueError, RuntimeError) as error:
+                raise BrokenChunkError(name, error) from error
         return self._decoded[: high - low]
 
-    def _stored_bytes(self, i: int) -> Bytes | None:
-        name = self.array.metadata.encode_chunk_key((i, 0))
+    def _read_chunk(self, name: str, box: npt.NDArray[Any]) -> bool:
+        """Decode one chunk into its box; False if it has no file."""
+        stored = self._stored_bytes(name)
+        if stored is None:
+            return False
+        chunk = box
+        if box.shape != self.array.chunks or not box.flags.c_contiguous:
+            if not self._scratch.size:
+                self._scratch = np.empty(self.array.chunks, self.array.dtype)
+            chunk = self._scratch
+        self.decode(stored, chunk.reshape(-1).view(np.uint8))
+        if chunk is not box:
+            box[...] = chunk[:, : box.shape[1]]
+        return True
+
+    def _stored_bytes(self, name: str) -> Bytes | None:
         try:
             file = open(self.folder / name, "rb", buffering=0)  # noqa: SIM115
         except FileNotFoundError:
@@ -98,6 +125,9 @@ def codec_name(array: zarr.Array[Any]) -> str:
     codecs = [codec.to_dict() for codec in metadata.codecs]
     if not codecs or codecs[0]["name"] != "bytes" or len(codecs) > 2:
         return "other"
+    order: Any = codecs[0].get("configuration") or {}
+    if order.get("endian", sys.byteorder) != sys.byteorder:
+        return "other"
     return str(codecs[1]["name"]) if len(codecs) == 2 else ""
 
 
@@ -122,7 +152,32 @@ def _decode_blosc(stored: Bytes, chunk: Bytes) -> None:
 
 
 def _decode_zstd(stored: Bytes, chunk: Bytes) -> None:
+    """Decode after comparing the size: zstd leaves alone what it does not fill."""
+    size = zstd_content_size(stored)
+    if size is None:
+        return _copy(np.frombuffer(zstd.decompress(stored), np.uint8), chunk)
+    if size != len(chunk):
+        raise ValueError(f"zstd names {size} decoded bytes instead of {len(chunk)}")
     zstd.decompress(stored, chunk)
+    return None
+
+
+def zstd_content_size(stored: Bytes) -> int | None:
+    """Return the decoded size that a zstd frame names, or None if it does not.
+
+    The header (RFC 8878, 3.1.1.1) is four bytes of magic number, a descriptor, one
+    byte of window unless it is a single segment, the dictionary's number, the size.
+    """
+    if len(stored) < ZSTD_HEADER or stored[:4].tobytes() != ZSTD_MAGIC:
+        raise ValueError(f"{len(stored)} bytes that are not a zstd frame")
+    descriptor = int(stored[4])
+    single = descriptor >> 5 & 1
+    start = 5 + (1 - single) + (0, 1, 2, 4)[descriptor & 3]
+    length = (single, 2, 4, 8)[descriptor >> 6]
+    if not length:
+        return None
+    size = int.from_bytes(stored[start : start + length].tobytes(), "little")
+    return size + 256 * (length == 2)
 
 
 DECODERS: dict[str, Decode] = {

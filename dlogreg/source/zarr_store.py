@@ -16,7 +16,7 @@ from zarr.storage import LocalStore, MemoryStore
 
 from dlogreg.errors import DataError, MissingChunkWarning
 from dlogreg.source.blocks import BLOCK_BYTES, Array, Load
-from dlogreg.source.chunk_files import ChunkFiles
+from dlogreg.source.chunk_files import BrokenChunkError, ChunkFiles
 
 COMPLETE_ATTRIBUTE = "dlogreg_complete"
 """Set by ``dlogreg convert`` on groups in which every chunk is written."""
@@ -79,8 +79,14 @@ class ZarrBlocks:
                 return {self.field: rows}
             except MemoryError:
                 raise
+            except BrokenChunkError as broken:
+                message = _unreadable(
+                    self.field, array, (low, high), broken.name, broken.error
+                )
+                raise DataError(message) from broken
             except Exception as error:
-                message = _unreadable(self.field, array, low, high, error)
+                name = _broken_chunk(array, low, high)
+                message = _unreadable(self.field, array, (low, high), name, error)
                 raise DataError(message) from error
 
         return load
@@ -105,13 +111,16 @@ def _anywhere(array: zarr.Array[Any]) -> zarr.Array[Any]:
 
 
 def _unreadable(
-    field: str, array: zarr.Array[Any], low: int, high: int, error: Exception
+    field: str,
+    array: zarr.Array[Any],
+    rows: tuple[int, int],
+    name: str,
+    error: Exception,
 ) -> str:
     """Say which chunk of these rows cannot be read."""
-    span = _broken_chunk(array, low, high)
     reason = f"{type(error).__name__}: {error}".rstrip(": ")
     return (
-        f"rows {low} to {high - 1} of {field} cannot be read: chunk {span} of "
+        f"rows {rows[0]} to {rows[1] - 1} of {field} cannot be read: chunk {name} of "
         f"{array.store_path} is truncated, corrupt or unreachable ({reason}); write "
         "that chunk again or leave its rows out"
     )
