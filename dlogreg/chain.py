@@ -32,8 +32,8 @@ from dlogreg.penalty import Ridge
 from dlogreg.standardization import Standardization
 
 SECOND_STEP = 0.3
-"""A block gets a second Newton step where the first moved more than this, in the
-metric of the information gathered."""
+"""Rows get a second Newton step where the first changed their linear predictors by more
+than this (weighted root mean square): only then does the Hessian change with it."""
 LARGEST_MOVE = 5.0
 """Steps are shortened to move a far row's predictor by about this, counting each column
 by its reach: without it a level that meets only one outcome in a chain runs off."""
@@ -101,7 +101,7 @@ class ChainStart:
             step = solve_scaled(information, pull)
             if step is None:
                 return before
-            moved = float(step @ information @ step) ** 0.5
+            moved = _mean_move(step, found.hessian)
             reach = float(np.linalg.norm(step * self.reach))
             theta = theta + step * min(1.0, LARGEST_MOVE / max(reach, LARGEST_MOVE))
             if moved <= enough:
@@ -159,6 +159,15 @@ def pilot_chain(
     with np.errstate(all="ignore"):  # the survey names NaN and infinity
         pilot = start._renew(before, rows, kernel.open(), PILOT_STEPS, 1e-2)
     return replace(start, pilot=pilot)
+
+
+def _mean_move(step: FloatArray, hessian: FloatArray) -> float:
+    """Return the root mean square of z'step over rows, weighted as in the Hessian.
+
+    Columns have mean square one, so the mean of the diagonal is the sum of weights.
+    """
+    weight = float(np.trace(hessian)) / len(step)
+    return float(step @ hessian @ step / max(weight, 1e-300)) ** 0.5
 
 
 def _reach(rows: Rows, std: Standardization) -> FloatArray:
