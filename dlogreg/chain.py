@@ -20,6 +20,7 @@ the data; in their own order the blocks can be read as they lie.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -167,7 +168,7 @@ def _mean_move(step: FloatArray, hessian: FloatArray) -> float:
     Columns have mean square one, so the mean of the diagonal is the sum of weights.
     """
     weight = float(np.trace(hessian)) / len(step)
-    return float(step @ hessian @ step / max(weight, 1e-300)) ** 0.5
+    return math.sqrt(float(step @ hessian @ step) / max(weight, 1e-300))
 
 
 def _reach(rows: Rows, std: Standardization) -> FloatArray:
