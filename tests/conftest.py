@@ -29,7 +29,7 @@ def make_cluster(n_workers, *, processes):
         n_workers=n_workers,
         threads_per_worker=1,
         processes=processes,
-        dashboard_address=None,
+        dashboard_address=":0",
         memory_limit="1GiB",
         silence_logs=50,
     )
