@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -57,6 +58,8 @@ TASKS_PER_THREAD = 8
 """At most; runs of leaves are powers of two, so there are 5 to 8."""
 INLINE_BYTES = 2**21
 """Data in memory of at most this size are summed in the calling thread."""
+SENDINGS = 4
+"""Times that a pass is begun on a cluster which loses the data sent to it."""
 FAN_IN = 8
 """Results added by one task on a cluster; a power of two, so the tree stays fixed."""
 
@@ -189,6 +192,15 @@ class Reduction:
             raise
 
     def _on_cluster(self, kernel: Kernel, client: Any) -> Node:
+        """Sum on the cluster; where a worker died with data we sent, send them again."""
+        for _ in range(SENDINGS - 1):
+            try:
+                return self._submit(kernel, client)
+            except CancelledError:
+                self._scattered = Scattered()
+        return self._submit(kernel, client)
+
+    def _submit(self, kernel: Kernel, client: Any) -> Node:
         number = next(_pass_numbers)
         futures = [
             client.submit(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 
@@ -168,9 +170,9 @@ def test_a_worker_may_die(stores, binary_data, small_blocks, expected):
         class Killer:
             def pass_started(self, number, kind, n_tasks):
                 if number == 2 and not died:
-                    victim = sorted(client.nthreads())[0]
+                    victim, pid = sorted(client.run(os.getpid).items())[0]
                     died.append(victim)
-                    client.retire_workers([victim], close_workers=True)
+                    os.kill(pid, signal.SIGKILL)
 
             def task_done(self, tally): ...
 

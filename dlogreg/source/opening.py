@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import dask.array as da
@@ -225,7 +227,15 @@ def _lay_blocks(
         blocks = _counted(blocks, count_rows)
         vectors = {k: _counted(v, count_rows) for k, v in vectors.items()}
         _check_counts(name, blocks, vectors)
+        vectors = {k: _cut_like(v, blocks) for k, v in vectors.items()}
     return blocks, vectors
+
+
+def _cut_like(vector: Blocks, blocks: Blocks) -> Blocks:
+    """Cut an array in memory where the blocks of X are cut; others keep their grid."""
+    if isinstance(vector, ArrayBlocks) and blocks.row_counts is not None:
+        return replace(vector, bounds=(0, *accumulate(blocks.row_counts)))
+    return vector
 
 
 def _aligned(X: da.Array, values: Any) -> bool:

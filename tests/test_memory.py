@@ -1,0 +1,137 @@
+"""Memory is projected before the first pass, and what is measured stays under it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+from zarr.codecs import BloscCodec
+
+import dlogreg
+from dlogreg import MemoryLimitError
+from dlogreg.memory import check_memory, project_memory
+from dlogreg.reduction import compute_shared, count_rows
+from dlogreg.source import as_source
+from tests.counting import CountingStore, counted_array, forget, reads
+
+
+def source_of(X, y):
+    return as_source(X, y, compute=compute_shared, count_rows=count_rows)
+
+
+def test_the_limit_refuses_before_anything_is_read():
+    X = np.zeros((4000, 3))
+    raw = counted_array("limit", X, 1000)
+    with pytest.raises(MemoryLimitError, match=r"above memory_limit of 0 MiB"):
+        dlogreg.fit(raw, np.arange(4000) % 2, memory_limit=10_000)
+    assert reads("limit") == []
+    store = CountingStore(zarr.storage.MemoryStore())
+    stored = zarr.create_array(store, shape=X.shape, chunks=(1000, 3), dtype="f8")
+    stored[:] = X + 1
+    forget("store")
+    with pytest.raises(MemoryLimitError):
+        dlogreg.fit(stored, np.arange(4000) % 2, memory_limit=10_000)
+    assert reads("store") == []
+
+
+def test_the_limit_never_changes_the_result(binary_data):
+    X, y, _ = binary_data
+    blocks = da.from_array(X, chunks=(500, 4))
+    free = dlogreg.fit(blocks, y)
+    limited = dlogreg.fit(blocks, y, memory_limit="4 GB")
+    assert limited.params.tobytes() == free.params.tobytes()
+    assert limited.cov_params().tobytes() == free.cov_params().tobytes()
+
+
+@pytest.mark.parametrize("rows", [50_000, 400_000])
+def test_the_chunk_size_that_would_fit_is_named_and_does_fit(rows):
+    X = da.zeros((2_000_000, 20), chunks=(rows, 20))
+    y = np.zeros(2_000_000)
+    limit = 200 * 2**20
+    memory = project_memory(source_of(X, y), 21, 2, 4)
+    if memory.total <= limit:
+        check_memory(memory, limit, source_of(X, y))
+        return
+    with pytest.raises(
+        MemoryLimitError, match=r"chunks of at most (\d+) rows"
+    ) as error:
+        check_memory(memory, limit, source_of(X, y))
+    fits = int(str(error.value).split("at most ")[1].split()[0])
+    smaller = source_of(da.zeros(X.shape, chunks=(fits, 20)), y)
+    assert fits < rows
+    assert project_memory(smaller, 21, 2, 4).total <= limit
+
+
+def test_projection_grows_with_blocks_threads_and_columns():
+    def total(chunk, columns, threads):
+        X = da.zeros((200_000, columns), chunks=(chunk, columns))
+        return project_memory(
+            source_of(X, np.zeros(200_000)), columns + 1, 2, threads
+        ).total
+
+    assert total(20_000, 10, 2) > total(10_000, 10, 2)
+    assert total(10_000, 10, 4) > total(10_000, 10, 2)
+    assert total(10_000, 50, 2) > total(10_000, 10, 2)
+
+
+MEASURE = """
+import sys, numpy as np, zarr, dask
+import dlogreg
+from dlogreg.pipeline import fit
+from dlogreg.memory import project_memory
+from dlogreg.scheduling import peak_memory
+from dlogreg.source import as_source
+from dlogreg.reduction import compute_shared, count_rows
+
+warm = np.random.default_rng(0).normal(size=(20_000, 3))
+root = zarr.open_group(sys.argv[1], mode="r")
+with dask.config.set(num_workers=2):
+    small = zarr.create_array(zarr.storage.MemoryStore(), shape=warm.shape,
+                              chunks=(1000, 3), dtype="f8")
+    small[:] = warm
+    fit(small, (warm[:, 0] + warm[:, 1] ** 3 > 0).astype(int))  # imports, pools
+    given = {"compute": compute_shared, "count_rows": count_rows}
+    source = as_source(root["X"], root["y"], **given)
+    n_params = source.n_features + 1
+    projected = project_memory(source, n_params, 2, 2).total
+    before = peak_memory()
+    res = fit(root["X"], root["y"])
+    print(peak_memory() - before, projected, root["X"].nbytes, res.n_passes)
+"""
+ALLOWANCE = 24 * 2**20
+"""For the allocator's slack and the threads' stacks."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [30, 10])
+@pytest.mark.parametrize("rows", [20_000, 100_000])
+def test_measured_memory_stays_under_the_projection(tmp_path, rows, width):
+    n_rows, columns = 3_000_000, 30
+    root = zarr.create_group(tmp_path / "big.zarr")
+    codec = BloscCodec(cname="lz4", shuffle="bitshuffle")
+    X = root.create_array(
+        "X",
+        shape=(n_rows, columns),
+        chunks=(rows, width),
+        dtype="f4",
+        compressors=codec,
+    )
+    y = root.create_array("y", shape=(n_rows,), chunks=(rows,), dtype="i1")
+    rng = np.random.default_rng(0)
+    for low in range(0, n_rows, rows):
+        block = rng.integers(-8, 8, (min(rows, n_rows - low), columns)) / 4
+        X[low : low + rows] = block
+        y[low : low + rows] = rng.random(len(block)) < 1 / (1 + np.exp(-block[:, 0]))
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(tmp_path / "big.zarr")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    growth, projected, stored, _ = map(int, done.stdout.split())
+    assert stored > 2 * projected
+    assert growth <= projected + ALLOWANCE

@@ -1,0 +1,244 @@
+"""Where tasks run, what is sent there, and what happens when one fails."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import threadpoolctl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlogreg.errors import DataError
+from dlogreg.evaluation import Tally
+from dlogreg.partition import partition_rows
+from dlogreg.reduction import (
+    Reduction,
+    active_client,
+    add_pairwise,
+    compute_shared,
+    count_rows,
+    n_threads,
+    single_threaded_blas,
+    sum_partition,
+)
+from dlogreg.source import as_source
+from tests.counting import forget, note, reads
+
+
+@dataclass(frozen=True)
+class Concatenation:
+    """A sum that shows in which order it was made."""
+
+    text: str
+
+    def __add__(self, other):
+        return Concatenation(f"({self.text} {other.text})")
+
+
+@dataclass(frozen=True)
+class ShowRows:
+    """A kernel whose sum lists the rows of each leaf."""
+
+    fail_at: int = -1
+    name: str = "show"
+
+    def open(self):
+        return threading.get_ident()
+
+    def start(self):
+        return []
+
+    def add(self, sums, rows, buffers):
+        assert buffers == threading.get_ident()
+        if self.fail_at in rows.X[:, 0]:
+            raise DataError(f"row {self.fail_at} is bad")
+        sums.extend(rows.X[:, 0].astype(int).tolist())
+
+    def finish(self, sums):
+        return Concatenation("-".join(map(str, sums)))
+
+
+def partitions_of(n_leaves, n_partitions, chunk=8):
+    rows = np.arange(float(n_leaves * 8))[:, None]
+    X = da.from_array(rows, chunks=(chunk, 1))
+    source = as_source(
+        X, np.zeros(len(rows)), compute=compute_shared, count_rows=count_rows
+    )
+    return partition_rows(source, 1, n_partitions)
+
+
+def tree(low, high):
+    """Return the fixed tree over leaves low to high, of 8 rows each."""
+    if high - low == 1:
+        return "-".join(map(str, range(8 * low, 8 * high)))
+    half = 1 << (high - low - 1).bit_length() - 1
+    return f"({tree(low, low + half)} {tree(low + half, high)})"
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([2, 4, 8]))
+def test_the_tree_is_fixed(n_leaves, n_partitions, chunk):
+    partitions = partitions_of(n_leaves, n_partitions, chunk)
+    with dask.config.set(scheduler="synchronous"):
+        total, tally = Reduction(partitions).sum(ShowRows())
+    assert total.text == tree(0, n_leaves)
+    assert tally.n_rows == 8 * n_leaves
+    assert tally.n_blocks == 8 * n_leaves // chunk
+    assert tally.n_tasks == len(partitions)
+
+
+@given(st.integers(1, 300))
+def test_pairs(n):
+    total = add_pairwise([Concatenation(f"{i}") for i in range(n)])
+    assert total.text.replace("(", "").replace(")", "") == " ".join(
+        str(i) for i in range(n)
+    )
+    depth = max(
+        total.text[:i].count("(") - total.text[:i].count(")")
+        for i in range(len(total.text) + 1)
+    )
+    assert depth <= (n - 1).bit_length()
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "synchronous", "inline", "pool"])
+def test_schedulers_of_this_process(scheduler):
+    partitions = partitions_of(21, 6)
+    done = []
+    with ThreadPoolExecutor(2) as pool:
+        chosen = {"pool": pool, "inline": "threads"}.get(scheduler, scheduler)
+        with dask.config.set(scheduler=chosen):
+            reduction = Reduction(partitions, scheduler == "inline", done.append)
+            total, tally = reduction.sum(ShowRows())
+    assert total.text == tree(0, 21)
+    if scheduler != "pool":
+        assert sum(done, Tally()).n_rows == tally.n_rows == 168
+
+
+def test_an_error_stops_the_other_tasks():
+    with pytest.raises(DataError, match="row 3 is bad"):
+        Reduction(partitions_of(64, 6)).sum(ShowRows(3))
+
+
+def test_the_number_of_threads():
+    with dask.config.set(scheduler="synchronous"):
+        assert n_threads() == 1
+    with dask.config.set(scheduler="threads", num_workers=5):
+        assert n_threads() == 5
+    with ThreadPoolExecutor(3) as pool, dask.config.set(pool=pool):
+        assert n_threads() == 3
+    assert active_client() is None
+
+
+def blas_threads():
+    return [
+        library["num_threads"]
+        for library in threadpoolctl.threadpool_info()
+        if library["user_api"] == "blas"
+    ]
+
+
+def test_blas_runs_with_one_thread_inside_tasks_and_is_set_back():
+    before = blas_threads()
+    with single_threaded_blas():
+        assert set(blas_threads()) <= {1}
+        with single_threaded_blas():
+            pass
+        assert set(blas_threads()) <= {1}
+    assert blas_threads() == before
+    with pytest.raises(ZeroDivisionError), single_threaded_blas():
+        raise ZeroDivisionError
+    assert blas_threads() == before
+
+
+def test_shared_work_is_computed_together():
+    forget("once")
+
+    def once(x):
+        note("once", 0)
+        return np.full(3, float(x))
+
+    graph = {"a": 2, "b": (once, "a"), "c": (np.sum, "b"), "d": (np.prod, "b")}
+    assert compute_shared(graph, ["c", "d"]) == {"c": 6.0, "d": 8.0}
+    assert reads("once") == [1]
+    assert compute_shared(graph, []) == {}
+
+
+def test_shared_work_is_kept_up_to_a_total(monkeypatch):
+    monkeypatch.setattr("dlogreg.reduction.SHARED_BYTES", 1000)
+    graph = dict.fromkeys("abc", (np.zeros, 60))
+    assert list(compute_shared(graph, ["a", "b", "c"])) == ["a", "b"]
+
+
+@pytest.mark.cluster
+class TestOnCluster:
+    def test_the_tree_is_fixed(self, client):
+        for n_leaves, n_partitions in ((1, 1), (21, 6), (64, 64), (67, 100)):
+            done = []
+            partitions = partitions_of(n_leaves, n_partitions)
+            reduction = Reduction(partitions, on_task=done.append)
+            total, tally = reduction.sum(ShowRows())
+            assert total.text == tree(0, n_leaves)
+            assert tally.n_tasks == len(partitions)
+
+    def test_values_are_sent_once(self, client, monkeypatch):
+        sent = []
+        scatter = client.scatter
+        monkeypatch.setattr(
+            client,
+            "scatter",
+            lambda values, **kw: sent.extend(values) or scatter(values, **kw),
+        )
+        rows = np.arange(40_000.0)[:, None]
+        X = da.from_array(rows, chunks=(5000, 1))
+        source = as_source(
+            X, np.zeros(40_000), compute=compute_shared, count_rows=count_rows
+        )
+        reduction = Reduction(partition_rows(source, 1, 4))
+        for _ in range(3):
+            reduction.sum(ShowRows())
+        assert len(sent) == 8 + 4
+        assert sum(value.nbytes for value in sent) == 2 * rows.nbytes
+
+    def test_errors_come_back_as_they_are(self, client):
+        with pytest.raises(DataError, match="row 100 is bad"):
+            Reduction(partitions_of(64, 6)).sum(ShowRows(100))
+
+    def test_the_cluster_is_found(self, client):
+        assert active_client() is client
+        assert n_threads() == 2
+        with dask.config.set(scheduler="threads"):
+            assert active_client() is None
+
+    def test_nothing_stays_on_the_cluster(self, client):
+        def held():
+            return client.run_on_scheduler(
+                lambda dask_scheduler: len(dask_scheduler.tasks)
+            )
+
+        before = held()
+        reduction = Reduction(partitions_of(64, 6))
+        reduction.sum(ShowRows())
+        del reduction
+        for _ in range(100):
+            if held() <= before:
+                break
+            client.sync(wait)
+        assert held() <= before
+
+    def test_partitions_run_by_themselves(self, client):
+        (partition,) = partitions_of(5, 1)
+        future = client.submit(
+            sum_partition, ShowRows(), partition, partition.inputs, pure=False
+        )
+        assert future.result()[0].text == tree(0, 5)
+
+
+async def wait():
+    import asyncio
+
+    await asyncio.sleep(0.05)
