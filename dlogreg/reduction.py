@@ -23,9 +23,9 @@ from dask.sizeof import sizeof
 
 from dlogreg.evaluation import Summable, Tally
 from dlogreg.kernel import Kernel
+from dlogreg.parcels import Parcel, Parcels
 from dlogreg.partition import Partition
 from dlogreg.scheduling import (
-    Scattered,
     active_client,
     check_reachable,
     local_scheduler,
@@ -125,8 +125,12 @@ def sum_partition(
     return tree.total(), Tally(n_rows, n_blocks, n_bytes, 1, peak_memory())
 
 
-def _sum_unpacked(kernel: Kernel, partition: Partition, *inputs: list[Any]) -> Node:
-    return sum_partition(kernel, partition, tuple(map(tuple, inputs)))
+def _sum_sent(
+    kernel: Kernel, partition: Partition, parcel: Parcel | None, beside: list[Any]
+) -> Node:
+    if parcel is None:
+        return sum_partition(kernel, partition, partition.inputs)
+    return sum_partition(kernel, *parcel.unpack(partition, beside))
 
 
 def _add_nodes(nodes: Sequence[Node]) -> Node:
@@ -142,12 +146,12 @@ class Reduction:
     """Run in the calling thread: for data so small that a scheduler costs more."""
     on_task: TaskDone | None = None
     """Called after every task with what it cost."""
-    _scattered: Scattered = field(default_factory=Scattered)
+    _parcels: Parcels = field(default_factory=Parcels)
     _token: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
     def over(self, partitions: Sequence[Partition]) -> Reduction:
         """Return a reduction over other partitions of the same data."""
-        return Reduction(partitions, self.inline, self.on_task, self._scattered)
+        return Reduction(partitions, self.inline, self.on_task, self._parcels)
 
     def sum(self, kernel: Kernel) -> Node:
         """Read every block once; return the sum and what it cost."""
@@ -192,22 +196,21 @@ class Reduction:
             raise
 
     def _on_cluster(self, kernel: Kernel, client: Any) -> Node:
-        """Sum on the cluster; where a worker died with data we sent, send them again."""
+        """Sum on the cluster; what was sent to a worker that died is sent again."""
         for _ in range(SENDINGS - 1):
             try:
                 return self._submit(kernel, client)
             except CancelledError:
-                self._scattered = Scattered()
+                self._parcels = Parcels()
         return self._submit(kernel, client)
 
     def _submit(self, kernel: Kernel, client: Any) -> Node:
         number = next(_pass_numbers)
         futures = [
             client.submit(
-                _sum_unpacked,
+                _sum_sent,
                 kernel,
-                partition,
-                *self._inputs(i, client),
+                *self._parcels.send(client, partition, i),
                 key=f"{kernel.name}-{self._token}-{number}-{i}",
                 pure=False,
             )
@@ -232,13 +235,6 @@ class Reduction:
     def _report(self, future: Any) -> None:
         if self.on_task is not None and future.status == "finished":
             self.on_task(Tally(n_tasks=1))
-
-    def _inputs(self, i: int, client: Any) -> list[list[Any]]:
-        """Return futures of a partition's inputs."""
-        return [
-            self._scattered.send(client, given, i)
-            for given in self.partitions[i].inputs
-        ]
 
 
 def compute_shared(graph: dict[Any, Any], keys: Sequence[Any]) -> dict[Any, Any]:
@@ -267,12 +263,10 @@ def count_rows(blocks: Blocks) -> tuple[int, ...]:
     ]
     client = active_client()
     if client is not None:
-        scattered = Scattered()
+        parcels, cut = Parcels(), [Partition(run, (), (), 0) for run in runs]
         futures = [
-            client.submit(
-                _count, run, scattered.send(client, run.inputs, i), pure=False
-            )
-            for i, run in enumerate(runs)
+            client.submit(_count_sent, *parcels.send(client, part, i), pure=False)
+            for i, part in enumerate(cut)
         ]
         counts = client.gather(futures)
     else:
@@ -286,3 +280,12 @@ def count_rows(blocks: Blocks) -> tuple[int, ...]:
 def _count(blocks: Blocks, inputs: Sequence[Any]) -> list[int]:
     load, name = blocks.open(tuple(inputs)), blocks.fields[0]
     return [len(load(i)[name]) for i in range(blocks.n_blocks)]
+
+
+def _count_sent(
+    partition: Partition, parcel: Parcel | None, beside: list[Any]
+) -> list[int]:
+    inputs = partition.inputs
+    if parcel is not None:
+        partition, inputs = parcel.unpack(partition, beside)
+    return _count(partition.blocks, inputs[0])

@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import dask
@@ -86,29 +85,6 @@ def n_threads() -> int:
     pool = dask.config.get("pool", None)
     configured = dask.config.get("num_workers", None)
     return int(configured or getattr(pool, "_max_workers", None) or CPU_COUNT)
-
-
-@dataclass(eq=False)
-class Scattered:
-    """Values that were put on a cluster: sent once, used in every pass."""
-
-    _sent: dict[int, Any] = field(default_factory=dict)
-    _kept: list[Any] = field(default_factory=list)
-
-    def send(self, client: Any, values: Sequence[Any], turn: int) -> list[Any]:
-        """Return futures of values; those of one turn go to the same worker."""
-        new = {
-            id(value): value
-            for value in values
-            if not is_future(value) and id(value) not in self._sent
-        }
-        if new:
-            workers = sorted(client.nthreads())
-            home = [workers[turn % len(workers)]] if workers else None
-            futures = client.scatter(list(new.values()), workers=home, hash=False)
-            self._sent.update(zip(new, futures, strict=True))
-            self._kept.extend(new.values())  # an id stands for the value that lives
-        return [v if is_future(v) else self._sent[id(v)] for v in values]
 
 
 def check_reachable(values: Sequence[Any]) -> None:

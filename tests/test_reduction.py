@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dask
 import dask.array as da
 import numpy as np
 import pytest
 import threadpoolctl
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Tally
+from dlogreg.parcels import Parcels
 from dlogreg.partition import partition_rows
 from dlogreg.reduction import (
     Reduction,
@@ -185,24 +188,55 @@ class TestOnCluster:
             assert total.text == tree(0, n_leaves)
             assert tally.n_tasks == len(partitions)
 
-    def test_values_are_sent_once(self, client, monkeypatch):
-        sent = []
+    def sent_by(self, client, monkeypatch, rows, chunk):
+        """Return what three passes send, and how often they send anything."""
+        sent, calls = [], []
         scatter = client.scatter
-        monkeypatch.setattr(
-            client,
-            "scatter",
-            lambda values, **kw: sent.extend(values) or scatter(values, **kw),
-        )
-        rows = np.arange(40_000.0)[:, None]
-        X = da.from_array(rows, chunks=(5000, 1))
+
+        def note_values(values, **options):
+            sent.extend(values)
+            calls.append(len(values))
+            return scatter(values, **options)
+
+        monkeypatch.setattr(client, "scatter", note_values)
+        X = da.from_array(rows, chunks=(chunk, rows.shape[1]))
         source = as_source(
-            X, np.zeros(40_000), compute=compute_shared, count_rows=count_rows
+            X, np.zeros(len(rows)), compute=compute_shared, count_rows=count_rows
         )
         reduction = Reduction(partition_rows(source, 1, 4))
-        for _ in range(3):
-            reduction.sum(ShowRows())
-        assert len(sent) == 8 + 4
-        assert sum(value.nbytes for value in sent) == 2 * rows.nbytes
+        totals = {reduction.sum(ShowRows())[0].text for _ in range(3)}
+        assert len(totals) == 1
+        return sent, len(calls)
+
+    def test_small_values_are_sent_once_with_their_recipe(self, client, monkeypatch):
+        rows = np.arange(40_000.0)[:, None]
+        parcels, calls = self.sent_by(client, monkeypatch, rows, 5000)
+        assert calls == len(parcels) == 4
+        values = [v for p in parcels for given in p.inputs for v in given]
+        assert len(values) == 8 + 4
+        assert sum(value.nbytes for value in values) == 2 * rows.nbytes
+        assert sum(map(sys.getsizeof, parcels)) >= 2 * rows.nbytes
+
+    def test_large_values_are_sent_once_by_themselves(self, client, monkeypatch):
+        rows = np.arange(40_000.0)[:, None] * np.ones((1, 30))
+        sent, calls = self.sent_by(client, monkeypatch, rows, 5000)
+        assert calls == 4
+        arrays = [value for value in sent if isinstance(value, np.ndarray)]
+        assert len(arrays) == 8
+        assert sum(value.nbytes for value in arrays) == rows.nbytes
+
+    def test_recipes_of_stores_go_with_the_task(self, client, tmp_path, monkeypatch):
+        stored = zarr.create_array(
+            tmp_path / "X", shape=(20, 2), chunks=(5, 2), dtype="f8"
+        )
+        stored[:] = np.arange(40).reshape(20, 2)
+        source = as_source(
+            stored, stored[:, 0], compute=compute_shared, count_rows=count_rows
+        )
+        (partition,) = partition_rows(source, 1, 4)
+        store_alone = replace(partition, vectors=())
+        sent, parcel, beside = Parcels().send(client, store_alone, 0)
+        assert (sent, parcel, beside) == (store_alone, None, [])
 
     def test_errors_come_back_as_they_are(self, client):
         with pytest.raises(DataError, match="row 100 is bad"):
