@@ -11,7 +11,6 @@ from hypothesis import settings
 from dlogreg import layout
 from dlogreg.source import blocks, zarr_store
 
-
 settings.register_profile("shared cores", deadline=None, max_examples=40)
 settings.load_profile("shared cores")
 

@@ -251,7 +251,7 @@ def test_weights_that_are_no_numbers(data):
         dlogreg.fit(lines[["a"]], y, sample_weight=lines.w)
     frame["w"] = pd.array([1, None, 2] * (N // 3), dtype="Int64")
     lines = dd.from_pandas(frame, npartitions=2)
-    with pytest.raises(DataError, match=r"sample_weight is .* row \d+1"):
+    with pytest.raises(DataError, match=r"sample_weight is .* row \d+"):
         dlogreg.fit(lines[["a"]], y, sample_weight=lines.w)
     with pytest.raises(DataError, match=r"sample_weight is nan in row 1"):
         dlogreg.fit(frame[["a"]], y, sample_weight=frame.w)
