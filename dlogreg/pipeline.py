@@ -113,7 +113,7 @@ def fit(
     >>> x = np.arange(8.0)[:, None]
     >>> res = dlogreg.fit(x, [0, 0, 1, 0, 1, 0, 1, 1], feature_names=["dose"])
     >>> print(res.params.round(4))
-    [-2.0106  0.5745]
+    [-2.0793  0.5941]
     """
     options = check_options(
         classes=classes,
