@@ -48,6 +48,7 @@ class _Reader:
 
     def __init__(self, blocks: Blocks, skip: int, inputs: tuple[Any, ...]) -> None:
         self._load, self._field = blocks.open(inputs), blocks.fields[0]
+        self._row_counts = blocks.row_counts
         self._next, self._skip = 0, skip
         self._rest: Array | None = None
 
@@ -55,7 +56,9 @@ class _Reader:
         parts: list[Array] = []
         while n_rows:
             if self._rest is None or not len(self._rest):
-                self._rest = self._load(self._next)[self._field][self._skip :]
+                block = self._load(self._next)[self._field]
+                _check_length(self._field, self._row_counts, self._next, len(block))
+                self._rest = block[self._skip :]
                 self._next, self._skip = self._next + 1, 0
                 continue
             parts.append(self._rest[:n_rows])
@@ -104,6 +107,8 @@ class Partition:
                 fields = dict(load(position))
                 index = self.first_block + position
                 length = len(next(iter(fields.values())))
+                if readers:  # rows beside X are found by counting
+                    _check_length("X", self.blocks.row_counts, position, length)
                 for name, reader in readers.items():
                     fields[name] = reader.read(length)
                 rows = _rows(fields, self.n_features, index, row)
@@ -113,6 +118,18 @@ class Partition:
 
         for stop in self.leaves[1:]:
             yield leaf(stop)
+
+
+def _check_length(
+    name: str, row_counts: Sequence[int] | None, block: int, n_rows: int
+) -> None:
+    """Refuse a block of another length than its array says."""
+    if row_counts is not None and row_counts[block] != n_rows:
+        raise DataError(
+            f"a block of {name} holds {n_rows} rows, but its chunks say "
+            f"{row_counts[block]}, so rows of X and of what belongs to them cannot be "
+            "matched; mend the chunks, for example with compute_chunk_sizes()"
+        )
 
 
 def _rows(

@@ -24,7 +24,12 @@ from dlogreg.kernel import slab_rows
 from dlogreg.source.frames import Array, check_columns, frame_to_numpy
 from dlogreg.source.graph import SPARSE_ADVICE
 from dlogreg.source.opening import kind_of
-from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chunks
+from dlogreg.source.zarr_store import (
+    COMPLETE_ATTRIBUTE,
+    ZarrBlocks,
+    anywhere,
+    check_chunks,
+)
 
 Finish = Callable[[FloatArray], Array]
 """Makes the prediction of every row from its linear predictor."""
@@ -200,7 +205,7 @@ def _over_store(array: Any, block: Callable[[Any], Array], meta: Array) -> da.Ar
     bounds = (*range(0, n_rows, step), n_rows) if n_rows else (0, 0)
     rows = tuple(high - low for low, high in pairwise(bounds))
     result: da.Array = da.map_blocks(
-        partial(_predict_stored, ZarrBlocks("X", array, bounds), block),
+        partial(_predict_stored, ZarrBlocks("X", anywhere(array), bounds), block),
         chunks=(rows, meta.shape[1:]) if meta.ndim == 2 else (rows,),
         dtype=meta.dtype,
         meta=meta,

@@ -183,3 +183,20 @@ def test_blocks_of_unknown_length_that_do_not_match_are_refused():
     (partition,) = partition_rows(source, 1, 1)
     with pytest.raises(DataError, match=r"block 1: X has 10 rows but y has 15"):
         list(map(list, partition.stream(partition.inputs)))
+
+
+@pytest.mark.parametrize("wrong", ["X", "y"])
+def test_blocks_of_another_length_than_declared_are_refused(wrong):
+    """Rows of y would silently belong to other rows of X."""
+    X, y = da.ones((40, 2), chunks=(10, 2)), da.ones(40, chunks=5)
+
+    def cut(block, block_info=None):
+        return block[:4] if block_info[0]["chunk-location"][0] == 1 else block
+
+    if wrong == "X":
+        X = X.map_blocks(cut, dtype=X.dtype, chunks=X.chunks)
+    else:
+        y = y.map_blocks(cut, dtype=y.dtype, chunks=y.chunks)
+    (partition,) = partition_rows(source_of(X, y), 1, 1)
+    with pytest.raises(DataError, match=rf"a block of {wrong} holds 4 rows"):
+        list(map(list, partition.stream(partition.inputs)))

@@ -413,3 +413,14 @@ def test_wide_types_are_not_copied_as_a_whole():
     tracemalloc.stop()
     np.testing.assert_array_equal(eta, 20)
     assert peak < eta.nbytes + 4 * 2**20 < X.nbytes
+
+
+def test_a_relative_store_is_predicted_from_anywhere(
+    data, results, expected, tmp_path, monkeypatch
+):
+    """Elsewhere the chunks would be read as fill values, without a word."""
+    monkeypatch.chdir(tmp_path)
+    lazy = results.predict(zarr.create_array("X.zarr", data=data[0], chunks=(100, 2)))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    np.testing.assert_allclose(lazy.compute(), expected, rtol=1e-9)

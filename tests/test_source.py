@@ -185,6 +185,15 @@ def test_a_relative_store_is_found_from_anywhere(tmp_path, monkeypatch):
     np.testing.assert_array_equal(found, np.arange(40).reshape(20, 2))
 
 
+def test_a_store_that_a_worker_does_not_see_is_refused(tmp_path):
+    """Zarr would read it as fill values."""
+    array = zarr.create_array(tmp_path / "X.zarr", data=np.ones((20, 2)))
+    blocks = source_of(array, np.zeros(20)).blocks
+    (tmp_path / "X.zarr").rename(tmp_path / "moved.zarr")
+    with pytest.raises(DataError, match=r"holds X, does not exist on .* all workers"):
+        blocks.open(())
+
+
 def test_a_store_in_memory_does_not_travel_with_every_recipe():
     array = stored(np.random.default_rng(0).normal(size=(10_000, 4)), (1000, 4))
     source = source_of(array, np.zeros(10_000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -44,7 +45,7 @@ class ZarrBlocks:
         bounds = (*range(0, n_rows, step), n_rows) if n_rows else (0, 0)
         if isinstance(array.store, MemoryStore):
             return cls(field, None, bounds, (array,))
-        return cls(field, _anywhere(array), bounds)
+        return cls(field, anywhere(array), bounds)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -68,6 +69,7 @@ class ZarrBlocks:
     def open(self, inputs: tuple[Any, ...]) -> Load:
         """Return a function that reads a block, valid until it reads the next."""
         array = inputs[0] if self.array is None else self.array
+        _check_visible(self.field, array)
         files = ChunkFiles.of(array)
 
         def load(i: int) -> Mapping[str, Array]:
@@ -101,13 +103,23 @@ class ZarrBlocks:
             object.__setattr__(self, name, value)
 
 
-def _anywhere(array: zarr.Array[Any]) -> zarr.Array[Any]:
+def anywhere(array: zarr.Array[Any]) -> zarr.Array[Any]:
     """Return the array under an absolute path: workers run in other directories."""
     store = array.store
     if not isinstance(store, LocalStore) or store.root.is_absolute():
         return array
     store = LocalStore(store.root.resolve(), read_only=True)
     return zarr.open_array(store, path=array.path, mode="r")
+
+
+def _check_visible(field: str, array: zarr.Array[Any]) -> None:
+    """Refuse a store that this machine does not see: Zarr would read fill values."""
+    store = array.store
+    if isinstance(store, LocalStore) and not (Path(store.root) / array.path).is_dir():
+        raise DataError(
+            f"{array.store_path}, which holds {field}, does not exist on "
+            f"{platform.node()}; give a path that all workers of the cluster share"
+        )
 
 
 def _unreadable(
