@@ -12,6 +12,7 @@ from dlogreg.prediction import LogitModel
 from dlogreg.reduction import (
     TASKS_PER_THREAD,
     Reduction,
+    active_client,
     compute_shared,
     count_rows,
     n_threads,
@@ -76,5 +77,7 @@ def accuracy(model: LogitModel, X: Any, y: Any, sample_weight: Any = None) -> fl
     )
     n_tasks = TASKS_PER_THREAD * n_threads()
     partitions = partition_rows(source, len(model.slopes), n_tasks)
-    hits, _ = Reduction(partitions, inline=source.in_memory).sum(HitKernel(model))
+    hits, _ = Reduction(
+        partitions, inline=source.in_memory and active_client() is None
+    ).sum(HitKernel(model))
     return float(hits.right / hits.total)

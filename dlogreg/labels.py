@@ -15,6 +15,7 @@ from dlogreg.partition import partition_rows
 from dlogreg.reduction import (
     TASKS_PER_THREAD,
     Reduction,
+    active_client,
     compute_shared,
     count_rows,
     n_threads,
@@ -104,5 +105,7 @@ def _label_weights(y: Any, sample_weight: Any) -> dict[Label, float]:
         y, sample_weight, compute=compute_shared, count_rows=count_rows
     )
     partitions = partition_rows(source, 1, TASKS_PER_THREAD * n_threads())
-    sums, _ = Reduction(partitions, inline=source.in_memory).sum(LabelKernel())
+    sums, _ = Reduction(
+        partitions, inline=source.in_memory and active_client() is None
+    ).sum(LabelKernel())
     return dict(sums.by_label)

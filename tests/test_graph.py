@@ -14,6 +14,7 @@ import pytest
 from dask.delayed import delayed
 
 from dlogreg.errors import DataError
+from dlogreg.labels import resolve_class_weight
 from dlogreg.partition import partition_rows
 from dlogreg.reduction import compute_shared, count_rows
 from dlogreg.source import as_source
@@ -263,6 +264,12 @@ class TestOnCluster:
             for rows in leaf
         ]
         np.testing.assert_array_equal(np.concatenate(found), values + 1)
+
+    def test_labels_are_weighed_where_they_lie(self, client, values):
+        y = np.arange(1000) % 2
+        weight = da.ones(1000, chunks=100).persist()
+        found = dict(resolve_class_weight("balanced", y, weight))
+        assert found == {0: 1.0, 1: 1.0}
 
     def test_without_the_client_the_message_says_what_to_do(self, client, values):
         X = client.persist(da.from_array(values, chunks=(100, 3)).map_blocks(np.array))
