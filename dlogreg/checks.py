@@ -8,8 +8,15 @@ import numpy as np
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
-from dlogreg.solvers.system import combination, independent_columns
+from dlogreg.solvers.system import (
+    LEAST_SQUARES,
+    combination,
+    independent_columns,
+)
 from dlogreg.survey import Survey, SurveySums, sort_labels
+
+LARGEST_WEIGHT = 1e100
+"""Sums of weights beyond this, or below its inverse, would overflow when squared."""
 
 
 def event_classes(
@@ -34,6 +41,27 @@ def event_classes(
             raise DataError(f"classes={tuple(wanted)!r} but y holds {listed}")
         found = list(wanted)
     return found[0], found[1]
+
+
+def check_magnitudes(survey: Survey, names: Sequence[str]) -> None:
+    """Refuse columns and weights whose sums leave the range of float64."""
+    first = int(survey.standardization.fit_intercept)
+    overflown = np.flatnonzero(~np.isfinite(survey.column_squares()[first:]))
+    if len(overflown):
+        raise DataError(
+            f"column {names[overflown[0]]!r} has values so large that the sum of "
+            "their squares overflows; divide it by its largest value first"
+        )
+    total = survey.weight_sum
+    if not 1 / LARGEST_WEIGHT < total < LARGEST_WEIGHT:
+        advice = "multiply all of them by the same number"
+        raise DataError(f"sample_weight sums to {total:.3g}; {advice}")
+    if survey.event_share in (0.0, 1.0):
+        light = survey.classes[0] if survey.event_share else survey.event
+        raise DataError(
+            f"rows with y = {light!r} weigh less than 1e-16 of all; give them more "
+            "weight, or leave the class out"
+        )
 
 
 def check_shape(n_rows: int, n_params: int, *, penalized: bool) -> None:
@@ -62,14 +90,18 @@ def find_aliased(
     masked = np.concatenate([np.zeros(first, dtype=bool), constant])
     kept = independent_columns(gram, masked, fit_intercept=bool(first))
     for j in np.setdiff1d(np.flatnonzero(~masked), kept).tolist():
-        weights = combination(gram, kept, j)[first:] * std.scale[j - first]
-        reasons[names[j - first]] = _reason(weights / std.scale, names)
+        weights = combination(gram, kept, j)
+        sizes = np.maximum(np.diagonal(gram), LEAST_SQUARES)
+        shares = weights * np.sqrt(sizes / sizes[j])
+        weights = weights[first:] * std.scale[j - first] / std.scale
+        reasons[names[j - first]] = _reason(weights, shares[first:], names)
     return {name: reasons[name] for name in names if name in reasons}
 
 
-def _reason(weights: FloatArray, names: Sequence[str]) -> str:
-    order = np.argsort(-np.abs(weights)).tolist()
-    used = [j for j in order if abs(weights[j]) > 1e-6]
+def _reason(weights: FloatArray, shares: FloatArray, names: Sequence[str]) -> str:
+    """Say what a column is made of; shares tell which weights are not rounding."""
+    order = np.argsort(-np.abs(shares)).tolist()
+    used = [j for j in order if abs(shares[j]) > 1e-6]
     if not used:
         return "it varies too little for its size; centre or rescale it"
     if len(used) > 4:

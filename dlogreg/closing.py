@@ -16,17 +16,25 @@ from dlogreg.problem import Problem
 from dlogreg.results import LogitResults
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
 
+SINGULAR = (
+    "there are no standard errors, because the Hessian is singular: some columns are "
+    "combinations of others, or the classes are separated; fit with solver='newton', "
+    "which names them"
+)
+
 
 def close(problem: Problem, solution: Solution) -> Solution:
     """Make the closing pass: evaluate at the answer and take its own tiny step.
 
     Log-likelihood and covariance come from this pass. It is left out where it would
-    tell nothing (separated data), where the Hessian is too large, and after Ctrl-C.
+    tell nothing (separated data), where the Hessian is too large, after Ctrl-C, and
+    where the solver's start has taken the pass that was left for it.
     """
     wanted = problem.options.inference and problem.n_params <= MAX_NEWTON_PARAMS
     wanted = wanted or (problem.options.inference and problem.solver == "newton")
     useful = solution.status not in (Status.SEPARATION_SUSPECTED, Status.INTERRUPTED)
-    if not (wanted and useful):
+    left = problem.options.max_passes - problem.passes.n_passes
+    if not (wanted and useful and left > 0):
         return solution
     try:
         point = Point(solution.theta, problem.objective(solution.theta))
@@ -38,8 +46,10 @@ def close(problem: Problem, solution: Solution) -> Solution:
         error_bound=certificate.after, decrement=certificate.decrement
     )
     status, proven = solution.status, np.isfinite(certificate.after)
-    if proven and certificate.after_exact <= problem.options.tol:
+    if certificate.after <= problem.options.tol:
         status = Status.CONVERGED
+    elif status is Status.CONVERGED:
+        status = Status.STALLED
     theta = point.theta + certificate.step if proven else point.theta
     bound = certificate.after if proven else certificate.here
     spent = solution.n_evaluations + 1
@@ -159,13 +169,15 @@ def _covariance(
     if evaluation.hessian is None or problem.passes.n_passes < 2:
         return None, np.nan, _no_hessian(problem, evaluation)
     system = NewtonSystem.of(evaluation.hessian, problem.kept)
-    full = np.zeros((problem.n_params, problem.n_params))
-    full[np.ix_(problem.kept, problem.kept)] = system.inverse()
+    if system.regularized:
+        return None, np.nan, SINGULAR
+    full, inverse = np.zeros((problem.n_params, problem.n_params)), system.inverse()
+    full[np.ix_(problem.kept, problem.kept)] = inverse
     covariance = problem.survey.standardization.covariance(full)
     aliased = _aliased(problem)
     covariance[aliased] = np.nan
     covariance[:, aliased] = np.nan
-    return covariance, _relative_error(problem, solution), ""
+    return covariance, _relative_error(problem, solution, inverse), ""
 
 
 def _no_hessian(problem: Problem, evaluation: Evaluation) -> str:
@@ -173,14 +185,20 @@ def _no_hessian(problem: Problem, evaluation: Evaluation) -> str:
         return "the fit was interrupted before it had standard errors"
     return (
         f"there are no standard errors, because the Hessian of {problem.n_params} "
-        "coefficients was not formed; fit with solver='newton' if memory allows"
+        "coefficients was not formed; fit with solver='newton' if memory allows, or "
+        "raise max_passes"
     )
 
 
-def _relative_error(problem: Problem, solution: Solution) -> float:
-    """Return exp(S/2) - 1, S the move of any linear predictor since the Hessian."""
-    if solution.step is None:
-        return float(np.nan)
+def _relative_error(problem: Problem, solution: Solution, inverse: FloatArray) -> float:
+    """Return exp(S/2) - 1, S how far the optimum moves any row's linear predictor.
+
+    Standard errors come from the point that was evaluated. From there the step moves a
+    predictor by at most sum_j reach_j abs(step_j), and what is left to the optimum by
+    kappa times its length, see solvers/certificate.py.
+    """
+    geometry = problem.geometry
     move = np.abs(solution.theta - solution.point.theta)
-    reach = float(problem.geometry.reach @ move)
-    return float(np.expm1(min(reach, 1400.0) / 2))
+    kappa = geometry.reach[problem.kept] @ np.sqrt(np.diagonal(inverse))
+    reach = float(geometry.reach @ move + kappa * solution.error_bound)
+    return float(np.inf if reach > 1400.0 else np.expm1(reach / 2))

@@ -70,7 +70,8 @@ def _start_chains(
     class_weight: ClassWeight,
 ) -> ChainStart | None:
     """Fit the pilot's rows, if there is enough data for a pass to learn from."""
-    if not layout.chains or options.start is not None:
+    unused = options.start is not None or options.max_passes < 2
+    if not layout.chains or unused:
         return None
     rows = pilot.pooled()
     labels = sort_labels(label for label, _ in label_masks(rows.y, ()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dlogreg.checks import check_shape, find_aliased, find_separating
+from dlogreg.checks import check_magnitudes, check_shape, find_aliased, find_separating
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.objective import Objective
 from dlogreg.options import FitOptions
@@ -81,7 +81,7 @@ class Problem:
         null, guess = self.null_point(), self._guess()
         self.passes.annotate(loss=null.evaluation.loss)
         order, cost = 2 if self.solver == "newton" else 1, 0
-        if guess is not None:
+        if guess is not None and self.passes.n_passes < self.options.max_passes:
             given = Point(guess, self.objective(guess, order))
             if given.evaluation.loss < null.evaluation.loss:
                 return given, 1
@@ -132,6 +132,7 @@ def pose(
     """Judge what the survey found and set up the objective."""
     std = survey.standardization
     penalized = bool(options.penalty)
+    check_magnitudes(survey, feature_names)
     check_shape(survey.n_rows, std.n_params, penalized=penalized)
     dropped: Mapping[str, str] = {}
     separating: Mapping[str, str] = {}

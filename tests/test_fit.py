@@ -1,5 +1,8 @@
 """fit(): options act, findings are reported, promises about passes hold."""
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -187,3 +190,56 @@ def test_public_names_resolve():
         assert getattr(dlogreg, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = dlogreg.nothing
+
+
+def test_the_bound_of_standard_errors_holds_before_convergence(data):
+    X, y = data
+    exact = np.asarray(dlogreg.fit(X, y, tol=1e-12).bse)
+    for most in range(2, 7):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dlogreg.ConvergenceWarning)
+            res = dlogreg.fit(X, y, max_passes=most)
+        error = np.abs(np.asarray(res.bse) / exact - 1).max()
+        assert error <= res.bse_error_bound + 1e-12
+        assert np.isfinite(res.bse_error_bound) == np.isfinite(res.error_bound)
+
+
+def test_a_singular_hessian_gives_no_standard_errors(data):
+    X, y = data
+    res = dlogreg.fit(np.column_stack([X, X[:, 0]]), y, solver="lbfgs")
+    with pytest.raises(dlogreg.InferenceError, match="Hessian is singular"):
+        _ = res.bse
+
+
+@pytest.mark.parametrize("factor", [1e160, 1e200, 1e300])
+def test_columns_whose_squares_overflow_are_refused(data, factor):
+    X, y = data
+    X = X * np.where(np.arange(X.shape[1]) == 1, factor, 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        with pytest.raises(dlogreg.DataError, match=r"column 'x2' has values so large"):
+            dlogreg.fit(X, y)
+
+
+@pytest.mark.parametrize("weight", [1e-300, 1e300])
+def test_weights_beyond_the_range_of_float64_are_refused(data, weight):
+    X, y = data
+    with pytest.raises(dlogreg.DataError, match="sample_weight sums to"):
+        dlogreg.fit(X, y, sample_weight=np.full(len(y), weight))
+
+
+def test_a_class_without_a_share_of_the_weights_is_refused(data):
+    X, y = data
+    weight = np.where(np.asarray(y) == 1, 1.0, 1e-20)
+    with pytest.raises(dlogreg.DataError, match=r"rows with y = .* weigh less"):
+        dlogreg.fit(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("factor", [1e-9, 2.0, 1e9])
+def test_an_aliased_column_is_explained_in_any_unit(data, factor):
+    X, y = data
+    both = np.column_stack([X, factor * X[:, 0]])
+    with pytest.warns(
+        dlogreg.CollinearityWarning, match=re.escape(f"equals {factor:g} * x1")
+    ):
+        dlogreg.fit(both, y)

@@ -143,6 +143,24 @@ def test_max_passes_is_kept(binary_data):
     assert passes_of(reads("bounded"), 20) == 3
 
 
+@pytest.mark.parametrize("inference", [True, False])
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+@pytest.mark.parametrize("start", [None, [9.0, -9.0, 9.0]])
+def test_a_pass_that_learns_or_a_start_keeps_to_max_passes(start, most, inference):
+    if most == 1 and inference:
+        return
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(60_000, 2)) * [1, 20]
+    y = (rng.random(len(X)) < 1 / (1 + np.exp(-X @ [1.0, 0.3]))).astype(int)
+    options = {"start": start, "max_passes": most, "inference": inference}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dlogreg.ConvergenceWarning)
+        res = dlogreg.fit(X, y, tol=1e-12, **options)
+    assert res.n_passes <= most
+    if inference:
+        assert np.isfinite(res.bse).all()
+
+
 def test_the_pilot_looks_further_where_blocks_are_empty():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(4000, 2)) + 1e6

@@ -254,3 +254,31 @@ def test_a_far_centre_does_not_make_a_column_look_aliased():
         gram_of([a], False), np.zeros(1, dtype=bool), fit_intercept=False
     )
     assert without.tolist() == [0]
+
+
+def test_a_rejected_step_does_not_cost_more_than_is_left():
+    rng = np.random.default_rng(3)
+    X = np.column_stack([np.ones(200), rng.normal(size=(200, 2))])
+    loss = Logistic(X, rng.random(200) < 0.5)
+    far = Point(np.array([0.0, 8.0, -8.0]), loss.at(np.array([0.0, 8.0, -8.0])))
+    for most in range(6):
+        loss.calls = 0
+        found = loss.newton(max_evaluations=most).minimize(loss, far, lambda _: None)
+        assert loss.calls == found.n_evaluations <= most
+
+
+def test_a_bound_above_tol_is_not_called_converged():
+    """At a tol below the rounding of the sums nothing can be proven."""
+    rng = np.random.default_rng(3)
+    X = np.column_stack([np.ones(200), rng.normal(size=(200, 2))])
+    loss = Logistic(X, rng.random(200) < 0.5)
+    newton = loss.newton(tol=1e-15)
+    found = newton.minimize(loss, loss.start(), lambda _: None)
+    assert found.status is Status.STALLED
+    assert 1e-15 < found.error_bound < 1e-11
+
+
+def test_a_column_whose_squares_underflow_is_left_out():
+    gram = np.diag([5.0, 5.0, 1e-310])
+    kept = independent_columns(gram, np.zeros(3, dtype=bool), fit_intercept=True)
+    assert kept.tolist() == [0, 1]

@@ -54,7 +54,8 @@ class Newton:
             if status is not None:
                 return _end(point, certificate, status, spent)
             try:
-                point, cost = self._advance(evaluate, point, certificate)
+                left = self.max_evaluations - spent
+                point, cost = self._advance(evaluate, point, certificate, left)
             except KeyboardInterrupt:
                 return _end(point, certificate, Status.INTERRUPTED, spent)
             spent += cost
@@ -68,8 +69,10 @@ class Newton:
 
     def _verdict(self, history: list[Certificate], spent: int) -> Status | None:
         last = history[-1]
-        if last.after_exact <= self.tol:
+        if last.after <= self.tol:
             return Status.CONVERGED
+        if last.after_exact <= self.tol:  # reached, but rounding hides the proof
+            return Status.STALLED
         if not self.finite and _growing_without_end(history):
             return Status.SEPARATION_SUSPECTED
         if len(history) > 2 and last.decrement <= 2 * last.rounding:
@@ -79,9 +82,12 @@ class Newton:
         return None
 
     def _advance(
-        self, evaluate: Evaluate, point: Point, certificate: Certificate
+        self, evaluate: Evaluate, point: Point, certificate: Certificate, left: int
     ) -> tuple[Point, int]:
-        """Take the full step or, where that fails, the best shorter one."""
+        """Take the full step or, where that fails, the best shorter one.
+
+        The point stays where no evaluation is left for the shorter step.
+        """
         step, reach = certificate.step, certificate.step_reach
         if reach <= 1:
             theta = point.theta + step
@@ -94,6 +100,8 @@ class Newton:
         least = SUFFICIENT_DECREASE * certificate.decrement**2
         if full.loss <= loss - least:
             return Point(theta, full), 1
+        if left < 2:
+            return point, 1
         assert full.trial_losses is not None
         length = _best_length(lengths, full.trial_losses)
         theta = point.theta + length * step

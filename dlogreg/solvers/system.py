@@ -15,6 +15,8 @@ ALIAS_TOLERANCE = 1e-10
 this share of its own is aliased (the square of R's 1e-7 in qr, rounded up for sums of
 products, which carry the square of the condition number)."""
 EXACT_EIGENVALUE_SIZE = 512
+LEAST_SQUARES = np.finfo(float).tiny / np.finfo(float).eps
+"""Sums of squares below this have lost digits, and their inverse may overflow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +93,7 @@ def independent_columns(
     rest = gram[first:, first:]
     if first:
         rest = rest - np.outer(gram[0, 1:], gram[0, 1:]) / gram[0, 0]
-    candidates = np.flatnonzero(~constant[first:] & (np.diagonal(rest) > 0))
+    candidates = np.flatnonzero(~constant[first:] & (np.diagonal(rest) > LEAST_SQUARES))
     inside = rest[np.ix_(candidates, candidates)]
     unit = 1.0 / np.sqrt(np.diagonal(inside))
     scaled = inside * unit * unit[:, None]
@@ -127,6 +129,8 @@ def combination(
     """Return the least squares weights of the kept columns that give a column."""
     before = kept[kept < column]
     weights = np.zeros(len(gram))
-    inside = gram[np.ix_(before, before)]
-    weights[before] = np.linalg.lstsq(inside, gram[before, column], rcond=None)[0]
+    unit = 1.0 / np.sqrt(np.diagonal(gram)[before])
+    inside = gram[np.ix_(before, before)] * unit * unit[:, None]
+    right = gram[before, column] * unit
+    weights[before] = unit * np.linalg.lstsq(inside, right, rcond=None)[0]
     return weights
