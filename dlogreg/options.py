@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from dask.utils import parse_bytes
 
-from dlogreg.evaluation import Label
+from dlogreg.evaluation import FloatArray, Label
 from dlogreg.penalty import PenaltyRule
 
 MAX_NEWTON_PARAMS = 2000
@@ -58,25 +61,84 @@ def check_options(
     """Return the options, or raise with what is wrong."""
     if solver not in ("auto", "newton", "lbfgs"):
         raise ValueError(f"solver must be 'auto', 'newton' or 'lbfgs', not {solver!r}")
-    if not (np.isfinite(penalty.alpha) and penalty.alpha >= 0):
-        raise ValueError(f"alpha must be finite and not negative, not {penalty.alpha}")
-    if not (np.isfinite(tol) and tol > 0):
-        raise ValueError(f"tol must be positive (in standard errors), not {tol}")
-    least = 1 + bool(inference)
-    if int(max_passes) < least:
-        raise ValueError(f"max_passes must be at least {least}, not {max_passes}")
-    if classes is not None and len(classes) != 2:
-        raise ValueError(f"classes must be two labels, (other, event), not {classes!r}")
+    if not (_is_number(penalty.alpha) and penalty.alpha >= 0):
+        raise ValueError(
+            f"alpha must be a finite number and not negative, not {penalty.alpha!r}"
+        )
+    if not (_is_number(tol) and tol > 0):
+        raise ValueError(
+            f"tol must be a positive number (of standard errors), not {tol!r}"
+        )
+    inference = _flag("inference", inference)
+    least = 1 + inference
+    if not (_is_number(max_passes) and max_passes == int(max_passes) >= least):
+        raise ValueError(
+            f"max_passes must be a whole number of at least {least}, not {max_passes!r}"
+        )
     return FitOptions(
-        None if classes is None else tuple(classes),
+        None if classes is None else _class_pair(classes),
         penalty,
-        bool(fit_intercept),
-        None if feature_names is None else tuple(map(str, feature_names)),
+        _flag("fit_intercept", fit_intercept),
+        None if feature_names is None else _names(feature_names),
         solver,
         float(tol),
         int(max_passes),
-        start,
-        bool(inference),
-        None if memory_limit is None else int(parse_bytes(memory_limit)),
+        None if start is None else _start(start),
+        inference,
+        None if memory_limit is None else _bytes(memory_limit),
         class_weight,
     )
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether this is one finite number."""
+    is_real = isinstance(value, Real) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)
+
+
+def _flag(name: str, value: object) -> bool:
+    """Return True or False; text such as "False" would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, not {value!r}")
+    return bool(value)
+
+
+def _class_pair(classes: Any) -> tuple[Label, ...]:
+    """Return (other, event); their order matters, so a set will not do."""
+    ordered = hasattr(classes, "__getitem__") and not isinstance(classes, str | dict)
+    pair = tuple(classes) if ordered else ()
+    if len(pair) != 2 or not all(isinstance(label, Hashable) for label in pair):
+        raise ValueError(f"classes must be two labels, (other, event), not {classes!r}")
+    return pair
+
+
+def _names(feature_names: Any) -> tuple[str, ...]:
+    if isinstance(feature_names, str) or not np.iterable(feature_names):
+        raise ValueError(
+            f"feature_names must be a list of names, one per column, not "
+            f"{feature_names!r}"
+        )
+    return tuple(map(str, feature_names))
+
+
+def _start(start: Any) -> FloatArray:
+    try:
+        return np.array(start, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "start must be numbers, one per coefficient and intercept first, not "
+            f"{start!r}"
+        ) from error
+
+
+def _bytes(memory_limit: Any) -> int:
+    limit = memory_limit
+    if isinstance(limit, str) and limit.strip():  # dask takes "" for one byte
+        with suppress(ValueError):
+            limit = parse_bytes(limit)
+    if not (_is_number(limit) and limit > 0):
+        raise ValueError(
+            "memory_limit must be a positive number of bytes, or text such as "
+            f"'500 MB' or '2 GB', not {memory_limit!r}"
+        )
+    return int(limit)

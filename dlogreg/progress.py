@@ -39,6 +39,8 @@ def progress_for(wanted: bool | Progress | None) -> Progress:
         return PassTable(delay=DELAY) if somebody_watches() else Silent()
     if isinstance(wanted, bool):
         return PassTable() if wanted else Silent()
+    if not hasattr(wanted, "pass_started"):
+        raise ValueError(f"progress must be True, False or None, not {wanted!r}")
     return wanted
 
 

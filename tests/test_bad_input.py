@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import dask
 import dask.array as da
 import dask.bag as db
 import dask.dataframe as dd
@@ -315,6 +316,13 @@ def test_other_kinds_of_data(data):
         dlogreg.fit(zarr.create_group(zarr.storage.MemoryStore()), y)
     with pytest.raises(DataError, match=r"dask Bag is not an array"):
         dlogreg.fit(db.from_sequence([1, 2]), y)
+    with pytest.raises(DataError, match=r"dask Delayed\w* is not an array"):
+        dlogreg.fit(dask.delayed(X), y)
+    for nothing in ("trips.csv", None, {"a": X[:, 0]}):
+        with pytest.raises(DataError, match=r"X must be 2-D.*give an array"):
+            dlogreg.fit(nothing, y)
+    with pytest.raises(DataError, match=r"y must be labels, not complex"):
+        dlogreg.fit(X, y + 0j)
 
 
 def test_more_columns_than_rows():

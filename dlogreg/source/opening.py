@@ -9,6 +9,7 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+from dask.delayed import Delayed
 
 from dlogreg.errors import DataError
 from dlogreg.source.blocks import ArrayBlocks, Blocks, even_bounds
@@ -27,6 +28,9 @@ from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chun
 
 CountRows = Callable[[Blocks], tuple[int, ...] | None]
 """Counts the rows of every block, which reads all of them; a plan does not."""
+NOT_AN_ARRAY = (
+    "a dask {} is not an array; make it one, for example with dask.array.from_delayed"
+)
 
 
 def as_source(
@@ -72,6 +76,8 @@ def as_source(
 def kind_of(X: Any) -> str:
     """Return "numpy", "zarr", "dask", "dask dataframe" or "pandas"."""
     root = type(X).__module__.partition(".")[0]
+    if isinstance(X, Delayed):  # which claims to have any method
+        raise DataError(NOT_AN_ARRAY.format(type(X).__name__))
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
         raise DataError(f"{type(X).__name__} is sparse, {SPARSE_ADVICE}")
     if isinstance(X, np.ma.MaskedArray):
@@ -86,10 +92,7 @@ def kind_of(X: Any) -> str:
             return "dask"
         if hasattr(X, "map_partitions") and hasattr(X, "ndim"):
             return "dask dataframe"
-        raise DataError(
-            f"a dask {type(X).__name__} is not an array; make it one, for example with "
-            "dask.array.from_delayed"
-        )
+        raise DataError(NOT_AN_ARRAY.format(type(X).__name__))
     if root == "pandas":
         return "pandas"
     return "numpy"
@@ -107,6 +110,9 @@ def _shape(X: Any) -> tuple[Any, ...]:
 
 def _names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
     shape = _shape(X)
+    if not shape:
+        advice = "give an array, a dataframe or a list of rows"
+        raise DataError(f"X must be 2-D, rows by columns, not {X!r:.60}; {advice}")
     if len(shape) != 2:
         message = f"X must be 2-D, rows by columns, but has {len(shape)} dimension(s)"
         raise DataError(f"{message}; reshape it, for example with X.reshape(-1, 1)")
@@ -177,6 +183,8 @@ def _vector(name: str, values: Any) -> Any:
         shape = tuple(values.shape)
         message = f"{name} must be 1-D, one value per row, but has shape {shape}"
         raise DataError(f"{message}; select the column you mean")
+    if name == "y" and values.dtype.kind == "c":
+        raise DataError("y must be labels, not complex numbers; convert it with y.real")
     known = not isinstance(values, da.Array) or values.dtype != object
     if name == "sample_weight" and known and values.dtype.kind not in "fiub":
         advice = "convert them with astype(float)"
