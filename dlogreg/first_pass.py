@@ -10,6 +10,7 @@ from dlogreg.chain import ChainStart, pilot_chain
 from dlogreg.checks import event_classes
 from dlogreg.evaluation import Label
 from dlogreg.kernel import LossKernel
+from dlogreg.kernel.dense import row_weights
 from dlogreg.layout import Layout
 from dlogreg.options import FitOptions
 from dlogreg.partition import pick_blocks, piece_rows
@@ -78,8 +79,10 @@ def _start_chains(
     if len(labels) != 2:
         return None
     event = labels[1] if options.classes is None else options.classes[1]
-    total = layout.source.n_rows or len(rows)
-    penalty = Ridge.of(options.penalty, float(total), std)
+    weight = row_weights(rows, class_weight)
+    mean_weight = 1.0 if weight is None else float(weight.mean())
+    total = (layout.source.n_rows or len(rows)) * mean_weight
+    penalty = Ridge.of(options.penalty, total, std)
     kernel = LossKernel(
         np.zeros(std.n_params),
         std.mean,

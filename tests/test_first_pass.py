@@ -159,3 +159,17 @@ def test_nan_is_named_also_where_the_pass_learns():
     X[0, 1] = np.inf  # a row that the pilot reads
     with pytest.raises(dlogreg.DataError, match="'x2' holds infinity in row 0"):
         dlogreg.fit(X, y)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e4])
+def test_a_penalty_on_the_mean_starts_alike_at_any_scale_of_weights(scale):
+    X, y = generate("easy", n=60_000)
+    weight = np.random.default_rng(1).random(len(y))
+    starts = []
+    for factor in (1.0, scale):
+        res = dlogreg.fit(
+            X, y, sample_weight=factor * weight, alpha=1.0, inference=False
+        )
+        first = next(r.decrement for r in res.trace if r.decrement is not None)
+        starts.append(first / np.sqrt(factor))
+    assert starts[1] <= 2 * starts[0]
