@@ -181,7 +181,7 @@ def _covariance(
 
 
 def _no_hessian(problem: Problem, evaluation: Evaluation) -> str:
-    if evaluation.hessian is not None:
+    if evaluation.hessian is not None or problem.solver == "newton":
         return "the fit was interrupted before it had standard errors"
     return (
         f"there are no standard errors, because the Hessian of {problem.n_params} "

@@ -21,6 +21,7 @@ from dlogreg.solvers import (
     Newton,
     Point,
     Solution,
+    Status,
 )
 from dlogreg.survey import Survey
 
@@ -66,10 +67,17 @@ class Problem:
         return Point(theta, self.objective.penalty.added(found, theta, []))
 
     def solve(self) -> Solution:
-        """Minimize from the better of the null model and the user's start."""
+        """Minimize from the better of the null model and the start.
+
+        Ctrl-C before the start is known returns the null model.
+        """
         closing = int(self.options.inference)
         left = self.options.max_passes - self.passes.n_passes - closing
-        start, cost = self._start()
+        try:
+            start, cost = self._start()
+        except KeyboardInterrupt:
+            null = self.null_point()
+            return Solution(null.theta, null, Status.INTERRUPTED, np.inf, 0)
         left = max(0, left - cost)
         if self.solver == "newton":
             return self.newton(left).minimize(self.objective, start, self._observe)

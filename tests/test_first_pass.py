@@ -173,3 +173,36 @@ def test_a_penalty_on_the_mean_starts_alike_at_any_scale_of_weights(scale):
         first = next(r.decrement for r in res.trace if r.decrement is not None)
         starts.append(first / np.sqrt(factor))
     assert starts[1] <= 2 * starts[0]
+
+
+class _InterruptedAt:
+    """Progress that stands for Ctrl-C at the start of a pass."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def pass_started(self, number, kind, n_tasks):
+        if number == self.number:
+            raise KeyboardInterrupt
+
+    def task_done(self, tally):
+        pass
+
+    def pass_ended(self, record):
+        pass
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_an_interrupt_after_the_first_pass_returns_what_is_known(number):
+    X, y = generate("easy", n=60_000)
+    res = dlogreg.fit(X, y, tol=1e-9, progress=_InterruptedAt(number))
+    assert res.status is Status.INTERRUPTED
+    assert res.n_passes == number - 1
+    assert np.isfinite(res.llf)
+    assert np.isinf(res.error_bound) == (number == 2)
+    if number == 2:
+        with pytest.raises(dlogreg.InferenceError, match="interrupted before"):
+            _ = res.bse
