@@ -325,7 +325,7 @@ def test_a_cluster_by_its_address(folder):
     done = run("fit", "t.zarr", "--model", "here.json")
     assert done.exit_code == 0, done.output
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", processes=True
     ) as cluster:
         address = cluster.scheduler_address
         planned = run("plan", "t.zarr", "--scheduler", address)
