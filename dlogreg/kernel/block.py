@@ -80,7 +80,7 @@ class Rows:
 class Kernel(Protocol):
     """A sum over rows, made block by block inside one task.
 
-    ``open`` gives what is re-used from block to block; ``start`` an empty sum for
+    ``open`` gives what is reused from block to block; ``start`` an empty sum for
     each leaf; ``add`` puts a block in; ``finish`` returns the leaf's sum, which adds.
     """
 

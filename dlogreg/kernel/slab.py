@@ -27,7 +27,7 @@ def slab_rows(n_params: int) -> int:
 
 
 class Slab:
-    """Centred columns of a slab of rows in a re-used buffer, one line per column."""
+    """Centred columns of a slab of rows in a reused buffer, one line per column."""
 
     def __init__(self, centre: FloatArray, *, fit_intercept: bool) -> None:
         self._centre = centre[:, None]
@@ -56,7 +56,7 @@ class Slab:
         total += self._product
 
     def squares(self, z: FloatArray) -> FloatArray:
-        """Return the squares of a slab in a second re-used buffer."""
+        """Return the squares of a slab in a second reused buffer."""
         if not self._squares.size:
             self._squares = np.empty_like(self._buffer)
         return np.multiply(z, z, out=self._squares[:, : z.shape[1]])

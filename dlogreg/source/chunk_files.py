@@ -1,4 +1,4 @@
-"""Chunk files of a local Zarr array, read and decoded into re-used buffers.
+"""Chunk files of a local Zarr array, read and decoded into reused buffers.
 
 zarr-python decodes every chunk into fresh memory and sends all reads of a process
 through one event loop. For the usual local store, compressed with blosc or zstd or not
