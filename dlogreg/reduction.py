@@ -226,9 +226,11 @@ class Reduction:
                     client.submit(_add_nodes, futures[i : i + FAN_IN], pure=False)
                     for i in range(0, len(futures), FAN_IN)
                 ]
+                running += futures
             node: Node = futures[0].result()
         except BaseException:
-            client.cancel(running + futures)
+            for future in running:  # cancel() may end the client's connection instead
+                future.release()
             raise
         return node
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import dask
 import dask.array as da
+import distributed
 import numpy as np
 import pytest
 import threadpoolctl
@@ -241,6 +242,19 @@ class TestOnCluster:
     def test_errors_come_back_as_they_are(self, client):
         with pytest.raises(DataError, match="row 100 is bad"):
             Reduction(partitions_of(64, 6)).sum(ShowRows(100))
+
+    def test_errors_leave_the_data_on_the_cluster(self, client):
+        kept = client.persist(da.ones((40, 2), chunks=(10, 2)))
+        distributed.wait(kept)
+        for _ in range(10):
+            with pytest.raises(DataError, match="row 100 is bad"):
+                Reduction(partitions_of(64, 64)).sum(ShowRows(100))
+        connected = client.run_on_scheduler(
+            lambda dask_scheduler: list(dask_scheduler.clients)
+        )
+        assert client.id in connected
+        assert all(client.who_has(kept).values())
+        assert kept.sum().compute() == 80
 
     def test_the_cluster_is_found(self, client):
         assert active_client() is client
