@@ -1,16 +1,17 @@
 """A first pass that already learns: renewable estimation along chains of blocks.
 
-A chain goes through its blocks one after the other. It holds an estimate b and the
-information J gathered so far, and on each block takes Newton steps towards the solution
-of (Luo and Song 2020, J. R. Stat. Soc. B 82, 69-97)
+A chain goes through its rows piece by piece. It holds an estimate b and the information
+J behind it, and on each piece takes Newton steps towards the solution of (Luo and Song
+2020, J. R. Stat. Soc. B 82, 69-97)
 
-    J (b_prev - b) + score_block(b) = 0,
+    J (b_prev - b) + score(b) = 0,
 
-then adds the block's information to J. Every chain starts from the same pilot estimate
-b0 with information J0. Independent chains are merged by their information, in which the
-pilot must count once:
+then adds the piece's information to J. Every chain starts from the same pilot estimate
+b0 with information J0. What chain k gathers itself is J_k - J0, and chains are merged by
+that: the pilot's rows are read again by the chains, so J0 must not count, but
+for the prior P and the penalty in it, which count once:
 
-    J = sum_k J_k - (K - 1) J0,   J b = sum_k J_k b_k - (K - 1) J0 b0.
+    J = P + sum_k (J_k - J0),   J b = sum_k (J_k b_k - J0 b0).
 
 The result is only a start, and thrown away where its loss turns out to be above the
 null model's. Going through the blocks of a chain in random order was tried and gives
@@ -39,7 +40,7 @@ LARGEST_MOVE = 5.0
 """Steps are shortened to move a far row's predictor by about this, counting each column
 by its reach: without it a level that meets only one outcome in a chain runs off."""
 PRIOR = 1e-2
-"""Information given to every standardized coefficient before any row is seen, so that
+"""Information, in rows, given to every standardized coefficient before any is seen: so
 a pilot with fewer rows than columns has a solution. A prior strong enough to hold rare
 levels back was tried and costs a pass on heavy-tailed columns."""
 PILOT_STEPS = 25
@@ -47,34 +48,35 @@ PILOT_STEPS = 25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """A parameter vector in the coordinates of the solver, and its information."""
+    """A parameter vector, in the solver's coordinates, and what its chain gathered."""
 
     theta: FloatArray
-    information: FloatArray
+    gathered: FloatArray
+    """Information of the chain's rows, without what it started from."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChainSums:
-    """Sums over chains of J_k and J_k b_k."""
+    """Sums over chains of J_k - J0 and J_k b_k - J0 b0."""
 
     information: FloatArray
     moment: FloatArray
-    n_chains: int = 1
 
     def __add__(self, other: ChainSums) -> ChainSums:
         """Return the sums over the chains of both."""
         return ChainSums(
-            self.information + other.information,
-            self.moment + other.moment,
-            self.n_chains + other.n_chains,
+            self.information + other.information, self.moment + other.moment
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChainStart:
-    """Where every chain starts, and how it evaluates a block."""
+    """Where every chain starts, and how it evaluates its rows."""
 
-    pilot: Estimate
+    theta: FloatArray
+    """The pilot's estimate b0."""
+    information: FloatArray
+    """J0, with the prior and the penalty in it."""
     kernel: LossKernel
     units: FloatArray
     prior: FloatArray
@@ -83,6 +85,10 @@ class ChainStart:
     """Largest abs(z_ij) among the rows of the pilot, shape (n_params,)."""
     piece: int
     """Rows from which the estimate is renewed at a time; blocks are cut into these."""
+
+    def open(self) -> Estimate:
+        """Return a chain that has seen no row."""
+        return Estimate(self.theta, np.zeros_like(self.information))
 
     def renew(self, estimate: Estimate, rows: Rows, slab: Slab) -> Estimate:
         """Return the estimate after one more block."""
@@ -93,13 +99,14 @@ class ChainStart:
     def _renew(
         self, before: Estimate, rows: Rows, slab: Slab, steps: int, enough: float
     ) -> Estimate:
-        theta, information = before.theta, before.information
+        theta, gathered = before.theta, before.gathered
+        held = self.information + before.gathered
         for _ in range(steps):
             found = self._evaluate(theta, rows, slab)
             assert found.hessian is not None
-            information = before.information + found.hessian
-            pull = before.information @ (before.theta - theta) - found.gradient
-            step = solve_scaled(information, pull)
+            gathered = before.gathered + found.hessian
+            pull = held @ (before.theta - theta) - found.gradient
+            step = solve_scaled(held + found.hessian, pull)
             if step is None:
                 return before
             moved = _mean_move(step, found.hessian)
@@ -107,7 +114,7 @@ class ChainStart:
             theta = theta + step * min(1.0, LARGEST_MOVE / max(reach, LARGEST_MOVE))
             if moved <= enough:
                 break
-        return Estimate(theta, information)
+        return Estimate(theta, gathered)
 
     def _evaluate(self, theta: FloatArray, rows: Rows, slab: Slab) -> Evaluation:
         """Return the block's own sums, in the solver's coordinates."""
@@ -120,25 +127,21 @@ class ChainStart:
             found.loss, found.gradient * unit, found.hessian * unit * unit[:, None]
         )
 
+    def sums(self, estimate: Estimate) -> ChainSums:
+        """Return what the chain adds to the merge."""
+        gathered = estimate.gathered
+        total = (self.information + gathered) @ estimate.theta
+        return ChainSums(gathered, total - self.information @ self.theta)
+
     def merged(self, sums: ChainSums, kept: npt.NDArray[np.intp]) -> FloatArray | None:
         """Return the estimate of all chains on the kept columns; None without one."""
-        extra, pilot = sums.n_chains - 1, self.pilot
-        moment = sums.moment - extra * (pilot.information @ pilot.theta)
-        inside = self._information(sums)[np.ix_(kept, kept)]
-        solved = solve_scaled(inside, moment[kept])
+        information = sums.information + np.diag(self.prior)
+        solved = solve_scaled(information[np.ix_(kept, kept)], sums.moment[kept])
         if solved is None or not np.isfinite(solved).all():
             return None
-        theta = np.zeros(len(moment))
+        theta = np.zeros(len(sums.moment))
         theta[kept] = solved
         return theta
-
-    def _information(self, sums: ChainSums) -> FloatArray:
-        """Return the information of all chains, the pilot counted once."""
-        return sums.information - (sums.n_chains - 1) * self.pilot.information
-
-    def gathered(self, sums: ChainSums) -> FloatArray:
-        """Return the information that came from rows: without prior and penalty."""
-        return self._information(sums) - np.diag(self.prior)
 
 
 def pilot_chain(
@@ -147,19 +150,20 @@ def pilot_chain(
     standardization: Standardization,
     penalty: Ridge,
     piece: int,
+    mean_weight: float = 1.0,
 ) -> ChainStart:
-    """Fit the pooled rows of the pilot; every chain starts from there.
-
-    The penalty is part of the pilot's information, so it counts once in the merge.
-    """
+    """Fit the pooled rows of the pilot; every chain starts from there."""
     std = standardization
     reach = _reach(rows, std)
-    prior = PRIOR + penalty.curvature
-    before = Estimate(np.zeros(std.n_params), np.diag(prior))
-    start = ChainStart(before, kernel, std.units, prior, reach, piece)
+    prior = PRIOR * mean_weight + penalty.curvature
+    nothing = ChainStart(
+        np.zeros(std.n_params), np.diag(prior), kernel, std.units, prior, reach, piece
+    )
     with np.errstate(all="ignore"):  # the survey names NaN and infinity
-        pilot = start._renew(before, rows, kernel.open(), PILOT_STEPS, 1e-2)
-    return replace(start, pilot=pilot)
+        slab = kernel.open()
+        pilot = nothing._renew(nothing.open(), rows, slab, PILOT_STEPS, 1e-2)
+    information = nothing.information + pilot.gathered
+    return replace(nothing, theta=pilot.theta, information=information)
 
 
 def _mean_move(step: FloatArray, hessian: FloatArray) -> float:

@@ -91,4 +91,4 @@ def _start_chains(
         class_weight=class_weight,
     )
     piece = piece_rows(layout.source.n_rows, std.n_params)
-    return pilot_chain(rows, kernel, std, penalty, piece)
+    return pilot_chain(rows, kernel, std, penalty, piece, mean_weight)

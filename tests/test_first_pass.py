@@ -6,7 +6,7 @@ import pytest
 
 import dlogreg
 from dlogreg import Status
-from dlogreg.chain import ChainSums, pilot_chain
+from dlogreg.chain import pilot_chain
 from dlogreg.kernel import LossKernel, Rows
 from dlogreg.partition import MIN_PIECES, piece_rows
 from dlogreg.penalty import PenaltyRule, Ridge
@@ -18,8 +18,6 @@ N, D = 400_000, 4
 KINDS = ["easy", "shifted", "steep", "heavy", "dummies", "rare", "sorted", "drifting"]
 PASSES = dict.fromkeys(KINDS, 2) | {
     "steep": 3,
-    "heavy": 3,
-    "dummies": 3,
     "rare": 4,
     "sorted": 4,
 }
@@ -74,7 +72,7 @@ def test_weights_and_penalty_are_learned_too(alpha, fit_intercept):
     assert res.n_passes <= 5
 
 
-def test_the_information_of_one_chain_is_that_of_its_rows():
+def test_chains_gather_the_information_of_all_rows_once():
     X, y = generate("easy", n=20_000)
     std = Standardization.from_moments(X.mean(0), X.var(0), fit_intercept=True)
     kernel = LossKernel(np.zeros(D + 1), std.mean, 1)
@@ -82,14 +80,14 @@ def test_the_information_of_one_chain_is_that_of_its_rows():
     start = pilot_chain(Rows(X[:4000], y[:4000]), kernel, std, ridge, 1000)
     slab = kernel.open()
     sums = None
-    for half in (slice(4000, 12_000), slice(12_000, 20_000)):
-        estimate = start.renew(start.pilot, Rows(X[half], y[half]), slab)
-        chain = ChainSums(estimate.information, estimate.information @ estimate.theta)
+    for half in (slice(0, 10_000), slice(10_000, 20_000)):
+        estimate = start.renew(start.open(), Rows(X[half], y[half]), slab)
+        chain = start.sums(estimate)
         sums = chain if sums is None else sums + chain
     theta = start.merged(sums, np.arange(D + 1))
     params, bse, _ = exact_optimum(X, y)
-    assert np.abs((std.to_params(theta) - params) / bse).max() < 0.5
-    found = start.gathered(sums)
+    assert np.abs((std.to_params(theta) - params) / bse).max() < 0.2
+    found = sums.information
     slab_sums = kernel.start()
     at = LossKernel(theta * std.units, std.mean, 1)
     at.add(slab_sums, Rows(X, y), slab)

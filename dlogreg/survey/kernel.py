@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dlogreg.chain import ChainStart, ChainSums, Estimate
+from dlogreg.chain import ChainStart, Estimate
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel import Rows, Slab
@@ -55,7 +55,7 @@ class SurveyKernel:
         """Return empty sums."""
         k = self.standardization.n_params
         sums = _Open(np.zeros((k, k) if self.order == 2 else k))
-        sums.estimate = None if self.chain is None else self.chain.pilot
+        sums.estimate = None if self.chain is None else self.chain.open()
         return sums
 
     def add(self, sums: _Open, rows: Rows, buffers: Slab) -> None:
@@ -65,8 +65,8 @@ class SurveyKernel:
         with np.errstate(invalid="ignore", over="ignore"):  # named by _refuse
             for slab in rows.slabs(buffers.length):
                 self._add_slab(sums, slab.positive(), buffers)
-        if self.chain is not None and sums.estimate is not None and len(rows):
-            sums.estimate = self.chain.renew(sums.estimate, rows, buffers)
+            if self.chain is not None and sums.estimate is not None:
+                sums.estimate = self.chain.renew(sums.estimate, rows, buffers)
 
     def _add_slab(self, sums: _Open, rows: Rows, buffers: Slab) -> None:
         if not len(rows):
@@ -122,7 +122,6 @@ class SurveyKernel:
     def finish(self, sums: _Open) -> SurveySums:
         """Return the sums."""
         chains = None
-        if sums.estimate is not None:
-            information, theta = sums.estimate.information, sums.estimate.theta
-            chains = ChainSums(information, information @ theta)
+        if self.chain is not None and sums.estimate is not None:
+            chains = self.chain.sums(sums.estimate)
         return SurveySums(sums.groups, sums.second_moments, sums.max_norm, chains)

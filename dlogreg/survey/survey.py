@@ -75,7 +75,7 @@ class Survey:
         Weights are the sample's, or in the information of chains those of the Hessian.
         """
         if self.chain is not None and self.sums.chains is not None:
-            return self.chain.gathered(self.sums.chains)
+            return self.sums.chains.information
         moments, unit = self.sums.second_moments, self.standardization.units
         return moments * unit * unit[:, None] if moments.ndim == 2 else None
 
