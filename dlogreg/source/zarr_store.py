@@ -184,7 +184,7 @@ def check_chunks(field: str, array: zarr.Array[Any], *, complete: bool) -> None:
         message = f"{where} was deleted: {field} cannot be read; convert the data again"
         raise DataError(message)
     warnings.warn(
-        f"{where} does not exist, so {field} is read there as {array.fill_value!r}; "
+        f"{where} does not exist, so {field} is read there as {array.fill_value}; "
         "restore the chunk unless these values are meant",
         MissingChunkWarning,
         stacklevel=2,
