@@ -7,7 +7,7 @@ J behind it, and on each piece takes Newton steps towards the solution of (Luo a
     J (b_prev - b) + score(b) = 0,
 
 then adds the piece's information to J. Every chain starts from the same pilot estimate
-b0 with information J0. What chain k gathers itself is J_k - J0, and chains are merged by
+that: the rows of the pilot are read again by the chains, so J0 must not count, but
 that: the pilot's rows are read again by the chains, so J0 must not count, but
 for the prior P and the penalty in it, which count once:
 
