@@ -7,9 +7,9 @@ J behind it, and on each piece takes Newton steps towards the solution of (Luo a
     J (b_prev - b) + score(b) = 0,
 
 then adds the piece's information to J. Every chain starts from the same pilot estimate
-that: the rows of the pilot are read again by the chains, so J0 must not count, but
-that: the pilot's rows are read again by the chains, so J0 must not count, but
-for the prior P and the penalty in it, which count once:
+b0 with information J0. What chain k gathers itself is J_k - J0; chains are merged by
+that, since they read the rows of the pilot again. Of J0 only the prior and the penalty
+in it, P, count, and once:
 
     J = P + sum_k (J_k - J0),   J b = sum_k (J_k b_k - J0 b0).
 

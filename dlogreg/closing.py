@@ -59,7 +59,7 @@ def close(problem: Problem, solution: Solution) -> Solution:
 def warn_about(problem: Problem, solution: Solution) -> tuple[Status, tuple[str, ...]]:
     """Warn of what the user must know; return the status and separated columns."""
     if problem.dropped:
-        warnings.warn(alias_message(problem.dropped), CollinearityWarning, stacklevel=4)
+        warnings.warn(alias_message(problem.dropped), CollinearityWarning, stacklevel=5)
     status, separating = solution.status, problem.separating
     if separating and status is not Status.INTERRUPTED:
         status = Status.SEPARATED
@@ -69,14 +69,14 @@ def warn_about(problem: Problem, solution: Solution) -> tuple[Status, tuple[str,
     if status in (Status.SEPARATED, Status.SEPARATION_SUSPECTED):
         proven = status is Status.SEPARATED
         message = separation_message(separating, proven=proven)
-        warnings.warn(message, SeparationWarning, stacklevel=4)
+        warnings.warn(message, SeparationWarning, stacklevel=5)
         return status, tuple(separating)
     if status in (Status.MAX_PASSES, Status.STALLED):
         message = (
             f"{status.value}; error bound {solution.error_bound:.2g} standard errors"
         )
         advice = "raise max_passes or tol"
-        warnings.warn(f"{message}; {advice}", ConvergenceWarning, stacklevel=4)
+        warnings.warn(f"{message}; {advice}", ConvergenceWarning, stacklevel=5)
     return status, ()
 
 

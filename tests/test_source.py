@@ -341,3 +341,21 @@ class TestChunkFiles:
         self.chunk(array, 650).unlink()
         with pytest.raises(DataError, match=r"chunk .* was deleted: X cannot be read"):
             source_of(array, np.zeros(N))
+
+
+def test_pandas_rows_in_another_order_are_refused():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
+    y = pd.Series((rng.random(60) < 0.5).astype(int))
+    with pytest.raises(dlogreg.DataError, match=r"y have different indexes.*y\.loc"):
+        dlogreg.fit(X, y[::-1])
+    aligned = dlogreg.fit(X, y[::-1].loc[X.index])
+    plain = dlogreg.fit(X, y[::-1].to_numpy()[::-1])
+    assert np.array_equal(aligned.params, plain.params)
+
+
+def test_warnings_point_at_the_line_of_the_user():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    with pytest.warns(dlogreg.SeparationWarning) as caught:
+        dlogreg.fit(X, X[:, 0] > 0)
+    assert caught[0].filename == __file__
