@@ -13,6 +13,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dlogreg
 from dlogreg.errors import DataError, MissingChunkWarning
 from dlogreg.partition import partition_rows
 from dlogreg.reduction import compute_shared, count_rows

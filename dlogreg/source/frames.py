@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dask.array as da
@@ -100,3 +100,16 @@ def _pack(frame: Any, *series: Any) -> tuple[Array, ...]:
 
 def _take(packed: tuple[Array, ...], position: int) -> Array:
     return packed[position]
+
+
+def check_indexes(X: Any, fields: Mapping[str, Any]) -> None:
+    """Refuse pandas objects whose indexes say that their rows stand in another order."""
+    for name, values in fields.items():
+        if not hasattr(values, "iloc") or len(values) != len(X):
+            continue
+        if not X.index.equals(values.index):
+            raise DataError(
+                f"X and {name} have different indexes, and rows are paired by position; "
+                f"align them, for example {name}.loc[X.index], or give "
+                f"{name}.to_numpy() if the order is right"
+            )

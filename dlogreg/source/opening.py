@@ -15,6 +15,7 @@ from dlogreg.errors import DataError
 from dlogreg.source.blocks import ArrayBlocks, Blocks, even_bounds
 from dlogreg.source.frames import (
     check_columns,
+    check_indexes,
     frame_to_numpy,
     homogeneous,
     partition_arrays,
@@ -62,7 +63,7 @@ def as_source(
     if sample_weight is not None:
         fields["sample_weight"] = sample_weight
     if kind == "pandas":
-        _check_indexes(X, fields)
+        check_indexes(X, fields)
     if kind == "dask dataframe":
         X, fields = _open_frame(X, names, fields)
     else:
@@ -98,20 +99,6 @@ def kind_of(X: Any) -> str:
     if root == "pandas":
         return "pandas"
     return "numpy"
-
-
-def _check_indexes(X: Any, fields: dict[str, Any]) -> None:
-    """Refuse pandas objects whose rows are in another order by their indexes."""
-    for name, values in fields.items():
-        index = getattr(values, "index", None)
-        if kind_of(values) != "pandas" or index is None or len(index) != len(X):
-            continue
-        if not X.index.equals(index):
-            raise DataError(
-                f"X and {name} have different indexes, and rows are paired by position; "
-                f"align them, for example {name}.loc[X.index], or give "
-                f"{name}.to_numpy() if the order is right"
-            )
 
 
 def _shape(X: Any) -> tuple[Any, ...]:
