@@ -16,6 +16,8 @@ from dlogreg.problem import Problem
 from dlogreg.results import LogitResults
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
 
+LARGEST_ERROR = 1e-4
+"""Of standard errors, relative: above it a closing pass is made whatever tol is."""
 SINGULAR = (
     "there are no standard errors, because the Hessian is singular: some columns are "
     "combinations of others, or the classes are separated; fit with solver='newton', "
@@ -27,14 +29,16 @@ def close(problem: Problem, solution: Solution) -> Solution:
     """Make the closing pass: evaluate at the answer and take its own tiny step.
 
     Log-likelihood and covariance come from this pass. It is left out where it would
-    tell nothing (separated data), where the Hessian is too large, after Ctrl-C, and
-    where the solver's start has taken the pass that was left for it.
+    tell nothing (separated data, a penalty), where the Hessian is too large, after
+    Ctrl-C, where the solver's start has taken the pass that was left for it, and where
+    the solver's last pass was already so close that it can serve.
     """
-    wanted = problem.options.inference and problem.n_params <= MAX_NEWTON_PARAMS
-    wanted = wanted or (problem.options.inference and problem.solver == "newton")
+    options = problem.options
+    feasible = problem.solver == "newton" or problem.n_params <= MAX_NEWTON_PARAMS
+    wanted = options.inference and feasible and not options.penalty
     useful = solution.status not in (Status.SEPARATION_SUSPECTED, Status.INTERRUPTED)
-    left = problem.options.max_passes - problem.passes.n_passes
-    if not (wanted and useful and left > 0):
+    left = options.max_passes - problem.passes.n_passes
+    if not (wanted and useful and left > 0) or _serves(problem, solution):
         return solution
     try:
         point = Point(solution.theta, problem.objective(solution.theta))
@@ -54,6 +58,17 @@ def close(problem: Problem, solution: Solution) -> Solution:
     bound = certificate.after if proven else certificate.here
     spent = solution.n_evaluations + 1
     return Solution(theta, point, status, bound, spent, certificate.step)
+
+
+def _serves(problem: Problem, solution: Solution) -> bool:
+    """Tell whether the last pass gives standard errors as exact as coefficients."""
+    hessian = solution.point.evaluation.hessian
+    certified = solution.status is Status.CONVERGED and problem.passes.n_passes > 1
+    if hessian is None or not certified:
+        return False
+    inverse = NewtonSystem.of(hessian, problem.kept).inverse()
+    error = _relative_error(problem, solution, inverse)
+    return error <= min(problem.options.tol, LARGEST_ERROR)
 
 
 def warn_about(problem: Problem, solution: Solution) -> tuple[Status, tuple[str, ...]]:

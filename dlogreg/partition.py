@@ -189,11 +189,11 @@ def leaf_bounds(
 def piece_rows(n_rows: int | None, n_params: int) -> int:
     """Return how many rows a first pass learns from at a time.
 
-    Few enough that 50,000 rows of a few columns make 50 pieces, and no more than
-    needed, since each piece costs the solution of a Newton system.
+    Few enough that 50,000 rows of a few columns make 50 pieces; about 256 pieces of
+    more rows, since each piece costs the solution of a Newton system.
     """
     least = max(1024, ROWS_PER_PARAM * n_params)
-    return max(least, min(16384, (n_rows or 4 * 2**20) // 1024))
+    return max(least, min(16384, (n_rows or 2**20) // 256))
 
 
 def leaves_per_chain(source: Source, n_params: int) -> int | None:

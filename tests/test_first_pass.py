@@ -1,11 +1,13 @@
 """The first pass learns: few passes on all kinds of data, no harm where it fails."""
 
+import dask
 import dask.array as da
 import numpy as np
 import pytest
+import zarr
 
 import dlogreg
-from dlogreg import Status
+from dlogreg import Status, layout
 from dlogreg.chain import pilot_chain
 from dlogreg.kernel import LossKernel, Rows
 from dlogreg.partition import MIN_PIECES, piece_rows
@@ -204,3 +206,81 @@ def test_an_interrupt_after_the_first_pass_returns_what_is_known(number):
     if number == 2:
         with pytest.raises(dlogreg.InferenceError, match="interrupted before"):
             _ = res.bse
+
+
+SOURCES = ["numpy", "zarr", "dask"]
+
+
+@pytest.fixture(scope="module")
+def learning_store(tmp_path_factory):
+    X, y = generate("drifting", n=60_000)
+    group = zarr.create_group(tmp_path_factory.mktemp("learning") / "data.zarr")
+    group.create_array("X", data=X, chunks=(700, D))
+    group.create_array("y", data=y, chunks=(9000,))
+    return group
+
+
+def fit_learning(store, kind):
+    X, y = store["X"], store["y"]
+    if kind == "numpy":
+        X, y = X[:], y[:]
+    elif kind == "dask":
+        X, y = da.from_array(X[:], chunks=(700, 3)), da.from_array(y[:], chunks=500)
+    return dlogreg.fit(X, y)
+
+
+def bits(res):
+    return np.asarray(res.params).tobytes() + res.cov_params().tobytes()
+
+
+@pytest.fixture
+def expected(small_blocks, learning_store):
+    with dask.config.set(scheduler="synchronous"):
+        return {kind: bits(fit_learning(learning_store, kind)) for kind in SOURCES}
+
+
+@pytest.mark.parametrize("per_thread", [1, 8, 64])
+@pytest.mark.parametrize("n_workers", [1, 2, 7])
+def test_what_is_learned_does_not_depend_on_the_threads(
+    small_blocks, learning_store, expected, monkeypatch, n_workers, per_thread
+):
+    monkeypatch.setattr(layout, "TASKS_PER_THREAD", per_thread)
+    with dask.config.set(scheduler="threads", num_workers=n_workers):
+        for kind in SOURCES:
+            res = fit_learning(learning_store, kind)
+            assert bits(res) == expected[kind]
+            assert res.n_passes <= 4
+
+
+@pytest.mark.cluster
+def test_what_is_learned_does_not_depend_on_the_cluster(
+    small_blocks, learning_store, expected, client
+):
+    for kind in SOURCES:
+        assert bits(fit_learning(learning_store, kind)) == expected[kind]
+
+
+@pytest.mark.cluster
+def test_persisted_data_learn_the_same(small_blocks, learning_store, expected, client):
+    X, y = learning_store["X"][:], learning_store["y"][:]
+    X = da.from_array(X, chunks=(700, 3)).persist()
+    y = da.from_array(y, chunks=500).persist()
+    assert bits(dlogreg.fit(X, y)) == expected["dask"]
+
+
+def test_blocks_are_read_once_also_by_a_pass_that_learns(learning_store):
+    reads = []
+
+    def load(block, block_info=None):
+        reads.append(block_info[0]["chunk-location"][0])
+        return block
+
+    X, y = learning_store["X"][:], learning_store["y"][:]
+    lazy = da.from_array(X, chunks=(700, D)).map_blocks(load, dtype=X.dtype)
+    with dask.config.set(scheduler="synchronous"):
+        reads.clear()
+        res = dlogreg.fit(lazy, y)
+    n_blocks = lazy.numblocks[0]
+    assert len(reads) == n_blocks * res.n_passes + 4
+    counts = np.bincount(reads, minlength=n_blocks)
+    assert set(counts) <= {res.n_passes, res.n_passes + 1}

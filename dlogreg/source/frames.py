@@ -103,13 +103,13 @@ def _take(packed: tuple[Array, ...], position: int) -> Array:
 
 
 def check_indexes(X: Any, fields: Mapping[str, Any]) -> None:
-    """Refuse pandas objects whose indexes say that their rows stand in another order."""
+    """Refuse pandas objects whose rows stand in another order by their indexes."""
     for name, values in fields.items():
         if not hasattr(values, "iloc") or len(values) != len(X):
             continue
         if not X.index.equals(values.index):
             raise DataError(
-                f"X and {name} have different indexes, and rows are paired by position; "
+                f"X and {name} have different indexes, but rows are paired by position: "
                 f"align them, for example {name}.loc[X.index], or give "
                 f"{name}.to_numpy() if the order is right"
             )

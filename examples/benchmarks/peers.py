@@ -205,7 +205,7 @@ def read_only(data: Path):
     def fit() -> dict:
         with ThreadPoolExecutor(THREADS) as pool:
             list(
-                pool.map(lambda low: X[low : low + step][0], range(0, X.shape[0], step))
+                pool.map(lambda low: X[low : low + step][0, 0], range(0, X.shape[0], step))
             )
         return {"passes": 1}
 
