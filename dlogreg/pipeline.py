@@ -85,7 +85,8 @@ def fit(
         Coefficients to start from, intercept first; costs one pass, and is dropped
         where the model without columns has a smaller loss.
     inference : bool
-        Make a closing pass, from which log-likelihood and standard errors come.
+        Give standard errors, exact to a relative ``min(tol, 1e-4)``; where the last
+        pass was not close enough for that, make one more, the closing pass.
     memory_limit : int or str, optional
         Bytes, or for example "2 GB": refuse the fit if it is projected to need more
         beyond the interpreter and the arrays given. It never changes the result.

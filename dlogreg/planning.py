@@ -23,7 +23,9 @@ from dlogreg.screen import bytes_text
 from dlogreg.source import Source, as_source
 
 NEWTON_PASSES = (3, 9)
-"""From the null model; the survey included, the closing pass not."""
+"""From the null model; the survey included, a closing pass not."""
+LEARNING_PASSES = (2, 6)
+"""The same where the survey learns."""
 LBFGS_PASSES = (15, 100)
 GOOD_CHUNK = (8 * 2**20, 16 * 2**20)
 LARGE_BLOCK = 64 * 2**20
@@ -61,7 +63,7 @@ class Plan:
     solver: str
     why_solver: str
     passes: tuple[int, int]
-    """Fewest and most passes to expect, the closing pass included."""
+    """Fewest and most passes to expect, a closing pass included."""
     memory: ProjectedMemory
     memory_limit: int | None
     refusal: str
@@ -214,7 +216,7 @@ def _plan(
         bytes_per_pass=_bytes_per_pass(source, y),
         solver=layout.solver,
         why_solver=_why(layout.solver, options, n_params),
-        passes=expected_passes(layout.solver, options),
+        passes=expected_passes(layout.solver, options, learns=bool(layout.chains)),
         memory=layout.memory,
         memory_limit=options.memory_limit,
         refusal=_refusal(layout, options),
@@ -242,11 +244,15 @@ def _why(solver: str, options: FitOptions, n_params: int) -> str:
     return f"more than {limit}; the Hessian would cost more than the passes it saves"
 
 
-def expected_passes(solver: str, options: FitOptions) -> tuple[int, int]:
+def expected_passes(
+    solver: str, options: FitOptions, *, learns: bool
+) -> tuple[int, int]:
     """Return the range of passes that well-posed data take."""
-    low, high = NEWTON_PASSES if solver == "newton" else LBFGS_PASSES
-    extra = int(options.inference) + int(options.start is not None)
-    return min(low + extra, options.max_passes), min(high + extra, options.max_passes)
+    few = LEARNING_PASSES if learns else NEWTON_PASSES
+    low, high = few if solver == "newton" else LBFGS_PASSES
+    low, high = low + (options.start is not None), high + (options.start is not None)
+    high += options.inference  # a closing pass, unless the last one serves
+    return min(low, options.max_passes), min(high, options.max_passes)
 
 
 def _refusal(layout: Layout, options: FitOptions) -> str:

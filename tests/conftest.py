@@ -29,7 +29,8 @@ def make_cluster(n_workers, *, processes):
         threads_per_worker=1,
         processes=processes,
         dashboard_address=":0",
-        memory_limit="1GiB",
+        # workers in this process would count its memory as theirs, and pause
+        memory_limit="1GiB" if processes else 0,
         silence_logs=50,
     )
 

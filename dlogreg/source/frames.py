@@ -109,7 +109,7 @@ def check_indexes(X: Any, fields: Mapping[str, Any]) -> None:
             continue
         if not X.index.equals(values.index):
             raise DataError(
-                f"X and {name} have different indexes, but rows are paired by position: "
-                f"align them, for example {name}.loc[X.index], or give "
+                f"X and {name} have different indexes, but rows are paired by "
+                f"position: align them, for example {name}.loc[X.index], or give "
                 f"{name}.to_numpy() if the order is right"
             )

@@ -204,9 +204,8 @@ def read_only(data: Path):
 
     def fit() -> dict:
         with ThreadPoolExecutor(THREADS) as pool:
-            list(
-                pool.map(lambda low: X[low : low + step][0, 0], range(0, X.shape[0], step))
-            )
+            starts = range(0, X.shape[0], step)
+            list(pool.map(lambda low: X[low : low + step][0, 0], starts))
         return {"passes": 1}
 
     return fit
