@@ -163,7 +163,7 @@ def plan(
     >>> import numpy as np, dlogreg
     >>> p = dlogreg.plan(np.ones((1000, 3)), np.arange(1000) % 2)
     >>> p.solver, p.passes, p.bytes_per_pass
-    ('newton', (4, 10), 32000)
+    ('newton', (3, 10), 32000)
     """
     options = check_options(
         classes=classes,
