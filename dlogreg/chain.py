@@ -29,7 +29,7 @@ import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from dlogreg.evaluation import Evaluation, FloatArray
-from dlogreg.kernel import LossKernel, Rows, Slab
+from dlogreg.kernel import LossKernel, Rows, RowSlab, Slab
 from dlogreg.penalty import Ridge
 from dlogreg.standardization import Standardization
 
@@ -44,6 +44,8 @@ PRIOR = 1e-2
 a pilot with fewer rows than columns has a solution. A prior strong enough to hold rare
 levels back was tried and costs a pass on heavy-tailed columns."""
 PILOT_STEPS = 25
+
+Buffers = Slab | RowSlab
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,42 +92,52 @@ class ChainStart:
         """Return a chain that has seen no row."""
         return Estimate(self.theta, np.zeros_like(self.information))
 
-    def renew(self, estimate: Estimate, rows: Rows, slab: Slab) -> Estimate:
-        """Return the estimate after one more block."""
-        for part in rows.slabs(self.piece):
-            estimate = self._renew(estimate, part, slab, 2, SECOND_STEP)
-        return estimate
+    def kernel_at(self, theta: FloatArray) -> LossKernel:
+        """Return what evaluates rows at an estimate."""
+        return replace(self.kernel, params=theta * self.units)
 
-    def _renew(
-        self, before: Estimate, rows: Rows, slab: Slab, steps: int, enough: float
+    def renew(
+        self,
+        before: Estimate,
+        rows: Rows,
+        buffers: Buffers,
+        found: Evaluation | None = None,
+        *,
+        steps: int = 2,
+        enough: float = SECOND_STEP,
     ) -> Estimate:
+        """Return the estimate after some more rows.
+
+        ``found`` is the kernel's evaluation of them at the estimate before, if it has
+        been made; no other step reads the rows again unless it moves far.
+        """
         theta, gathered = before.theta, before.gathered
         held = self.information + before.gathered
         for _ in range(steps):
-            found = self._evaluate(theta, rows, slab)
-            assert found.hessian is not None
-            gathered = before.gathered + found.hessian
-            pull = held @ (before.theta - theta) - found.gradient
-            step = solve_scaled(held + found.hessian, pull)
+            hessian, gradient = self._scaled(found or self._sum(theta, rows, buffers))
+            pull = held @ (before.theta - theta) - gradient
+            step = solve_scaled(held + hessian, pull)
             if step is None:
                 return before
-            moved = _mean_move(step, found.hessian)
+            gathered, found = before.gathered + hessian, None
+            moved = _mean_move(step, hessian)
             reach = float(np.linalg.norm(step * self.reach))
             theta = theta + step * min(1.0, LARGEST_MOVE / max(reach, LARGEST_MOVE))
             if moved <= enough:
                 break
         return Estimate(theta, gathered)
 
-    def _evaluate(self, theta: FloatArray, rows: Rows, slab: Slab) -> Evaluation:
-        """Return the block's own sums, in the solver's coordinates."""
-        kernel = replace(self.kernel, params=theta * self.units)
+    def _sum(self, theta: FloatArray, rows: Rows, buffers: Buffers) -> Evaluation:
+        kernel = self.kernel_at(theta)
         sums = kernel.start()
-        kernel.add(sums, rows, slab)
-        found, unit = kernel.finish(sums), self.units
-        assert found.hessian is not None
-        return Evaluation(
-            found.loss, found.gradient * unit, found.hessian * unit * unit[:, None]
-        )
+        kernel.add(sums, rows, buffers)
+        return kernel.finish(sums)
+
+    def _scaled(self, found: Evaluation) -> tuple[FloatArray, FloatArray]:
+        """Return Hessian and gradient in the solver's coordinates."""
+        unit, hessian = self.units, found.hessian
+        assert hessian is not None
+        return hessian * unit * unit[:, None], found.gradient * unit
 
     def sums(self, estimate: Estimate) -> ChainSums:
         """Return what the chain adds to the merge."""
@@ -160,10 +172,23 @@ def pilot_chain(
         np.zeros(std.n_params), np.diag(prior), kernel, std.units, prior, reach, piece
     )
     with np.errstate(all="ignore"):  # the survey names NaN and infinity
-        slab = kernel.open()
-        pilot = nothing._renew(nothing.open(), rows, slab, PILOT_STEPS, 1e-2)
+        start, slab = nothing.open(), kernel.open()
+        pilot = nothing.renew(start, rows, slab, steps=PILOT_STEPS, enough=1e-2)
     information = nothing.information + pilot.gathered
-    return replace(nothing, theta=pilot.theta, information=information)
+    single = _fits_single(std, reach, mean_weight)
+    return replace(
+        nothing,
+        theta=pilot.theta,
+        information=information,
+        kernel=replace(kernel, precision="single") if single else kernel,
+    )
+
+
+def _fits_single(std: Standardization, reach: FloatArray, weight: float) -> bool:
+    """Tell whether products of the columns stay well within the range of float32."""
+    low, high = float(std.scale.min(initial=1.0)), float(std.scale.max(initial=1.0))
+    high *= float(reach.max())
+    return low > 1e-12 and high < 1e12 and 1e-12 < weight < 1e12
 
 
 def _mean_move(step: FloatArray, hessian: FloatArray) -> float:

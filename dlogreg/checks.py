@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
@@ -15,6 +16,8 @@ from dlogreg.solvers.system import (
 )
 from dlogreg.survey import Survey, SurveySums, sort_labels
 
+SURE_TOLERANCE = 1e-3
+"""A residual share above it is no rounding of sums in float32."""
 LARGEST_WEIGHT = 1e100
 """Sums of weights beyond this, or below its inverse, would overflow when squared."""
 
@@ -79,8 +82,7 @@ def find_aliased(
     """Return the columns that add nothing to those before them, with the reason."""
     std = survey.standardization
     first = int(std.fit_intercept)
-    low, high = survey.ranges
-    constant = (low == high) if first else (low == 0) & (high == 0)
+    low, constant = survey.ranges[0], _constant(survey)
     reasons = {
         names[j]: f"it is constant ({low[j]:g} in every row)"
         for j in np.flatnonzero(constant).tolist()
@@ -96,6 +98,24 @@ def find_aliased(
         weights = weights[first:] * std.scale[j - first] / std.scale
         reasons[names[j - first]] = _reason(weights, shares[first:], names)
     return {name: reasons[name] for name in names if name in reasons}
+
+
+def find_suspects(survey: Survey, kept: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return kept params that may be aliased, as far as float32 sums can tell."""
+    assert survey.gram is not None
+    first = int(survey.standardization.fit_intercept)
+    masked = np.concatenate([np.zeros(first, dtype=bool), _constant(survey)])
+    sure = independent_columns(
+        survey.gram, masked, fit_intercept=bool(first), tolerance=SURE_TOLERANCE
+    )
+    return np.setdiff1d(kept, sure)
+
+
+def _constant(survey: Survey) -> npt.NDArray[np.bool_]:
+    low, high = survey.ranges
+    if survey.standardization.fit_intercept:
+        return np.asarray(low == high)
+    return np.asarray((low == 0) & (high == 0))
 
 
 def _reason(weights: FloatArray, shares: FloatArray, names: Sequence[str]) -> str:
@@ -130,16 +150,19 @@ def find_separating(survey: Survey, names: Sequence[str]) -> dict[str, str]:
     This costs nothing beyond the ranges by class, and finds any 0/1 column with a level
     in which only one outcome occurs.
     """
-    other, event = (survey.sums.groups[label] for label in survey.classes)
+    by_label = survey.sums.ranges.by_label
+    (other_low, other_high), (event_low, event_high) = (
+        by_label[label] for label in survey.classes
+    )
     low, high = survey.ranges
-    upward = other.high <= event.low
-    downward = event.high <= other.low
+    upward = other_high <= event_low
+    downward = event_high <= other_low
     if survey.standardization.fit_intercept:
         varies = low < high
     else:  # the dividing value must then be zero
         varies = (low < 0) | (high > 0)
-        upward &= (other.high <= 0) & (event.low >= 0)
-        downward &= (event.high <= 0) & (other.low >= 0)
+        upward &= (other_high <= 0) & (event_low >= 0)
+        downward &= (event_high <= 0) & (other_low >= 0)
     upward, downward = upward & varies, downward & varies
     reasons = {}
     for j in np.flatnonzero(upward | downward).tolist():
@@ -148,8 +171,8 @@ def find_separating(survey: Survey, names: Sequence[str]) -> dict[str, str]:
             if upward[j]
             else (survey.classes[1], survey.classes[0])
         )
-        edge = other.high[j] if upward[j] else event.high[j]
-        top = event.low[j] if upward[j] else other.low[j]
+        edge = other_high[j] if upward[j] else event_high[j]
+        top = event_low[j] if upward[j] else other_low[j]
         reasons[names[j]] = _side(
             names[j], float(edge), float(top), below, above, (low[j], high[j]) == (0, 1)
         )

@@ -64,7 +64,8 @@ def _serves(problem: Problem, solution: Solution) -> bool:
     """Tell whether the last pass gives standard errors as exact as coefficients."""
     hessian = solution.point.evaluation.hessian
     certified = solution.status is Status.CONVERGED and problem.passes.n_passes > 1
-    if hessian is None or not certified:
+    exact = solution.point.evaluation.rounding == 0.0
+    if hessian is None or not (certified and exact):
         return False
     inverse = NewtonSystem.of(hessian, problem.kept).inverse()
     error = _relative_error(problem, solution, inverse)

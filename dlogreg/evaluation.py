@@ -16,6 +16,13 @@ FloatArray = npt.NDArray[np.float64]
 Label = Any  # a bool, int, float or str: one value of y
 
 
+PRODUCT_ROWS = 384
+"""Rows of one product in float32."""
+_TERMS = (PRODUCT_ROWS + 4) * 2.0**-24
+SINGLE_ROUNDING = _TERMS / (1 - _TERMS)
+"""g by which products in float32 are off at most, see ``kernel/row_slab.py``."""
+
+
 class Summable(Protocol):
     """A sum over rows: adding two of them gives the sum over both sets of rows."""
 
@@ -35,6 +42,8 @@ class Evaluation:
     """Shape (n_params, n_params); None after a pass of first order."""
     trial_losses: FloatArray | None = None
     """Loss at ``params + t * direction`` for each trial step length t, if asked for."""
+    rounding: float = 0.0
+    """g, if products in float32 may be off by g sqrt(H_jj H_kk); 0: all in float64."""
 
     def __add__(self, other: Evaluation) -> Evaluation:
         """Return the sums over the rows of both."""
@@ -43,6 +52,7 @@ class Evaluation:
             self.gradient + other.gradient,
             _add(self.hessian, other.hessian),
             _add(self.trial_losses, other.trial_losses),
+            max(self.rounding, other.rounding),
         )
 
 

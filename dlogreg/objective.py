@@ -27,6 +27,7 @@ class Objective:
         order: int = 2,
         direction: FloatArray | None = None,
         step_lengths: tuple[float, ...] = (),
+        precision: str = "double",
     ) -> Evaluation:
         """Read the data once; return the evaluation at theta.
 
@@ -43,6 +44,7 @@ class Objective:
             None if direction is None else std.centred(direction),
             step_lengths,
             self.class_weight,
+            precision,
         )
         sums = std.scaled(self.passes.run(kernel))
         trials = (

@@ -7,7 +7,7 @@ knows. Until then the penalty is carried as a rule.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,9 +62,10 @@ class Ridge:
             hessian = hessian + np.diag(self.curvature)
         if losses is not None:
             losses = losses + np.array([self.value(trial) for trial in trials])
-        return Evaluation(
-            sums.loss + self.value(theta),
-            sums.gradient + self.curvature * theta,
-            hessian,
-            losses,
+        return replace(
+            sums,
+            loss=sums.loss + self.value(theta),
+            gradient=sums.gradient + self.curvature * theta,
+            hessian=hessian,
+            trial_losses=losses,
         )

@@ -150,6 +150,7 @@ def fit_with(
             weights = resolve_class_weight(options.class_weight, y, sample_weight)
             survey = take_survey(layout, passes, options, weights)
             problem = pose(survey, passes, options, source.feature_names, weights)
+            problem = problem.begun()
             solution = close(problem, problem.solve())
             passes.close_record()
             return build_results(problem, solution)

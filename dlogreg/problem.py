@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from dlogreg.checks import check_magnitudes, check_shape, find_aliased, find_separating
+from dlogreg.checks import (
+    check_magnitudes,
+    check_shape,
+    find_aliased,
+    find_separating,
+    find_suspects,
+)
 from dlogreg.evaluation import FloatArray, Label
+from dlogreg.kernel.row_slab import MIXED_FROM
 from dlogreg.objective import Objective
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
@@ -38,6 +45,11 @@ class Problem:
     kept: npt.NDArray[np.intp]
     dropped: Mapping[str, str]
     separating: Mapping[str, str]
+    suspects: npt.NDArray[np.intp]
+    """Columns of which float32 sums cannot tell whether they are aliased."""
+    start: Point | None = None
+    spent: int = 0
+    """Passes spent on the start."""
 
     @property
     def n_params(self) -> int:
@@ -52,13 +64,27 @@ class Problem:
 
     def newton(self, max_evaluations: int) -> Newton:
         """Return Newton's method for this problem."""
+        penalized = bool(self.options.penalty)
         return Newton(
             self.options.tol,
             max_evaluations,
             self.geometry,
             self.kept,
-            finite=bool(self.options.penalty),
+            finite=penalized,
+            rounds=self._fits_single(),
+            closing=self.options.inference and not penalized,
         )
+
+    def _fits_single(self) -> bool:
+        """Tell whether products may be made in float32 without leaving its range."""
+        survey, std = self.survey, self.survey.standardization
+        if std.n_params - std.fit_intercept < MIXED_FROM:
+            return False
+        reach = survey.reach[std.n_params - len(std.scale) :] * std.scale
+        weight = survey.weight_sum
+        largest = weight * float(reach.max()) ** 2
+        smallest = weight / survey.n_rows * float(std.scale.min()) ** 2
+        return largest < 1e30 and smallest > 1e-25
 
     def null_point(self) -> Point:
         """Return the model without columns, evaluated by the survey."""
@@ -66,23 +92,33 @@ class Problem:
         found = self.survey.null_evaluation()
         return Point(theta, self.objective.penalty.added(found, theta, []))
 
-    def solve(self) -> Solution:
-        """Minimize from the better of the null model and the start.
+    def begun(self) -> Problem:
+        """Evaluate the start, which also shows aliased columns if they are not known.
 
-        Ctrl-C before the start is known returns the null model.
+        The start is the better of the null model and what the user gave or the survey
+        has learned. Ctrl-C before it is known leaves ``start`` empty.
         """
-        closing = int(self.options.inference)
-        left = self.options.max_passes - self.passes.n_passes - closing
         try:
-            start, cost = self._start()
+            start, spent = self._start()
         except KeyboardInterrupt:
+            return self
+        self.passes.annotate(loss=start.evaluation.loss)
+        begun = replace(self, start=start, spent=spent)
+        return begun._without_aliased(start.evaluation.hessian)
+
+    def solve(self) -> Solution:
+        """Minimize from the start; without one, return the null model."""
+        if self.start is None:
             null = self.null_point()
             return Solution(null.theta, null, Status.INTERRUPTED, np.inf, 0)
-        left = max(0, left - cost)
+        closing = int(self.options.inference)
+        left = max(0, self.options.max_passes - self.passes.n_passes - closing)
         if self.solver == "newton":
-            return self.newton(left).minimize(self.objective, start, self._observe)
+            newton = self.newton(left)
+            return newton.minimize(self.objective, self.start, self._observe)
         curvature = self._curvature()
-        return LBFGS(self.options.tol, left, curvature).minimize(self.objective, start)
+        lbfgs = LBFGS(self.options.tol, left, curvature)
+        return lbfgs.minimize(self.objective, self.start)
 
     def _start(self) -> tuple[Point, int]:
         """Return the start and the passes spent on it."""
@@ -90,7 +126,8 @@ class Problem:
         self.passes.annotate(loss=null.evaluation.loss)
         order, cost = 2 if self.solver == "newton" else 1, 0
         if guess is not None and self.passes.n_passes < self.options.max_passes:
-            given = Point(guess, self.objective(guess, order))
+            precision = self._start_precision()
+            given = Point(guess, self.objective(guess, order, precision=precision))
             if given.evaluation.loss < null.evaluation.loss:
                 return given, 1
             cost = 1
@@ -98,10 +135,26 @@ class Problem:
             return Point(null.theta, self.objective(null.theta)), cost + 1
         return null, cost
 
+    def _start_precision(self) -> str:
+        """Return how the start is evaluated: in float64 if nothing else would do."""
+        gram = self.survey.gram
+        if self.solver != "newton" or gram is None or len(self.suspects):
+            return "double"
+        return self.newton(0).first_precision(gram)
+
+    def _without_aliased(self, hessian: FloatArray | None) -> Problem:
+        """Drop the suspects that the Hessian at the start shows to be aliased."""
+        if not len(self.suspects) or hessian is None:
+            return self
+        names = self.options.feature_names
+        assert names is not None
+        dropped = find_aliased(self.survey, names, hessian)
+        return replace(self, dropped=dropped, kept=_kept(self.survey, names, dropped))
+
     def _guess(self) -> FloatArray | None:
         """Return the user's start, or what the survey has learned."""
         if self.options.start is None:
-            return self.survey.learned_theta(self.kept)
+            return self.survey.learned_theta(np.setdiff1d(self.kept, self.suspects))
         params = check_start(self.options.start, self.n_params)
         theta = self.survey.standardization.to_theta(params)
         theta[np.setdiff1d(np.arange(self.n_params), self.kept)] = 0.0
@@ -144,24 +197,32 @@ def pose(
     check_shape(survey.n_rows, std.n_params, penalized=penalized)
     dropped: Mapping[str, str] = {}
     separating: Mapping[str, str] = {}
+    suspects = np.empty(0, dtype=np.intp)
     if not penalized:
-        dropped = find_aliased(survey, feature_names, survey.gram)
+        exact = survey.gram if survey.exact_gram else None
+        dropped = find_aliased(survey, feature_names, exact)
         separating = find_separating(survey, feature_names)
-    first = int(std.fit_intercept)
-    kept = [j for j, name in enumerate(feature_names, first) if name not in dropped]
+    kept = _kept(survey, feature_names, dropped)
+    if not penalized and not survey.exact_gram:
+        suspects = find_suspects(survey, kept)
+    ridge = Ridge.of(options.penalty, survey.weight_sum, std)
     return Problem(
         survey,
         passes,
-        Objective(
-            passes,
-            std,
-            Ridge.of(options.penalty, survey.weight_sum, std),
-            survey.event,
-            class_weight,
-        ),
+        Objective(passes, std, ridge, survey.event, class_weight),
         options,
         options.solver_for(std.n_params),
-        np.array([*range(first), *kept], dtype=np.intp),
+        kept,
         dropped,
         separating,
+        suspects,
     )
+
+
+def _kept(
+    survey: Survey, names: tuple[str, ...], dropped: Mapping[str, str]
+) -> npt.NDArray[np.intp]:
+    """Return the params that are estimated, the intercept among them."""
+    first = int(survey.standardization.fit_intercept)
+    kept = [j for j, name in enumerate(names, first) if name not in dropped]
+    return np.array([*range(first), *kept], dtype=np.intp)

@@ -13,7 +13,7 @@ from zero. Scaling loses none, so it is applied to the sums.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,7 +64,7 @@ class Standardization:
         unit, hessian = self.units, sums.hessian
         if hessian is not None:
             hessian = hessian * unit * unit[:, None]
-        return Evaluation(sums.loss, sums.gradient * unit, hessian, sums.trial_losses)
+        return replace(sums, gradient=sums.gradient * unit, hessian=hessian)
 
     def to_params(self, theta: FloatArray) -> FloatArray:
         """Return params, intercept first, for theta."""

@@ -83,7 +83,9 @@ def test_chains_gather_the_information_of_all_rows_once():
     slab = kernel.open()
     sums = None
     for half in (slice(0, 10_000), slice(10_000, 20_000)):
-        estimate = start.renew(start.open(), Rows(X[half], y[half]), slab)
+        estimate = start.open()
+        for piece in Rows(X[half], y[half]).slabs(start.piece):
+            estimate = start.renew(estimate, piece, slab)
         chain = start.sums(estimate)
         sums = chain if sums is None else sums + chain
     theta = start.merged(sums, np.arange(D + 1))

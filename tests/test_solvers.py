@@ -23,7 +23,9 @@ class Logistic:
         self.X, self.y = np.asarray(X, float), np.asarray(y, float)
         self.calls, self.interrupt_at = 0, interrupt_at
 
-    def __call__(self, theta, order=2, direction=None, step_lengths=()):
+    def __call__(
+        self, theta, order=2, direction=None, step_lengths=(), precision="double"
+    ):
         self.calls += 1
         if self.calls == self.interrupt_at:
             raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from dlogreg.kernel.block import Kernel, Rows
 from dlogreg.kernel.dense import LossKernel
+from dlogreg.kernel.row_slab import RowSlab, open_slab
 from dlogreg.kernel.slab import Slab, slab_rows
 
-__all__ = ["Kernel", "LossKernel", "Rows", "Slab", "slab_rows"]
+__all__ = ["Kernel", "LossKernel", "RowSlab", "Rows", "Slab", "open_slab", "slab_rows"]

@@ -1,12 +1,12 @@
 """Loss, gradient and Hessian of the binary model over dense blocks, from one read.
 
-For a slab Z of centred rows, one line per column, with margins m and weights s:
+For a slab Z of centred rows with margins m and weights s:
 
     loss     += sum s * log(1 + exp(-m))
-    gradient += Z (s * (p - y))
-    Hessian  += (Z sqrt(s w)) (Z sqrt(s w))',   w = p (1 - p)
+    gradient += Z' (s * (p - y))
+    Hessian  += (sqrt(s w) Z)' (sqrt(s w) Z),   w = p (1 - p)
 
-Everything is accumulated in float64, whatever the type of the data.
+Sums over slabs are accumulated in float64, whatever the type of the data.
 """
 
 from __future__ import annotations
@@ -17,8 +17,12 @@ import numpy as np
 
 from dlogreg.evaluation import Evaluation, FloatArray, Label
 from dlogreg.kernel.block import Rows
+from dlogreg.kernel.row_slab import ROWS_FROM, RowSlab, open_slab
 from dlogreg.kernel.slab import Slab
 from dlogreg.loss import loss_residual_weight_rows, loss_rows
+
+LEAST_SINGLE = 1e-20
+"""Sums below it may hold terms that are too small for float32."""
 
 
 @dataclass(slots=True)
@@ -27,6 +31,7 @@ class _Sums:
     gradient: FloatArray
     hessian: FloatArray | None
     trial_losses: FloatArray
+    rounding: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,15 +50,24 @@ class LossKernel:
     """If given, losses at ``params + t * direction`` come from the same read."""
     step_lengths: tuple[float, ...] = ()
     class_weight: tuple[tuple[Label, float], ...] = ()
+    precision: str = "double"
+    """Of the arithmetic, see ``kernel/row_slab.py``."""
 
     @property
     def name(self) -> str:
         """What the dashboard shows."""
         return "loss_gradient_hessian" if self.order == 2 else "loss_gradient"
 
-    def open(self) -> Slab:
+    @property
+    def exact(self) -> bool:
+        """Tell whether products are made in float64."""
+        return self.precision == "double" or len(self.centre) < ROWS_FROM
+
+    def open(self) -> Slab | RowSlab:
         """Return the slab's buffers."""
-        return Slab(self.centre, fit_intercept=self.fit_intercept)
+        return open_slab(
+            self.centre, fit_intercept=self.fit_intercept, precision=self.precision
+        )
 
     def start(self) -> _Sums:
         """Return empty sums."""
@@ -61,28 +75,31 @@ class LossKernel:
         hessian = np.zeros((k, k)) if self.order == 2 else None
         return _Sums(0.0, np.zeros(k), hessian, np.zeros(len(self.step_lengths)))
 
-    def add(self, sums: _Sums, rows: Rows, buffers: Slab) -> None:
+    def add(self, sums: _Sums, rows: Rows, buffers: Slab | RowSlab) -> None:
         """Add a block, slab by slab."""
         for slab in rows.slabs(buffers.length):
-            self._add_slab(sums, slab.positive(), buffers)
+            kept = slab.positive()
+            buffers.load(kept.X)
+            self.add_loaded(sums, kept, buffers)
 
-    def _add_slab(self, sums: _Sums, rows: Rows, buffers: Slab) -> None:
-        z = buffers.load(rows.X)
+    def add_loaded(self, sums: _Sums, rows: Rows, buffers: Slab | RowSlab) -> None:
+        """Add the rows that are loaded in the buffers, which are used up."""
         sign = np.where(rows.y == self.event, 1.0, -1.0)
         weight = row_weights(rows, self.class_weight)
-        eta = self.params @ z
+        eta = buffers.predict(self.params)
+        sign = sign.astype(eta.dtype, copy=False)
         loss, miss, curvature = loss_residual_weight_rows(sign * eta)
         if weight is not None:
             miss *= weight
             curvature *= weight
         sums.loss += _total(loss, weight)
-        sums.gradient -= z @ (sign * miss)
+        sums.gradient -= buffers.project(sign * miss)
         if self.direction is not None:
-            self._add_trials(sums, eta, self.direction @ z, sign, weight)
+            slope = buffers.predict(self.direction)
+            self._add_trials(sums, eta, slope, sign, weight)
         if sums.hessian is not None:
-            np.sqrt(curvature, out=curvature)
-            np.multiply(z, curvature, out=z)
-            buffers.add_gram(sums.hessian, z)
+            buffers.add_information(sums.hessian, curvature)
+            sums.rounding = buffers.rounding
 
     def _add_trials(
         self,
@@ -98,8 +115,20 @@ class LossKernel:
 
     def finish(self, sums: _Sums) -> Evaluation:
         """Return the sums."""
-        trials = sums.trial_losses if self.step_lengths else None
-        return Evaluation(sums.loss, sums.gradient, sums.hessian, trials)
+        trials, rounding = sums.trial_losses, sums.rounding
+        if rounding and self._underflows(sums):
+            rounding = np.inf
+        return Evaluation(
+            sums.loss,
+            sums.gradient,
+            sums.hessian,
+            trials if self.step_lengths else None,
+            rounding,
+        )
+
+    def _underflows(self, sums: _Sums) -> bool:
+        assert sums.hessian is not None
+        return bool(np.diagonal(sums.hessian).min(initial=np.inf) < LEAST_SINGLE)
 
 
 def row_weights(
@@ -116,4 +145,4 @@ def row_weights(
 
 
 def _total(loss: FloatArray, weight: FloatArray | None) -> float:
-    return float(loss.sum() if weight is None else loss @ weight)
+    return float(loss.sum(dtype=float) if weight is None else loss @ weight)

@@ -1,8 +1,9 @@
 """The buffer in which a slab of rows is centred, multiplied and summed.
 
-Slabs are kept in the second-level cache and lie transposed, one line per column:
-numpy's loops then run along the rows, which for 5 columns is 2.5 times faster than
-along the columns, and at 100 columns and more costs nothing.
+Slabs are kept in the second-level cache. Those of few columns lie transposed, one line
+per column: numpy's loops then run along the rows, which for 5 columns is 2.5 times
+faster than along the columns. From 24 columns on, rows are kept as they come: loading
+them costs half, see ``kernel/row_slab.py``.
 """
 
 from __future__ import annotations
@@ -29,24 +30,51 @@ def slab_rows(n_params: int) -> int:
 class Slab:
     """Centred columns of a slab of rows in a reused buffer, one line per column."""
 
+    rounding = 0.0
+    """Products are made in float64."""
+
     def __init__(self, centre: FloatArray, *, fit_intercept: bool) -> None:
         self._centre = centre[:, None]
         self._first = int(fit_intercept)
         self.n_params = len(centre) + self._first
         self.length = slab_rows(self.n_params)
         self._buffer = np.empty((self.n_params, self.length))
+        self._loaded = self._buffer[:, :0]
         self._product = np.empty((0, 0))
         self._squares = np.empty((0, 0))
 
     def load(self, X: npt.NDArray[Any]) -> FloatArray:
         """Return the centred slab, shape (n_params, n_rows), intercept line first."""
-        z = self._buffer[:, : len(X)]
+        z = self._loaded = self._buffer[:, : len(X)]
         if self._first:
             z[0] = 1.0
             np.subtract(X.T, self._centre, out=z[1:])
         else:
             z[...] = X.T
         return z
+
+    def predict(self, params: FloatArray) -> FloatArray:
+        """Return the linear predictor of the loaded rows, shape (n_rows,)."""
+        return np.asarray(params @ self._loaded)
+
+    def project(self, values: FloatArray) -> FloatArray:
+        """Return sum_i values_i z_i over the loaded rows, shape (n_params,)."""
+        return np.asarray(self._loaded @ values)
+
+    def square_sums(
+        self, units: FloatArray, weight: FloatArray | None
+    ) -> tuple[float, FloatArray]:
+        """Return the largest squared norm of a scaled row, and sum_i s_i z_ij^2."""
+        squares = self.squares(self._loaded)
+        ones = np.ones(squares.shape[1]) if weight is None else weight
+        return float((units**2 @ squares).max()), np.asarray(squares @ ones)
+
+    def add_information(self, total: FloatArray, weight: FloatArray | None) -> None:
+        """Add sum_i weight_i z_i z_i' to ``total``; the loaded rows are used up."""
+        z = self._loaded
+        if weight is not None:
+            np.multiply(z, np.sqrt(weight), out=z)
+        self.add_gram(total, z)
 
     def add_gram(self, total: FloatArray, z: FloatArray) -> None:
         """Add z z' to ``total``; numpy hands a product with itself to BLAS syrk."""

@@ -28,6 +28,19 @@ radius = max_i norm(z_i):
     S     = min(sum_j reach_j abs(d_j), radius norm(d), kappa lambda)
     kappa = min(sum_j reach_j sqrt((H^-1)_jj), radius sqrt(largest eigenvalue of H^-1))
 
+Products made in float32 give Hg instead of H, whose entries are off by at most
+g sqrt(Hg_jj Hg_kk) (``kernel/row_slab.py``). In coordinates in which Hg has a unit
+diagonal that is a matrix of norm at most g times the number of coefficients, so
+
+    (1 - eps) Hg <= H <= (1 + eps) Hg,  eps = g k / smallest eigenvalue of scaled Hg.
+
+With step, lambda and kappa computed from Hg, step 1 becomes
+
+    norm(g+)_{Hg^-1} <= lambda (eps + (1 + eps) (exp(S) - 1 - S) / S),
+
+since g + H d = (H - Hg) d; kappa, norms in H^-1 and standard errors are those of Hg
+divided by sqrt(1 - eps) at most.
+
 That is the mathematics; sums in floating point carry rounding besides. Its size in the
 H^-1 norm is taken as 4 units of rounding of the sums of absolute values, independent
 between columns, and enters step 1 as an addition to norm(g+). This term is a model,
@@ -43,7 +56,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.evaluation import SINGLE_ROUNDING, Evaluation, FloatArray
 from dlogreg.solvers.system import NewtonSystem, largest_eigenvalue
 
 ROUNDING = 4 * 2.0**-53
@@ -79,6 +92,8 @@ class Certificate:
     after_exact: float
     """The same without the allowance for rounding."""
     rounding: float
+    single_error: float = np.inf
+    """eps that products in float32 have or would have at this point."""
 
     @property
     def unproven(self) -> bool:
@@ -106,29 +121,45 @@ def certify(
         kappa * decrement,
     )
     rounding = _rounding(evaluation.loss, theta, geometry, deviations, kept)
-    if system.regularized:
-        kappa = np.inf
+    single = single_error(inverse, system.unit)
+    if np.isinf(evaluation.rounding):
+        single = np.inf
+    eps = single * evaluation.rounding / SINGLE_ROUNDING if evaluation.rounding else 0.0
+    if system.regularized or eps >= 1:
+        kappa, eps = np.inf, 0.0
+    shrunk = math.sqrt(1 - eps)
     return Certificate(
         decrement,
         step,
         step_reach,
         kappa,
-        distance(kappa, decrement + rounding),
-        bound_after_step(decrement, step_reach, kappa, rounding),
-        bound_after_step(decrement, step_reach, kappa, 0.0),
+        distance(kappa / shrunk, (decrement + rounding) / shrunk) / shrunk,
+        bound_after_step(decrement, step_reach, kappa, rounding, eps),
+        bound_after_step(decrement, step_reach, kappa, 0.0, eps),
         rounding,
+        single,
     )
 
 
 def bound_after_step(
-    decrement: float, step_reach: float, kappa: float, rounding: float
+    decrement: float,
+    step_reach: float,
+    kappa: float,
+    rounding: float,
+    eps: float = 0.0,
 ) -> float:
     """Return the distance to the optimum after a full Newton step, from steps 1-3."""
     if step_reach > 50:
         return np.inf
-    growth = float(np.exp(step_reach / 2))
-    left = growth * (decrement * remainder(step_reach) + rounding)
-    return growth * distance(growth * kappa, left)
+    growth = float(np.exp(step_reach / 2)) / math.sqrt(1 - eps)
+    left = decrement * (eps + (1 + eps) * remainder(step_reach)) + rounding
+    return growth * distance(growth * kappa, growth * left)
+
+
+def single_error(inverse: FloatArray, unit: FloatArray) -> float:
+    """Return eps of products made in float32, from H^-1 and 1 / sqrt(H_jj)."""
+    scaled = inverse / unit / unit[:, None]
+    return SINGLE_ROUNDING * len(unit) * largest_eigenvalue(scaled)
 
 
 def remainder(reach: float) -> float:

@@ -9,6 +9,7 @@ same read, so a rejected step costs one pass whatever the number of halvings.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,12 +17,24 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.solvers.certificate import Certificate, Geometry, certify
+from dlogreg.solvers.certificate import (
+    Certificate,
+    Geometry,
+    certify,
+    remainder,
+    single_error,
+)
 from dlogreg.solvers.solution import Evaluate, Observe, Point, Solution, Status
 from dlogreg.solvers.system import NewtonSystem
 
 SUFFICIENT_DECREASE = 1e-4
 SHORTER_STEPS = (0.5, 0.25, 0.125, 0.03125)
+USUAL_DECREMENT = 0.05
+"""Of a start that the first pass has learned, per root of the number of columns, where
+there are 100,000 rows for each."""
+SMALL_TOL = 1e-3
+"""Below, one step from a start is hardly ever enough."""
+LARGEST_SINGLE_ERROR = 0.1
 LINEAR_RATE = 0.4
 """Along a separating direction the decrement falls by exp(-1/2) = 0.61 per step, while
 towards a finite optimum it ends up falling quadratically."""
@@ -38,6 +51,10 @@ class Newton:
     """Columns that are not aliased; the others stay at zero."""
     finite: bool = False
     """A finite optimum is known to exist, because every slope is penalised."""
+    rounds: bool = False
+    """Products for the Hessian may be made in float32 where that costs no pass."""
+    closing: bool = False
+    """The last pass is to serve for standard errors, so it must be exact."""
 
     def minimize(self, evaluate: Evaluate, start: Point, observe: Observe) -> Solution:
         """Start from an evaluated point; return the solution.
@@ -67,6 +84,33 @@ class Newton:
         system = NewtonSystem.of(hessian, self.kept)
         return certify(point.evaluation, system, point.theta, self.geometry)
 
+    def first_precision(self, information: FloatArray) -> str:
+        """Return how to evaluate the start, where this is known of its Hessian.
+
+        Products in float32 cost no pass where another one follows in any case, or where
+        what they are off by hides in tol, from a start of usual quality.
+        """
+        if not self.rounds:
+            return "double"
+        system = NewtonSystem.of(information, self.kept)
+        error = single_error(system.inverse(), system.unit)
+        usual = USUAL_DECREMENT * math.sqrt(len(self.kept))
+        follows = self.closing or self.tol < SMALL_TOL
+        fits = follows or error * usual <= 0.5 * self.tol
+        return "mixed" if fits and error < LARGEST_SINGLE_ERROR else "double"
+
+    def next_precision(self, last: Certificate) -> str:
+        """Return how to evaluate the next point: exactly, if it may be the last."""
+        error = last.single_error
+        if not self.rounds or error >= LARGEST_SINGLE_ERROR:
+            return "double"
+        expected = min(last.after, last.decrement * remainder(min(last.step_reach, 2)))
+        after = expected * remainder(min(last.kappa * expected, 2))
+        if after > self.tol:
+            return "mixed"
+        fits = not self.closing and error * expected <= 0.25 * self.tol
+        return "mixed" if fits else "double"
+
     def _verdict(self, history: list[Certificate], spent: int) -> Status | None:
         last = history[-1]
         if last.after <= self.tol:
@@ -89,13 +133,14 @@ class Newton:
         The point stays where no evaluation is left for the shorter step.
         """
         step, reach = certificate.step, certificate.step_reach
+        precision = self.next_precision(certificate)
         if reach <= 1:
             theta = point.theta + step
-            return Point(theta, evaluate(theta)), 1
+            return Point(theta, evaluate(theta, precision=precision)), 1
         lengths = (*SHORTER_STEPS, float(np.log1p(reach) / reach))
         theta = point.theta + step
         back = tuple(length - 1 for length in lengths)
-        full = evaluate(theta, direction=step, step_lengths=back)
+        full = evaluate(theta, direction=step, step_lengths=back, precision=precision)
         loss = point.evaluation.loss
         least = SUFFICIENT_DECREASE * certificate.decrement**2
         if full.loss <= loss - least:
@@ -105,7 +150,7 @@ class Newton:
         assert full.trial_losses is not None
         length = _best_length(lengths, full.trial_losses)
         theta = point.theta + length * step
-        return Point(theta, evaluate(theta)), 2
+        return Point(theta, evaluate(theta, precision=precision)), 2
 
 
 def _best_length(lengths: tuple[float, ...], losses: FloatArray) -> float:

@@ -44,8 +44,9 @@ class Evaluate(Protocol):
         order: int = 2,
         direction: FloatArray | None = None,
         step_lengths: tuple[float, ...] = (),
+        precision: str = "double",
     ) -> Evaluation:
-        """Evaluate at theta."""
+        """Evaluate at theta; "mixed" makes the Hessian's products in float32."""
         ...
 
 

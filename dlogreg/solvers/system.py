@@ -75,7 +75,11 @@ def largest_eigenvalue(matrix: FloatArray) -> float:
 
 
 def independent_columns(
-    gram: FloatArray, constant: npt.NDArray[np.bool_], *, fit_intercept: bool
+    gram: FloatArray,
+    constant: npt.NDArray[np.bool_],
+    *,
+    fit_intercept: bool,
+    tolerance: float = ALIAS_TOLERANCE,
 ) -> npt.NDArray[np.intp]:
     """Return the columns that R would keep: in order, none aliased with those before.
 
@@ -88,6 +92,8 @@ def independent_columns(
     fit_intercept
         Whether the first column is the intercept; a column's residual is then compared
         with its own centred sum of squares.
+    tolerance
+        Share of its own sum of squares that a column's residual must exceed.
     """
     first = int(fit_intercept)
     rest = gram[first:, first:]
@@ -97,26 +103,26 @@ def independent_columns(
     inside = rest[np.ix_(candidates, candidates)]
     unit = 1.0 / np.sqrt(np.diagonal(inside))
     scaled = inside * unit * unit[:, None]
-    if not _well_conditioned(scaled):
-        candidates = candidates[_sweep(scaled)]
+    if not _well_conditioned(scaled, tolerance):
+        candidates = candidates[_sweep(scaled, tolerance)]
     return np.concatenate([np.arange(first), candidates + first])
 
 
-def _well_conditioned(scaled: FloatArray) -> bool:
+def _well_conditioned(scaled: FloatArray, tolerance: float) -> bool:
     """Tell whether every residual, the squared diagonal of the factor, is large."""
     try:
         residuals = np.diagonal(cholesky(scaled, lower=True)) ** 2
     except LinAlgError:
         return False
-    return bool(residuals.min(initial=1.0) > ALIAS_TOLERANCE)
+    return bool(residuals.min(initial=1.0) > tolerance)
 
 
-def _sweep(scaled: FloatArray) -> npt.NDArray[np.intp]:
+def _sweep(scaled: FloatArray, tolerance: float) -> npt.NDArray[np.intp]:
     """Cholesky in the order of columns, leaving out those without a residual."""
     rest = scaled.copy()
     kept = []
     for j in range(len(rest)):
-        if rest[j, j] > ALIAS_TOLERANCE:
+        if rest[j, j] > tolerance:
             kept.append(j)
             line = rest[j, j + 1 :] / np.sqrt(rest[j, j])
             rest[j + 1 :, j + 1 :] -= np.outer(line, line)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dlogreg.chain import ChainStart, Estimate
+from dlogreg.chain import Buffers, ChainStart, Estimate
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
-from dlogreg.kernel import Rows, Slab
+from dlogreg.kernel import Rows, open_slab
 from dlogreg.kernel.dense import row_weights
 from dlogreg.standardization import Standardization
 from dlogreg.survey.labels import (
@@ -19,11 +19,13 @@ from dlogreg.survey.labels import (
     label_masks,
     too_many_labels,
 )
+from dlogreg.survey.ranges import Masks, RangesInProgress
 from dlogreg.survey.sums import Group, SurveySums
 
 
 @dataclass(slots=True, eq=False)
 class _Open:
+    ranges: RangesInProgress
     second_moments: FloatArray
     groups: dict[Label, Group] = field(default_factory=dict)
     max_norm: float = 0.0
@@ -39,72 +41,94 @@ class SurveyKernel:
     order: int = 2
     class_weight: tuple[tuple[Label, float], ...] = ()
     chain: ChainStart | None = None
-    """If given, each leaf is a chain that learns as it goes."""
+    """If given, each leaf is a chain that learns as it goes; the order is then 1."""
 
     @property
     def name(self) -> str:
         """What the dashboard shows."""
         return "survey"
 
-    def open(self) -> Slab:
+    def open(self) -> Buffers:
         """Return the slab's buffers."""
         std = self.standardization
-        return Slab(std.mean, fit_intercept=std.fit_intercept)
+        precision = "double" if self.chain is None else self.chain.kernel.precision
+        return open_slab(std.mean, fit_intercept=std.fit_intercept, precision=precision)
 
     def start(self) -> _Open:
         """Return empty sums."""
         k = self.standardization.n_params
-        sums = _Open(np.zeros((k, k) if self.order == 2 else k))
+        ranges = RangesInProgress(len(self.feature_names))
+        sums = _Open(ranges, np.zeros((k, k) if self.order == 2 else k))
         sums.estimate = None if self.chain is None else self.chain.open()
         return sums
 
-    def add(self, sums: _Open, rows: Rows, buffers: Slab) -> None:
+    def add(self, sums: _Open, rows: Rows, buffers: Buffers) -> None:
         """Check a block and add it, slab by slab."""
         check_weights(rows)
         check_labels(rows.positive())
         with np.errstate(invalid="ignore", over="ignore"):  # named by _refuse
-            for slab in rows.slabs(buffers.length):
-                self._add_slab(sums, slab.positive(), buffers)
-            if self.chain is not None and sums.estimate is not None:
-                sums.estimate = self.chain.renew(sums.estimate, rows, buffers)
+            if self.chain is None:
+                for slab in rows.slabs(buffers.length):
+                    self._add_slab(sums, slab.positive(), buffers)
+            else:
+                self._learn(self.chain, sums, rows, buffers)
 
-    def _add_slab(self, sums: _Open, rows: Rows, buffers: Slab) -> None:
+    def _learn(
+        self, chain: ChainStart, sums: _Open, rows: Rows, buffers: Buffers
+    ) -> None:
+        """Check the rows while they are loaded for the chain's first step."""
+        for piece in rows.slabs(chain.piece):
+            assert sums.estimate is not None
+            kernel = chain.kernel_at(sums.estimate.theta)
+            found = kernel.start()
+            for slab in piece.slabs(buffers.length):
+                kept = slab.positive()
+                self._add_slab(sums, kept, buffers)
+                kernel.add_loaded(found, kept, buffers)
+            evaluation = kernel.finish(found)
+            sums.estimate = chain.renew(sums.estimate, piece, buffers, evaluation)
+
+    def _add_slab(self, sums: _Open, rows: Rows, buffers: Buffers) -> None:
+        buffers.load(rows.X)
         if not len(rows):
             return
-        z = buffers.load(rows.X)
         weight = row_weights(rows, self.class_weight)
-        self._add_groups(sums, rows, z, weight)
-        squares = buffers.squares(z)
-        norms = self.standardization.units**2 @ squares
-        sums.max_norm = max(sums.max_norm, float(norms.max()))
+        units = self.standardization.units
+        norm, squares = buffers.square_sums(units, weight)
+        if not np.isfinite(norm):
+            norm, squares = self._in_double(rows, weight)
+        sums.max_norm = max(sums.max_norm, norm)
+        masks = label_masks(rows.y, tuple(sums.groups))
+        self._add_groups(sums, masks, weight, buffers)
+        sums.ranges.add(rows.X, masks)
         if self.order == 2:
-            if weight is not None:
-                np.multiply(z, np.sqrt(weight), out=z)
-            buffers.add_gram(sums.second_moments, z)
+            buffers.add_information(sums.second_moments, weight)
         else:
-            ones = np.ones(len(rows)) if weight is None else weight
-            sums.second_moments += squares @ ones
+            sums.second_moments += squares
 
     def _add_groups(
-        self, sums: _Open, rows: Rows, z: FloatArray, weight: FloatArray | None
+        self, sums: _Open, masks: Masks, weight: FloatArray | None, buffers: Buffers
     ) -> None:
-        for label, mask in label_masks(rows.y, tuple(sums.groups)):
+        for label, mask in masks:
             share = mask.astype(float) if weight is None else mask * weight
-            z_sum = z @ share
-            if not np.isfinite(z_sum).all():
-                self._refuse(rows)
-            inside = rows.X[mask]
-            group = Group(
-                int(mask.sum()),
-                float(share.sum()),
-                z_sum,
-                inside.min(axis=0).astype(float),
-                inside.max(axis=0).astype(float),
-            )
+            z_sum = None if self.chain is not None else buffers.project(share)
+            group = Group(int(mask.sum()), float(share.sum()), z_sum)
             known = sums.groups.get(label)
             sums.groups[label] = group if known is None else known + group
         if len(sums.groups) > MAX_LABELS:
             raise DataError(too_many_labels(sums.groups))
+
+    def _in_double(
+        self, rows: Rows, weight: FloatArray | None
+    ) -> tuple[float, FloatArray]:
+        """Return the squares of values that overflow float32, or refuse the values."""
+        std = self.standardization
+        slab = open_slab(std.mean, fit_intercept=std.fit_intercept)
+        slab.load(rows.X)
+        norm, squares = slab.square_sums(std.units, weight)
+        if not np.isfinite(rows.X).all() or not np.isfinite(norm):
+            self._refuse(rows)
+        return norm, squares
 
     def _refuse(self, rows: Rows) -> None:
         bad = ~np.isfinite(rows.X)
@@ -124,4 +148,10 @@ class SurveyKernel:
         chains = None
         if self.chain is not None and sums.estimate is not None:
             chains = self.chain.sums(sums.estimate)
-        return SurveySums(sums.groups, sums.second_moments, sums.max_norm, chains)
+        return SurveySums(
+            sums.groups,
+            sums.ranges.finish(),
+            sums.second_moments,
+            sums.max_norm,
+            chains,
+        )

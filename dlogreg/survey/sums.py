@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from dlogreg.chain import ChainSums
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.survey.labels import MAX_LABELS, too_many_labels
+from dlogreg.survey.ranges import Ranges
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,20 +18,18 @@ class Group:
 
     n_rows: int
     weight: float
-    z_sum: FloatArray
-    """Weighted sum of the centred columns, shape (n_params,)."""
-    low: FloatArray
-    high: FloatArray
-    """Range of every column, shape (n_features,)."""
+    z_sum: FloatArray | None
+    """Weighted sum of the centred columns, shape (n_params,); None where the pass has
+    learned and the null model is not needed."""
 
     def __add__(self, other: Group) -> Group:
         """Return the sums over the rows of both."""
         return Group(
             self.n_rows + other.n_rows,
             self.weight + other.weight,
-            self.z_sum + other.z_sum,
-            np.minimum(self.low, other.low),
-            np.maximum(self.high, other.high),
+            None
+            if self.z_sum is None or other.z_sum is None
+            else self.z_sum + other.z_sum,
         )
 
 
@@ -41,6 +38,7 @@ class SurveySums:
     """What the first pass adds up."""
 
     groups: Mapping[Label, Group]
+    ranges: Ranges
     second_moments: FloatArray
     """Sum of s z z' of the centred columns, or only its diagonal."""
     max_norm: float
@@ -57,6 +55,7 @@ class SurveySums:
             raise DataError(too_many_labels(groups))
         return SurveySums(
             groups,
+            self.ranges + other.ranges,
             self.second_moments + other.second_moments,
             max(self.max_norm, other.max_norm),
             None

@@ -46,9 +46,7 @@ class Survey:
     @property
     def ranges(self) -> tuple[FloatArray, FloatArray]:
         """Smallest and largest value of every column."""
-        groups = self.sums.groups.values()
-        low = np.min([group.low for group in groups], axis=0)
-        return low, np.max([group.high for group in groups], axis=0)
+        return self.sums.ranges.low, self.sums.ranges.high
 
     @property
     def reach(self) -> FloatArray:
@@ -80,6 +78,11 @@ class Survey:
         return moments * unit * unit[:, None] if moments.ndim == 2 else None
 
     @property
+    def exact_gram(self) -> bool:
+        """Tell whether ``gram`` is as exact as float64 sums are."""
+        return self.chain is None or self.chain.kernel.exact
+
+    @property
     def event_share(self) -> float:
         """Weighted share of the event."""
         return self.sums.groups[self.event].weight / self.weight_sum
@@ -93,19 +96,28 @@ class Survey:
         return theta
 
     def null_evaluation(self) -> Evaluation:
-        """Return the exact evaluation at ``null_theta``, from the survey's sums."""
-        std, groups = self.standardization, self.sums.groups
+        """Return the exact evaluation at ``null_theta``, from the survey's sums.
+
+        Where the survey has learned, of the loss alone.
+        """
+        std = self.standardization
         share = self.event_share if std.fit_intercept else 0.5
-        total = np.sum([group.z_sum for group in groups.values()], axis=0)
         moments = self.sums.second_moments
         event = self.event_share
         log_likelihood = event * np.log(share) + (1 - event) * np.log1p(-share)
         sums = Evaluation(
             float(-self.weight_sum * log_likelihood),
-            share * total - groups[self.event].z_sum,
+            self._null_gradient(share),
             share * (1 - share) * moments if moments.ndim == 2 else None,
         )
         return std.scaled(sums)
+
+    def _null_gradient(self, share: float) -> FloatArray:
+        sums = [self.sums.groups[label].z_sum for label in self.classes]
+        other, event = sums
+        if other is None or event is None:
+            return np.full(self.standardization.n_params, np.nan)
+        return share * (other + event) - event
 
     def column_squares(self) -> FloatArray:
         """Return sum_i s_i z_ij^2 for every param, in the solver's coordinates."""

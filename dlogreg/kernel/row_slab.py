@@ -1,0 +1,132 @@
+"""A slab whose rows lie as they come, for 24 columns and more.
+
+Three precisions, since the symmetric product is most of what a pass costs, and in
+float32 it takes half as long:
+
+``double``  everything in float64.
+``mixed``   the linear predictor and the gradient in float64; only the product for the
+            Hessian from rows rounded to float32.
+``single``  everything in float32: for a first pass, which only looks for a start.
+
+The product of L rows in float32, however BLAS orders its sums, is off by at most
+(Higham 2002, Accuracy and Stability, section 3.5; Cauchy and Schwarz)
+
+    abs(E_jk) <= g sum_i w_i abs(z_ij z_ik) <= g sqrt(H_jj H_kk),
+    g = (L + 4) u / (1 - (L + 4) u),  u = 2^-24,
+
+the 4 for the rounding of z and of sqrt(w), twice each. Products are made from 384 rows
+at a time and added in float64, so that g = 2.3e-5. The intercept's line is float64.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.evaluation import PRODUCT_ROWS, SINGLE_ROUNDING, FloatArray
+from dlogreg.kernel.slab import Slab, slab_rows
+
+ROWS_FROM = 24
+"""Columns from which slabs are kept by rows."""
+MIXED_FROM = 48
+"""Columns from which products in float32 save more than the rounding of rows costs."""
+
+Values = npt.NDArray[Any]
+
+
+class RowSlab:
+    """Centred rows in a reused buffer, without the intercept's column of ones."""
+
+    def __init__(
+        self, centre: FloatArray, *, fit_intercept: bool, precision: str = "double"
+    ) -> None:
+        self._first = int(fit_intercept)
+        self.n_params = len(centre) + self._first
+        self.length = slab_rows(self.n_params)
+        self._type = np.dtype("f4" if precision == "single" else "f8")
+        self._centre, self._centre_single = centre, centre.astype("f4")
+        self._buffer = np.empty((self.length, len(centre)), self._type)
+        self._loaded = self._buffer[:0]
+        mixed = precision == "mixed"
+        self._rounded = np.empty(self._buffer.shape, "f4") if mixed else self._buffer
+        self._product = np.empty((len(centre),) * 2, self._rounded.dtype)
+        self._squares = np.empty((0, 0))
+        self.rounding = 0.0 if precision == "double" else SINGLE_ROUNDING
+        """g, by which products are off at most, relative to sqrt(H_jj H_kk)."""
+        self._step = self.length if precision == "double" else PRODUCT_ROWS
+
+    def load(self, X: Values) -> Values:
+        """Return the centred rows, shape (n_rows, n_features)."""
+        z = self._loaded = self._buffer[: len(X)]
+        if not self._first:
+            np.copyto(z, X, casting="same_kind")
+        elif self._type == np.float32 and np.can_cast(X.dtype, np.float32):
+            np.subtract(X, self._centre_single, out=z)
+        else:
+            np.subtract(X, self._centre, out=z, casting="same_kind")
+        return z
+
+    def predict(self, params: FloatArray) -> Values:
+        """Return the linear predictor of the loaded rows, shape (n_rows,)."""
+        params = params.astype(self._type, copy=False)
+        eta = self._loaded @ params[self._first :]
+        if self._first:
+            eta += params[0]
+        return np.asarray(eta)
+
+    def project(self, values: Values) -> FloatArray:
+        """Return sum_i values_i z_i over the loaded rows, shape (n_params,)."""
+        total = np.empty(self.n_params)
+        if self._first:
+            total[0] = values.sum(dtype=np.float64)
+        total[self._first :] = values.astype(self._type, copy=False) @ self._loaded
+        return total
+
+    def square_sums(
+        self, units: FloatArray, weight: FloatArray | None
+    ) -> tuple[float, FloatArray]:
+        """Return the largest squared norm of a scaled row, and sum_i s_i z_ij^2.
+
+        The norm is rounded up, so that it is a bound in float32 too.
+        """
+        z, first = self._loaded, self._first
+        if not self._squares.size:
+            self._squares = np.empty_like(self._buffer)
+        squares = np.multiply(z, z, out=self._squares[: len(z)])
+        ones = np.ones(len(z)) if weight is None else weight
+        total = np.empty(self.n_params)
+        total[:first] = ones.sum()
+        total[first:] = ones.astype(self._type, copy=False) @ squares
+        scaled = squares @ (units[first:] ** 2).astype(self._type)
+        slack = 1 + (self.n_params + 8) * float(np.finfo(self._type).eps)
+        return first + float(scaled.max()) * slack, total
+
+    def add_information(self, total: FloatArray, weight: Values | None) -> None:
+        """Add sum_i weight_i z_i z_i' to ``total``; the loaded rows are used up."""
+        z, first = self._loaded, self._first
+        if first:
+            ones = np.ones(len(z)) if weight is None else weight
+            line = self.project(ones)
+            total[0] += line
+            total[1:, 0] += line[1:]
+        rounded = self._rounded[: len(z)]
+        if rounded.dtype != z.dtype:
+            np.copyto(rounded, z, casting="same_kind")
+        if weight is not None:
+            root = np.sqrt(weight).astype(rounded.dtype, copy=False)
+            np.multiply(rounded, root[:, None], out=rounded)
+        for low in range(0, len(z), self._step):
+            part = rounded[low : low + self._step]
+            np.matmul(part.T, part, out=self._product)
+            total[first:, first:] += self._product
+
+
+def open_slab(
+    centre: FloatArray, *, fit_intercept: bool, precision: str = "double"
+) -> Slab | RowSlab:
+    """Return the slab for this many columns; few columns are always in float64."""
+    if len(centre) < ROWS_FROM:
+        return Slab(centre, fit_intercept=fit_intercept)
+    return RowSlab(centre, fit_intercept=fit_intercept, precision=precision)

@@ -1,0 +1,117 @@
+"""Ranges of the columns, and of the columns by label as far as they can separate.
+
+Two labels are separated by a column if all values of one lie on one side of a value
+and all of the other on the other side, touching it at most. Once values have been seen
+that overlap, no further row can undo it, so the ranges by label need not be followed
+any longer; for continuous columns that is after some hundred rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.evaluation import FloatArray, Label
+
+Masks = Sequence[tuple[Label, npt.NDArray[np.bool_]]]
+Range = tuple[FloatArray, FloatArray]
+FIRST_ROWS = 256
+"""Rows after which most columns are known to overlap."""
+FOLDED_ROWS = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranges:
+    """Smallest and largest values, each of shape (n_features,)."""
+
+    low: FloatArray
+    high: FloatArray
+    by_label: Mapping[Label, Range]
+    """All numbers, for every label, where values that overlap have been seen."""
+
+    def __add__(self, other: Ranges) -> Ranges:
+        """Return the ranges over the rows of both."""
+        by_label = dict(self.by_label)
+        for label, found in other.by_label.items():
+            known = by_label.get(label)
+            by_label[label] = found if known is None else _union(known, found)
+        low, high = _union((self.low, self.high), (other.low, other.high))
+        return Ranges(low, high, by_label)
+
+
+class RangesInProgress:
+    """Follows the ranges over the slabs of a leaf."""
+
+    def __init__(self, n_features: int) -> None:
+        self._whole = _nothing(n_features)
+        self._by_label: dict[Label, Range] = {}
+        self._open = np.arange(n_features)
+
+    def add(self, X: npt.NDArray[np.generic], masks: Masks) -> None:
+        """Add rows of X, of which the masks say the labels."""
+        self._whole = _union(self._whole, extremes(X))
+        for part in (slice(0, FIRST_ROWS), slice(FIRST_ROWS, None)):
+            for label, mask in masks:
+                if label not in self._by_label:
+                    self._by_label[label] = _nothing(len(self._whole[0]))
+                if self._open.size and mask[part].any():
+                    self._follow(label, X[part], mask[part])
+            self._close_overlapping()
+
+    def _follow(
+        self,
+        label: Label,
+        X: npt.NDArray[np.generic],
+        mask: npt.NDArray[np.bool_],
+    ) -> None:
+        low, high = self._by_label[label]
+        columns = self._open
+        inside = X[mask] if len(columns) == len(low) else X[np.ix_(mask, columns)]
+        least, most = extremes(inside)
+        low[columns] = np.minimum(low[columns], least)
+        high[columns] = np.maximum(high[columns], most)
+
+    def _close_overlapping(self) -> None:
+        if len(self._by_label) != 2 or not self._open.size:
+            return
+        (low, high), (other_low, other_high) = self._by_label.values()
+        overlap = (low < other_high) & (other_low < high)
+        self._open = self._open[~overlap[self._open]]
+
+    def finish(self) -> Ranges:
+        """Return the ranges."""
+        closed = ~np.isin(np.arange(len(self._whole[0])), self._open)
+        for low, high in self._by_label.values():
+            low[closed], high[closed] = -np.inf, np.inf
+        return Ranges(*self._whole, self._by_label)
+
+
+def _nothing(n_features: int) -> Range:
+    return np.full(n_features, np.inf), np.full(n_features, -np.inf)
+
+
+def _union(one: Range, other: Range) -> Range:
+    return np.minimum(one[0], other[0]), np.maximum(one[1], other[1])
+
+
+def extremes(X: npt.NDArray[np.generic]) -> Range:
+    """Return the smallest and largest value of every column, as float64."""
+    low, high = _fold(np.minimum, X), _fold(np.maximum, X)
+    return low.astype(np.float64), high.astype(np.float64)
+
+
+def _fold(extreme: np.ufunc, X: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Reduce over rows, halves against halves, which runs along whole lines of memory.
+
+    numpy's own reduction over the rows takes 2 to 10 times as long.
+    """
+    while len(X) > FOLDED_ROWS:
+        half = len(X) // 2
+        rest = X[2 * half :]
+        X = extreme(X[:half], X[half : 2 * half])
+        if len(rest):
+            X[0] = extreme(X[0], rest[0])
+    return np.asarray(extreme.reduce(X, axis=0))
