@@ -37,8 +37,10 @@ SECOND_STEP = 0.3
 """Rows get a second Newton step where the first changed their linear predictors by more
 than this (weighted root mean square): only then does the Hessian change with it."""
 LARGEST_MOVE = 5.0
-"""Steps are shortened to move a far row's predictor by about this, counting each column
-by its reach: without it a level that meets only one outcome in a chain runs off."""
+"""A step that may move some row's predictor by more, counting each column by its reach,
+is shortened to where the rows and what is held fit best: without it a level that meets
+only one outcome in a chain runs off. To shorten such steps always was tried, and is
+far too short for columns with a long tail."""
 PRIOR = 1e-2
 """Information, in rows, given to every standardized coefficient before any is seen: so
 a pilot with fewer rows than columns has a solution. A prior strong enough to hold rare
@@ -114,21 +116,49 @@ class ChainStart:
         theta, gathered = before.theta, before.gathered
         held = self.information + before.gathered
         for _ in range(steps):
-            hessian, gradient = self._scaled(found or self._sum(theta, rows, buffers))
+            hessian, gradient = self._scaled(
+                found or self._add_up(self.kernel_at(theta), rows, buffers)
+            )
             pull = held @ (before.theta - theta) - gradient
             step = solve_scaled(held + hessian, pull)
             if step is None:
                 return before
             gathered, found = before.gathered + hessian, None
             moved = _mean_move(step, hessian)
-            reach = float(np.linalg.norm(step * self.reach))
-            theta = theta + step * min(1.0, LARGEST_MOVE / max(reach, LARGEST_MOVE))
+            if float(np.linalg.norm(step * self.reach)) > LARGEST_MOVE:
+                away = theta - before.theta
+                step = step * self._length(theta, step, away, held, rows, buffers)
+            theta = theta + step
             if moved <= enough:
                 break
         return Estimate(theta, gathered)
 
-    def _sum(self, theta: FloatArray, rows: Rows, buffers: Buffers) -> Evaluation:
-        kernel = self.kernel_at(theta)
+    def _length(
+        self,
+        theta: FloatArray,
+        step: FloatArray,
+        away: FloatArray,
+        held: FloatArray,
+        rows: Rows,
+        buffers: Buffers,
+    ) -> float:
+        """Return the best of some lengths of a step that moves some row far."""
+        shortest = LARGEST_MOVE / float(np.linalg.norm(step * self.reach))
+        lengths = (1.0, 0.5, 0.25, 0.1, shortest)
+        kernel = replace(
+            self.kernel_at(theta),
+            order=1,
+            direction=step * self.units,
+            step_lengths=lengths,
+        )
+        losses = self._add_up(kernel, rows, buffers).trial_losses
+        assert losses is not None
+        moves = [away + length * step for length in lengths]
+        losses = losses + [0.5 * float(move @ held @ move) for move in moves]
+        finite = np.where(np.isfinite(losses), losses, np.inf)
+        return lengths[int(np.argmin(finite))]
+
+    def _add_up(self, kernel: LossKernel, rows: Rows, buffers: Buffers) -> Evaluation:
         sums = kernel.start()
         kernel.add(sums, rows, buffers)
         return kernel.finish(sums)
