@@ -22,6 +22,7 @@ the data; in their own order the blocks can be read as they lie.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,10 +38,11 @@ SECOND_STEP = 0.3
 """Rows get a second Newton step where the first changed their linear predictors by more
 than this (weighted root mean square): only then does the Hessian change with it."""
 LARGEST_MOVE = 5.0
-"""A step that may move some row's predictor by more, counting each column by its reach,
-is shortened to where the rows and what is held fit best: without it a level that meets
-only one outcome in a chain runs off. To shorten such steps always was tried, and is
-far too short for columns with a long tail."""
+"""Steps are shortened to move a far row's predictor by about this, counting each column
+by its reach: without it a level that meets only one outcome in a chain runs off. The
+pilot, which has the way from zero to go, searches for the length instead: for columns
+with a long tail the short steps never arrive. To search in the chains too was tried,
+and lets rare levels run."""
 PRIOR = 1e-2
 """Information, in rows, given to every standardized coefficient before any is seen: so
 a pilot with fewer rows than columns has a solution. A prior strong enough to hold rare
@@ -107,6 +109,7 @@ class ChainStart:
         *,
         steps: int = 2,
         enough: float = SECOND_STEP,
+        search: bool = False,
     ) -> Estimate:
         """Return the estimate after some more rows.
 
@@ -125,26 +128,29 @@ class ChainStart:
                 return before
             gathered, found = before.gathered + hessian, None
             moved = _mean_move(step, hessian)
-            if float(np.linalg.norm(step * self.reach)) > LARGEST_MOVE:
+            reach = float(np.linalg.norm(step * self.reach))
+            length = min(1.0, LARGEST_MOVE / max(reach, LARGEST_MOVE))
+            if search and length < 1:
                 away = theta - before.theta
-                step = step * self._length(theta, step, away, held, rows, buffers)
+                moves = [(t, away + t * step) for t in (1.0, 0.5, 0.25, 0.1, length)]
+                length = self._best_length(theta, step, moves, held, rows, buffers)
+            step = step * length
             theta = theta + step
             if moved <= enough:
                 break
         return Estimate(theta, gathered)
 
-    def _length(
+    def _best_length(
         self,
         theta: FloatArray,
         step: FloatArray,
-        away: FloatArray,
+        moves: Sequence[tuple[float, FloatArray]],
         held: FloatArray,
         rows: Rows,
         buffers: Buffers,
     ) -> float:
-        """Return the best of some lengths of a step that moves some row far."""
-        shortest = LARGEST_MOVE / float(np.linalg.norm(step * self.reach))
-        lengths = (1.0, 0.5, 0.25, 0.1, shortest)
+        """Return the length of a step that fits the rows and what is held best."""
+        lengths = tuple(length for length, _ in moves)
         kernel = replace(
             self.kernel_at(theta),
             order=1,
@@ -153,8 +159,7 @@ class ChainStart:
         )
         losses = self._add_up(kernel, rows, buffers).trial_losses
         assert losses is not None
-        moves = [away + length * step for length in lengths]
-        losses = losses + [0.5 * float(move @ held @ move) for move in moves]
+        losses = losses + [0.5 * float(move @ held @ move) for _, move in moves]
         finite = np.where(np.isfinite(losses), losses, np.inf)
         return lengths[int(np.argmin(finite))]
 
@@ -203,7 +208,9 @@ def pilot_chain(
     )
     with np.errstate(all="ignore"):  # the survey names NaN and infinity
         start, slab = nothing.open(), kernel.open()
-        pilot = nothing.renew(start, rows, slab, steps=PILOT_STEPS, enough=1e-2)
+        pilot = nothing.renew(
+            start, rows, slab, steps=PILOT_STEPS, enough=1e-2, search=True
+        )
     information = nothing.information + pilot.gathered
     single = _fits_single(std, reach, mean_weight)
     return replace(

@@ -15,9 +15,8 @@ from dlogreg.options import MAX_NEWTON_PARAMS
 from dlogreg.problem import Problem
 from dlogreg.results import LogitResults
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
+from dlogreg.solvers.newton import LARGEST_ERROR
 
-LARGEST_ERROR = 1e-4
-"""Of standard errors, relative: above it a closing pass is made whatever tol is."""
 SINGULAR = (
     "there are no standard errors, because the Hessian is singular: some columns are "
     "combinations of others, or the classes are separated; fit with solver='newton', "
@@ -41,7 +40,9 @@ def close(problem: Problem, solution: Solution) -> Solution:
     if not (wanted and useful and left > 0) or _serves(problem, solution):
         return solution
     try:
-        point = Point(solution.theta, problem.objective(solution.theta))
+        point = Point(
+            solution.theta, problem.objective(solution.theta, precision="closing")
+        )
     except KeyboardInterrupt:
         return replace(solution, status=Status.INTERRUPTED)
     newton = problem.newton(0)
@@ -64,8 +65,8 @@ def _serves(problem: Problem, solution: Solution) -> bool:
     """Tell whether the last pass gives standard errors as exact as coefficients."""
     hessian = solution.point.evaluation.hessian
     certified = solution.status is Status.CONVERGED and problem.passes.n_passes > 1
-    exact = solution.point.evaluation.rounding == 0.0
-    if hessian is None or not (certified and exact):
+    closing = solution.point.evaluation.meat is not None
+    if hessian is None or not (certified and closing):
         return False
     inverse = NewtonSystem.of(hessian, problem.kept).inverse()
     error = _relative_error(problem, solution, inverse)

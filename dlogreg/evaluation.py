@@ -45,6 +45,10 @@ class Evaluation:
     rounding: float = 0.0
     """g, if products in float32 may be off by g sqrt(H_jj H_kk); 0: all in float64."""
 
+    meat: FloatArray | None = None
+    """sum_i s_i (p_i - y_i)^2 z_i z_i', the middle of sandwich covariances; only from
+    a closing pass."""
+
     def __add__(self, other: Evaluation) -> Evaluation:
         """Return the sums over the rows of both."""
         return Evaluation(
@@ -53,6 +57,7 @@ class Evaluation:
             _add(self.hessian, other.hessian),
             _add(self.trial_losses, other.trial_losses),
             max(self.rounding, other.rounding),
+            _add(self.meat, other.meat),
         )
 
 

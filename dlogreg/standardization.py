@@ -62,9 +62,12 @@ class Standardization:
     def scaled(self, sums: Evaluation) -> Evaluation:
         """Return the kernel's sums in the coordinates of theta."""
         unit, hessian = self.units, sums.hessian
+        meat = sums.meat
         if hessian is not None:
             hessian = hessian * unit * unit[:, None]
-        return replace(sums, gradient=sums.gradient * unit, hessian=hessian)
+        if meat is not None:
+            meat = meat * unit * unit[:, None]
+        return replace(sums, gradient=sums.gradient * unit, hessian=hessian, meat=meat)
 
     def to_params(self, theta: FloatArray) -> FloatArray:
         """Return params, intercept first, for theta."""

@@ -31,6 +31,7 @@ class _Sums:
     gradient: FloatArray
     hessian: FloatArray | None
     trial_losses: FloatArray
+    meat: FloatArray | None
     rounding: float = 0.0
 
 
@@ -51,29 +52,34 @@ class LossKernel:
     step_lengths: tuple[float, ...] = ()
     class_weight: tuple[tuple[Label, float], ...] = ()
     precision: str = "double"
-    """Of the arithmetic, see ``kernel/row_slab.py``."""
+    """Of the arithmetic, see ``kernel/row_slab.py``; or "closing": float64, with what
+    inference needs besides."""
 
     @property
     def name(self) -> str:
         """What the dashboard shows."""
+        if self.precision == "closing":
+            return "closing"
         return "loss_gradient_hessian" if self.order == 2 else "loss_gradient"
 
     @property
     def exact(self) -> bool:
         """Tell whether products are made in float64."""
-        return self.precision == "double" or len(self.centre) < ROWS_FROM
+        return self.precision in ("double", "closing") or len(self.centre) < ROWS_FROM
 
     def open(self) -> Slab | RowSlab:
         """Return the slab's buffers."""
+        precision = "double" if self.exact else self.precision
         return open_slab(
-            self.centre, fit_intercept=self.fit_intercept, precision=self.precision
+            self.centre, fit_intercept=self.fit_intercept, precision=precision
         )
 
     def start(self) -> _Sums:
         """Return empty sums."""
         k = len(self.params)
         hessian = np.zeros((k, k)) if self.order == 2 else None
-        return _Sums(0.0, np.zeros(k), hessian, np.zeros(len(self.step_lengths)))
+        meat = np.zeros((k, k)) if self.precision == "closing" else None
+        return _Sums(0.0, np.zeros(k), hessian, np.zeros(len(self.step_lengths)), meat)
 
     def add(self, sums: _Sums, rows: Rows, buffers: Slab | RowSlab) -> None:
         """Add a block, slab by slab."""
@@ -89,6 +95,7 @@ class LossKernel:
         eta = buffers.predict(self.params)
         sign = sign.astype(eta.dtype, copy=False)
         loss, miss, curvature = loss_residual_weight_rows(sign * eta)
+        square = miss**2 if sums.meat is not None else None
         if weight is not None:
             miss *= weight
             curvature *= weight
@@ -100,6 +107,10 @@ class LossKernel:
         if sums.hessian is not None:
             buffers.add_information(sums.hessian, curvature)
             sums.rounding = buffers.rounding
+        if sums.meat is not None and square is not None:
+            buffers.load(rows.X)
+            square = square if weight is None else square * weight
+            buffers.add_information(sums.meat, square)
 
     def _add_trials(
         self,
@@ -124,6 +135,7 @@ class LossKernel:
             sums.hessian,
             trials if self.step_lengths else None,
             rounding,
+            sums.meat,
         )
 
     def _underflows(self, sums: _Sums) -> bool:

@@ -35,6 +35,12 @@ there are 100,000 rows for each."""
 SMALL_TOL = 1e-3
 """Below, one step from a start is hardly ever enough."""
 LARGEST_SINGLE_ERROR = 0.1
+HOPE = 0.1
+"""What a pass brings, of what is sure: sums for inference in vain cost half a pass, and
+to have done without them in vain costs a whole one."""
+LARGEST_ERROR = 1e-4
+"""Of standard errors, relative: a pass further from the optimum cannot be the closing
+pass, whatever tol is."""
 LINEAR_RATE = 0.4
 """Along a separating direction the decrement falls by exp(-1/2) = 0.61 per step, while
 towards a finite optimum it ends up falling quadratically."""
@@ -54,7 +60,7 @@ class Newton:
     rounds: bool = False
     """Products for the Hessian may be made in float32 where that costs no pass."""
     closing: bool = False
-    """The last pass is to serve for standard errors, so it must be exact."""
+    """The last pass is to serve for inference."""
 
     def minimize(self, evaluate: Evaluate, start: Point, observe: Observe) -> Solution:
         """Start from an evaluated point; return the solution.
@@ -100,15 +106,20 @@ class Newton:
         return "mixed" if fits and error < LARGEST_SINGLE_ERROR else "double"
 
     def next_precision(self, last: Certificate) -> str:
-        """Return how to evaluate the next point: exactly, if it may be the last."""
-        error = last.single_error
+        """Return how to evaluate the next point: as closing pass, if it may be that.
+
+        What is expected there is the bound, or to first order what the step leaves.
+        """
+        error, shrink = last.single_error, remainder(min(last.step_reach, 2.0))
+        expected = min(last.after, last.decrement * shrink)
+        moves = min(last.kappa * expected, last.step_reach * shrink)
+        after = expected * remainder(min(moves, 2.0))
+        if self.closing and HOPE * after <= self.tol:
+            serves = HOPE * moves <= 2 * min(self.tol, LARGEST_ERROR)
+            return "closing" if serves else "double"
         if not self.rounds or error >= LARGEST_SINGLE_ERROR:
             return "double"
-        expected = min(last.after, last.decrement * remainder(min(last.step_reach, 2)))
-        after = expected * remainder(min(last.kappa * expected, 2))
-        if after > self.tol:
-            return "mixed"
-        fits = not self.closing and error * expected <= 0.25 * self.tol
+        fits = after > self.tol or error * expected <= 0.25 * self.tol
         return "mixed" if fits else "double"
 
     def _verdict(self, history: list[Certificate], spent: int) -> Status | None:

@@ -46,7 +46,11 @@ class Evaluate(Protocol):
         step_lengths: tuple[float, ...] = (),
         precision: str = "double",
     ) -> Evaluation:
-        """Evaluate at theta; "mixed" makes the Hessian's products in float32."""
+        """Evaluate at theta.
+
+        ``precision`` "mixed" makes the Hessian's products in float32; "closing" sums in
+        float64 what inference needs besides.
+        """
         ...
 
 
