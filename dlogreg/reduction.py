@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -21,7 +21,7 @@ import dask.threaded
 from dask.optimization import cull
 from dask.sizeof import sizeof
 
-from dlogreg.evaluation import Summable, Tally
+from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
 from dlogreg.parcels import Parcel, Parcels
 from dlogreg.partition import Partition
@@ -36,6 +36,8 @@ from dlogreg.scheduling import (
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.source.sharing import SHARED_BYTES
+from dlogreg.stopwatch import Stopwatch
+from dlogreg.tree_sum import TreeSum, add_pairwise
 
 __all__ = [
     "FAN_IN",
@@ -72,35 +74,6 @@ class Stopped(Exception):  # noqa: N818 - a signal, not an error
     """The pass was abandoned from outside."""
 
 
-class _TreeSum:
-    """Adds leaves as they come, along the fixed binary tree over their indices."""
-
-    def __init__(self) -> None:
-        self._nodes: list[tuple[int, Any]] = []
-
-    def push(self, node: Summable) -> None:
-        level = 0
-        while self._nodes and self._nodes[-1][0] == level:
-            node = self._nodes.pop()[1] + node
-            level += 1
-        self._nodes.append((level, node))
-
-    def total(self) -> Any:
-        total = self._nodes.pop()[1]
-        while self._nodes:
-            total = self._nodes.pop()[1] + total
-        return total
-
-
-def add_pairwise(nodes: Sequence[Any]) -> Any:
-    """Add neighbours, then neighbours of the sums, up to one."""
-    level = list(nodes)
-    while len(level) > 1:
-        odd = level[len(level) // 2 * 2 :]
-        level = [a + b for a, b in zip(level[::2], level[1::2], strict=False)] + odd
-    return level[0]
-
-
 def sum_partition(
     kernel: Kernel,
     partition: Partition,
@@ -108,21 +81,31 @@ def sum_partition(
     stopped: Callable[[], bool] | None = None,
 ) -> Node:
     """Sum a kernel over the rows of one partition; this is what a task runs."""
-    tree = _TreeSum()
+    tree, watch = TreeSum(), Stopwatch()
     n_rows = n_blocks = n_bytes = 0
     with single_threaded_blas():
         buffers = kernel.open()
+        watch.computed()
         for leaf in partition.stream(inputs):
             sums = kernel.start()
+            watch.computed()
             for rows in leaf:
+                watch.read()
                 if stopped is not None and stopped():
                     raise Stopped
                 kernel.add(sums, rows, buffers)
+                watch.computed()
                 n_rows += len(rows)
                 n_blocks += 1
                 n_bytes += rows.n_bytes
-            tree.push(kernel.finish(sums))
-    return tree.total(), Tally(n_rows, n_blocks, n_bytes, 1, peak_memory())
+            leaf_sum = kernel.finish(sums)
+            watch.computed()
+            tree.push(leaf_sum)
+            watch.reduced()
+    total = tree.total()
+    watch.reduced()
+    tally = Tally(n_rows, n_blocks, n_bytes, 1, peak_memory(), *watch.seconds)
+    return total, tally
 
 
 def _sum_sent(
@@ -133,8 +116,14 @@ def _sum_sent(
     return sum_partition(kernel, *parcel.unpack(partition, beside))
 
 
-def _add_nodes(nodes: Sequence[Node]) -> Node:
-    return add_pairwise([n[0] for n in nodes]), add_pairwise([n[1] for n in nodes])
+def _add_nodes(nodes: Sequence[Node], n_threads: int = 1) -> Node:
+    """Add results; ``n_threads`` have nothing else to do meanwhile."""
+    watch = Stopwatch()
+    total = add_pairwise([n[0] for n in nodes])
+    tally: Tally = add_pairwise([n[1] for n in nodes])
+    watch.reduced()
+    reducing = tally.reducing + n_threads * watch.seconds[-1]
+    return total, replace(tally, reducing=reducing)
 
 
 @dataclass(eq=False)
@@ -152,6 +141,11 @@ class Reduction:
     def over(self, partitions: Sequence[Partition]) -> Reduction:
         """Return a reduction over other partitions of the same data."""
         return Reduction(partitions, self.inline, self.on_task, self._parcels)
+
+    @property
+    def n_threads(self) -> int:
+        """Threads that can run tasks."""
+        return 1 if self.inline else n_threads()
 
     def sum(self, kernel: Kernel) -> Node:
         """Read every block once; return the sum and what it cost."""
@@ -190,7 +184,7 @@ class Reduction:
         keys = [(name, i) for i in range(len(tasks))]
         graph = {key: (task,) for key, task in zip(keys, tasks, strict=True)}
         try:
-            return _add_nodes(get(graph, keys))
+            return _add_nodes(get(graph, keys), self.n_threads)
         except BaseException:
             stop.set()
             raise

@@ -100,6 +100,17 @@ def test_from_csv_to_predictions(folder, table):
     assert group.attrs["threshold"] == 0.7
 
 
+def test_where_the_time_went_is_shown_on_demand(folder):
+    plain = run("fit", "t.zarr", "--model", "m.json")
+    assert "waiting" not in plain.stdout
+    done = run("fit", "t.zarr", "--model", "m.json", "--overwrite", "--trace")
+    trace = str(dlogreg.load("m.json").trace)
+    assert "waiting" in trace
+    assert trace in done.stdout
+    assert trace in run("summary", "m.json", "--trace").stdout
+    assert trace not in run("summary", "m.json").stdout
+
+
 def test_options_of_fit_act(folder, table):
     done = run(
         "fit", "t.zarr", "--model", "m.json", "--alpha", 0.1, "--tol", 1e-9,
@@ -131,9 +142,12 @@ def test_plan(folder):
     done = run("plan", "t.zarr")
     assert done.exit_code == 0
     assert "900 rows x 3 columns" in done.output
+    assert " per pass, " in done.output
+    assert "\ntimed " in done.output
+    assert "measure=False" in run("plan", "t.zarr", "--no-measure").output
     done = run("plan", "t.zarr", "--memory", "10 kB")
     assert done.exit_code == 2
-    assert "above memory_limit" in done.output
+    assert "above memory_limit" in " ".join(done.output.split())
     assert "Traceback" not in done.output
 
 
