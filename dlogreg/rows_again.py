@@ -8,7 +8,8 @@ pickled: afterwards X and y have to be given again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,12 @@ from dlogreg.partition import Partition, pick_blocks
 from dlogreg.passes import Passes
 from dlogreg.prediction import match_columns
 from dlogreg.progress import progress_for
-from dlogreg.reduction import Reduction, compute_shared, count_rows
+from dlogreg.reduction import (
+    Reduction,
+    compute_shared,
+    count_rows,
+    single_threaded_blas,
+)
 from dlogreg.source import Source, as_source
 from dlogreg.source.opening import kind_of
 from dlogreg.standardization import Standardization
@@ -54,10 +60,17 @@ class RowsAgain:
         """Leave nothing of it in a pickle."""
         return (type(None), ())
 
-    def passes(self, partitions: Sequence[Partition] = ()) -> Passes:
-        """Return what runs kernels over the rows and counts the passes."""
+    @contextmanager
+    def reading(self, partitions: Sequence[Partition] = ()) -> Iterator[Passes]:
+        """Give what runs kernels over the rows, shows the passes and counts them."""
         reduction = Reduction(partitions or self.partitions, self.inline)
-        return Passes(reduction, progress_for(None))
+        passes = Passes(reduction, progress_for(None))
+        try:
+            with single_threaded_blas():
+                yield passes
+            passes.close_record()
+        finally:
+            passes.progress.close()
 
     def objective(self, passes: Passes) -> ManyObjective:
         """Return the loss of many models over these rows."""

@@ -16,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.errors import InferenceError
-from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.many_objective import ManyObjective
+from dlogreg.passes import Passes
 from dlogreg.rows_again import RowsAgain, check_unchanged
 from dlogreg.solvers import Geometry, Status
 from dlogreg.solvers.many import one_of
-from dlogreg.solvers.metric import Metric, Proof, prove
 from dlogreg.solvers.quasi_newton import Constraint
-from dlogreg.solvers.restricted import Found
+from dlogreg.solvers.stale_hessian import Found, Proof, StaleHessian, prove
 
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
@@ -54,7 +54,7 @@ class Batch:
 
     objective: ManyObjective
     kept: npt.NDArray[np.intp]
-    metric: Metric
+    metric: StaleHessian
     origin: Found
     """The fit."""
     proof: Proof
@@ -100,7 +100,10 @@ def check_testable(results: LogitResults, what: str) -> None:
 
 
 def open_batch(
-    results: LogitResults, rows: RowsAgain, constraints: Sequence[Constraint]
+    results: LogitResults,
+    rows: RowsAgain,
+    passes: Passes,
+    constraints: Sequence[Constraint],
 ) -> Batch:
     """Make the first pass."""
     std, kept = rows.standardization, estimated(results)
@@ -108,7 +111,7 @@ def open_batch(
     known = std.theta_covariance(np.nan_to_num(results.cov_params(), nan=0.0))
     guesses = [constraint.nearest(theta, known) for constraint in constraints]
     thetas = np.column_stack([theta, *guesses])
-    objective = rows.objective(rows.passes())
+    objective = rows.objective(passes)
     kernel = objective.kernel(thetas, thetas - theta[:, None], (0,))
     sums: Sums = objective.passes.run(Together((rows.census, kernel)))
     census, many = sums.parts
@@ -116,9 +119,7 @@ def open_batch(
     origin = one_of(found, 0, theta, (0,))
     check_unchanged(results, census, origin.loss)
     geometry = Geometry(census.reach, math.sqrt(census.max_norm), census.column_squares)
-    assert origin.hessian is not None
-    here = Evaluation(origin.loss, origin.gradient, origin.hessian)
-    metric = Metric.of(here, theta, kept, geometry)
+    metric = StaleHessian.of(origin, kept, geometry)
     starts = tuple(
         _start(metric, origin, constraint, one_of(found, i, thetas[:, i]))
         for i, constraint in enumerate(constraints, 1)
@@ -126,7 +127,7 @@ def open_batch(
     return Batch(objective, kept, metric, origin, _prove(metric, origin), starts)
 
 
-def _prove(metric: Metric, origin: Found) -> Proof:
+def _prove(metric: StaleHessian, origin: Found) -> Proof:
     step = -metric.inverse @ origin.gradient
     decrement = math.sqrt(max(0.0, -float(step @ origin.gradient)))
     reach = metric.step_reach(step, decrement)
@@ -134,7 +135,7 @@ def _prove(metric: Metric, origin: Found) -> Proof:
 
 
 def _start(
-    metric: Metric, origin: Found, constraint: Constraint, found: Found
+    metric: StaleHessian, origin: Found, constraint: Constraint, found: Found
 ) -> Start:
     """Return Wald's estimate, and what was found if that was where it is."""
     assert origin.hessian is not None

@@ -19,7 +19,7 @@ from dlogreg.inference.batch import (
     estimated,
     open_batch,
 )
-from dlogreg.inference.table import Test, TestTable
+from dlogreg.inference.table import ChiSquaredTest, TestTable
 from dlogreg.rows_again import RowsAgain
 from dlogreg.solvers.many import advance_together
 from dlogreg.solvers.quasi_newton import Constraint
@@ -40,11 +40,11 @@ class Term:
     """Those that were estimated, among all coefficients."""
 
 
-def chi_squared(statistic: float, df: int, error: float = np.nan) -> Test:
+def chi_squared(statistic: float, df: int, error: float = np.nan) -> ChiSquaredTest:
     """Return a statistic with its p-value; NaN without degrees of freedom."""
     if df == 0:
-        return Test(np.nan, 0, np.nan, np.nan)
-    return Test(statistic, df, float(chdtrc(df, max(0.0, statistic))), error)
+        return ChiSquaredTest(np.nan, 0, np.nan, np.nan)
+    return ChiSquaredTest(statistic, df, float(chdtrc(df, max(0.0, statistic))), error)
 
 
 def terms_of(results: LogitResults, terms: Terms | None) -> list[Term]:
@@ -81,14 +81,14 @@ def position_of(results: LogitResults, name: str) -> int:
         raise ValueError(error.args[0]) from None
 
 
-def test_terms(
+def ratio_tests(
     results: LogitResults, rows: RowsAgain, terms: Terms | None
 ) -> TestTable:
     """Drop every term; fit all these models together."""
     check_testable(results, "a likelihood-ratio test")
     wanted = terms_of(results, terms)
     tested = [term for term in wanted if term.positions]
-    found: dict[str, Test] = {}
+    found: dict[str, ChiSquaredTest] = {}
     n_passes = 0
     for run in batches(len(tested), len(results.coefficients)):
         part = [tested[i] for i in run]
@@ -107,7 +107,7 @@ def test_terms(
 
 def _drop(
     results: LogitResults, rows: RowsAgain, terms: Sequence[Term]
-) -> tuple[list[Test], int]:
+) -> tuple[list[ChiSquaredTest], int]:
     std = rows.standardization
     constraints = [
         Constraint(
@@ -116,9 +116,10 @@ def _drop(
         )
         for term in terms
     ]
-    batch = open_batch(results, rows, constraints)
-    models = restricted_models(batch, max(results.tol, LEAST_TOL))
-    n_passes = 1 + advance_together(batch.objective, models)
+    with rows.reading() as passes:
+        batch = open_batch(results, rows, passes, constraints)
+        models = restricted_models(batch, max(results.tol, LEAST_TOL))
+        advance_together(batch.objective, models)
     full, error = batch.optimum
     tests = []
     for term, model in zip(terms, models, strict=True):
@@ -127,8 +128,7 @@ def _drop(
         statistic = max(0.0, 2 * (least - full))
         total = 2 * (own_error + error)
         tests.append(chi_squared(statistic, len(term.positions), total))
-    batch.objective.passes.progress.close()
-    return tests, n_passes
+    return tests, passes.n_passes
 
 
 def restricted_models(batch: Batch, tol: float) -> list[Restricted]:
@@ -144,7 +144,7 @@ def restricted_models(batch: Batch, tol: float) -> list[Restricted]:
     return models
 
 
-def test_nested(results: LogitResults, smaller: Any) -> Test:
+def nested_test(results: LogitResults, smaller: Any) -> ChiSquaredTest:
     """Compare with the results of a model that is inside this one."""
     for fitted in (results, smaller):
         check_testable(fitted, "a likelihood-ratio test")

@@ -10,7 +10,7 @@ from dlogreg.evaluation import FloatArray
 
 if TYPE_CHECKING:
     from dlogreg.inference.likelihood_ratio import Terms
-    from dlogreg.inference.table import Test, TestTable
+    from dlogreg.inference.table import ChiSquaredTest, TestTable
     from dlogreg.results import LogitResults
 
 
@@ -28,7 +28,7 @@ class RowMethods:
         X: Any = None,
         y: Any = None,
         sample_weight: Any = None,
-    ) -> TestTable | Test:
+    ) -> TestTable | ChiSquaredTest:
         r"""Return likelihood-ratio tests of all terms, or of a smaller model.
 
         The statistic is twice the difference of the log-likelihoods, chi-squared with
@@ -54,7 +54,7 @@ class RowMethods:
 
         Returns
         -------
-        TestTable or Test
+        TestTable or ChiSquaredTest
             ``statistic``, ``df`` and ``pvalue`` by term, or of the smaller model.
             Columns that were dropped as aliased have ``df`` 0 and NaN.
 
@@ -72,10 +72,10 @@ class RowMethods:
                 raise ValueError(
                     "lr_test() takes a smaller model, or terms and rows, not both"
                 )
-            nested: Test = room.test_nested(self, smaller)
+            nested: ChiSquaredTest = room.nested_test(self, smaller)
             return nested
         rows = _rows(self, X, y, sample_weight, "lr_test")
-        table: TestTable = room.test_terms(self, rows, terms)
+        table: TestTable = room.ratio_tests(self, rows, terms)
         return table
 
     def score_test(
@@ -113,7 +113,7 @@ class RowMethods:
         """
         room = import_module("dlogreg.inference.score")
         rows = _rows(self, X, y, sample_weight, "score_test")
-        table: TestTable = room.test_candidates(self, rows, Z)
+        table: TestTable = room.candidate_tests(self, rows, Z)
         return table
 
     def _profile_intervals(

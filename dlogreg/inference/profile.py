@@ -65,11 +65,11 @@ def _ends(
             wald = results.coefficients[p] + sign * np.sqrt(quantile) * deviations[p]
             constraint = Constraint(std.direction(p)[:, None], np.array([wald]))
             constraints.append(constraint)
-    batch = open_batch(results, rows, constraints)
     tol = max(min(results.tol, COARSEST), LEAST_TOL)
-    models = _models(batch, quantile, tol)
-    advance_together(batch.objective, models)
-    batch.objective.passes.progress.close()
+    with rows.reading() as passes:
+        batch = open_batch(results, rows, passes, constraints)
+        models = _models(batch, quantile, tol)
+        advance_together(batch.objective, models)
     _warn_of_failures(results, positions, models, tol)
     values = [m.value if m.error_bound <= tol else np.nan for m in models]
     return np.array(values).reshape(-1, 2)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from dlogreg.evaluation import Evaluation, FloatArray
 from dlogreg.inference.batch import check_testable, estimated
 from dlogreg.inference.likelihood_ratio import chi_squared
-from dlogreg.inference.table import Test, TestTable
+from dlogreg.inference.table import ChiSquaredTest, TestTable
 from dlogreg.kernel import LossKernel
 from dlogreg.kernel.beside import BesideKernel
 from dlogreg.kernel.together import Sums, Together
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dlogreg.results import LogitResults
 
 
-def test_candidates(results: LogitResults, rows: RowsAgain, Z: Any) -> TestTable:
+def candidate_tests(results: LogitResults, rows: RowsAgain, Z: Any) -> TestTable:
     """Test every column of Z by itself, and all of them together."""
     check_testable(results, "a score test")
     beside = put_beside(rows.source, Z, compute=compute_shared, count_rows=count_rows)
@@ -89,12 +89,10 @@ def _evaluate(
         class_weight=rows.class_weight,
     )
     n_tasks = TASKS_PER_THREAD * n_threads()
-    passes = rows.passes(partition_rows(beside.source, joined.n_params, n_tasks))
     kernel = Together((rows.census, BesideKernel(loss, beside.names)))
-    try:
+    partitions = partition_rows(beside.source, joined.n_params, n_tasks)
+    with rows.reading(partitions) as passes:
         sums: Sums = passes.run(kernel)
-    finally:
-        passes.progress.close()
     census, evaluation = sums.parts
     check_unchanged(results, census, evaluation.loss)
     return joined.scaled(evaluation)
@@ -106,7 +104,7 @@ def _tests(
     k: int,
     *,
     fit_intercept: bool,
-) -> tuple[tuple[Test, ...], Test]:
+) -> tuple[tuple[ChiSquaredTest, ...], ChiSquaredTest]:
     """Return the test of each candidate, and that of all."""
     hessian, gradient = evaluation.hessian, evaluation.gradient
     assert hessian is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlogreg.display.numerals import (
+    MISSING,
     display_width,
     elided,
     p_value,
@@ -26,7 +27,7 @@ TITLES = ("statistic", "df", "pvalue", "error bound")
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class ChiSquaredTest:
     """A statistic that is chi-squared if the hypothesis is true."""
 
     __test__ = False  # pytest
@@ -47,9 +48,13 @@ class Test:
     @property
     def cells(self) -> tuple[str, ...]:
         """What a table shows."""
-        error = "-" if np.isnan(self.error_bound) else upper_bound(self.error_bound)
-        shown = statistic(self.statistic), str(self.df), p_value(self.pvalue)
-        return (*shown, error)
+        error = MISSING if np.isnan(self.error_bound) else upper_bound(self.error_bound)
+        return (
+            statistic(self.statistic),
+            str(self.df),
+            p_value(self.pvalue),
+            error,
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -63,13 +68,13 @@ class TestTable:
 
     title: str
     terms: tuple[str, ...]
-    tests: tuple[Test, ...]
+    tests: tuple[ChiSquaredTest, ...]
     n_passes: int
     """Passes over the data that it took."""
-    joint: Test | None = None
+    joint: ChiSquaredTest | None = None
     """The test of all terms at once, where it was made."""
 
-    def __getitem__(self, term: str) -> Test:
+    def __getitem__(self, term: str) -> ChiSquaredTest:
         """Return the test of a term."""
         if term not in self.terms:
             known = ", ".join(map(repr, self.terms[:10]))
@@ -118,25 +123,27 @@ class TestTable:
         return pd.DataFrame(data, index=list(self.terms))
 
     def _lines(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Return name and cells of every line, the titles first."""
         lines = [
             (elided(printable(term), MAX_NAME), test.cells)
             for term, test in zip(self.terms, self.tests, strict=True)
         ]
         if self.joint is not None:
             lines.append(("all of them", self.joint.cells))
-        return lines
+        proven = not np.isnan([test.error_bound for test in self.tests]).all()
+        width = len(TITLES) if proven else len(TITLES) - 1
+        return [(name, cells[:width]) for name, cells in [("", TITLES), *lines]]
 
     def __str__(self) -> str:
         """Return the table as text."""
-        lines = [("", TITLES), *self._lines()]
+        lines = self._lines()
         room = max(display_width(name) for name, _ in lines)
-        widths = [max(map(len, column)) for column in zip(*(c for _, c in lines))]  # noqa: B905
-        body = [
-            "  ".join(
-                [padded(name, room), *(f"{c:>{w}}" for c, w in zip(cells, widths))]  # noqa: B905
-            )
-            for name, cells in lines
-        ]
+        columns = zip(*(cells for _, cells in lines), strict=True)
+        widths = [max(map(len, column)) for column in columns]
+        body = []
+        for name, cells in lines:
+            laid = [f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)]
+            body.append("  ".join([padded(name, room), *laid]))
         return "\n".join([self.title, *body])
 
     def __repr__(self) -> str:
@@ -145,14 +152,15 @@ class TestTable:
 
     def _repr_html_(self) -> str:
         """Return the table as a fragment of HTML."""
-        head = "".join(f'<th scope="col">{title}</th>' for title in TITLES)
-        body = "\n".join(
-            f'<tr><th scope="row">{escape(name)}</th>'
-            + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-            + "</tr>"
-            for name, cells in self._lines()
-        )
+        (_, titles), *lines = self._lines()
+        head = "".join(f'<th scope="col">{title}</th>' for title in titles)
+        body = "\n".join(_html_line(name, cells) for name, cells in lines)
         return (
             f"<table><caption>{escape(self.title)}</caption>\n"
             f"<thead><tr><th></th>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
         )
+
+
+def _html_line(name: str, cells: Sequence[str]) -> str:
+    values = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    return f'<tr><th scope="row">{escape(name)}</th>{values}</tr>'

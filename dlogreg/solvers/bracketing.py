@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.solvers.metric import Metric, Proof
 from dlogreg.solvers.quasi_newton import Constraint
-from dlogreg.solvers.restricted import Found, Restricted
+from dlogreg.solvers.restricted import Restricted
+from dlogreg.solvers.stale_hessian import Found, Proof, StaleHessian
 
 LARGEST_GROWTH = 2.0
 """Of the distance from the estimate, as long as no value beyond the end is known."""
@@ -96,7 +96,7 @@ class BracketSearch:
         return self.inner.wants_hessian
 
     @property
-    def metric(self) -> Metric:
+    def metric(self) -> StaleHessian:
         """The metric in use."""
         return self.inner.metric
 

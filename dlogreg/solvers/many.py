@@ -15,8 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from dlogreg.evaluation import FloatArray, ManyEvaluation
-from dlogreg.solvers.metric import Metric
-from dlogreg.solvers.restricted import Found
+from dlogreg.solvers.stale_hessian import Found, StaleHessian
 
 HESSIAN_VALUES = 2**22
 """Values in the Hessians of one pass, at most; the slowest models come first."""
@@ -25,7 +24,7 @@ HESSIAN_VALUES = 2**22
 class Model(Protocol):
     """What asks for one point at a time until it has converged."""
 
-    metric: Metric
+    metric: StaleHessian
     trial: FloatArray | None
     wants_hessian: bool
     n_evaluations: int
@@ -45,18 +44,15 @@ class EvaluateMany(Protocol):
         ...
 
 
-def advance_together(evaluate: EvaluateMany, models: Sequence[Model]) -> int:
-    """Advance every model until it has converged or gives up; return the passes."""
-    n_passes = 0
+def advance_together(evaluate: EvaluateMany, models: Sequence[Model]) -> None:
+    """Advance every model until it has converged or gives up."""
     while active := [model for model in models if model.trial is not None]:
         thetas = np.column_stack([model.trial for model in active])  # type: ignore[misc]
         moves = thetas - np.column_stack([model.metric.theta for model in active])
         chosen = _hessians(active, len(thetas))
         found = evaluate(thetas, moves, chosen)
-        n_passes += 1
         for i, model in enumerate(active):
             model.receive(one_of(found, i, thetas[:, i], chosen))
-    return n_passes
 
 
 def _hessians(active: Sequence[Model], n_params: int) -> tuple[int, ...]:

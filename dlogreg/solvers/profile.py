@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.evaluation import FloatArray
 from dlogreg.solvers.bracketing import BracketSearch, Level, corrected, end_bound
-from dlogreg.solvers.metric import Metric, prove
 from dlogreg.solvers.quasi_newton import Constraint, InverseHessian
-from dlogreg.solvers.restricted import Found, Restricted
+from dlogreg.solvers.restricted import Restricted
+from dlogreg.solvers.stale_hessian import Found, StaleHessian, prove
 
 LARGEST_GROWTH = 3.0
 """Of the distance from the estimate, from one pass to the next."""
@@ -37,7 +37,7 @@ FAILURES = 2
 class ProfileEnd:
     """Where the profile of one coefficient reaches a level, on one side."""
 
-    metric: Metric
+    metric: StaleHessian
     kept: npt.NDArray[np.intp]
     direction: FloatArray
     """a, shape (n_params,)."""
@@ -94,8 +94,7 @@ class ProfileEnd:
 
     def _learn(self, found: Found) -> None:
         if found.hessian is not None:
-            here = Evaluation(found.loss, found.gradient, found.hessian)
-            self.metric = Metric.of(here, found.theta, self.kept, self.metric.geometry)
+            self.metric = self.metric.renewed(found, self.kept)
             self._inverse = InverseHessian(self.metric)
             return
         before = self._last or self.origin

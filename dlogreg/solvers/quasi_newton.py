@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.solvers.metric import Metric
+from dlogreg.solvers.stale_hessian import StaleHessian
 
 MEMORY = 20
 LEAST_CURVATURE = 1e-12
@@ -24,7 +24,7 @@ LEAST_CURVATURE = 1e-12
 class InverseHessian:
     """M with the corrections that one model has learned."""
 
-    metric: Metric
+    metric: StaleHessian
     pairs: list[tuple[FloatArray, FloatArray]] = field(default_factory=list)
 
     def learn(self, step: FloatArray, change: FloatArray) -> None:

@@ -19,26 +19,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from dlogreg.evaluation import Evaluation, FloatArray
-from dlogreg.solvers.metric import Metric, Proof, prove
+from dlogreg.evaluation import FloatArray
 from dlogreg.solvers.quasi_newton import Constraint, InverseHessian
+from dlogreg.solvers.stale_hessian import Found, Proof, StaleHessian, prove
 
 SUFFICIENT_DECREASE = 1e-4
 MOST_EVALUATIONS = 40
 FREE_PASSES = 2.0
 """A model never gets a Hessian of its own to save so many passes."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """What a pass found for one model."""
-
-    theta: FloatArray
-    loss: float
-    gradient: FloatArray
-    stale: float
-    """Largest change of a row's predictor since the model's metric was taken."""
-    hessian: FloatArray | None = None
 
 
 def hessian_price(n_params: int) -> float:
@@ -55,7 +43,7 @@ def hessian_price(n_params: int) -> float:
 class Restricted:
     """The minimum of the loss under a constraint; asks for one point at a time."""
 
-    metric: Metric
+    metric: StaleHessian
     """Shared at first; its own once that was formed."""
     kept: npt.NDArray[np.intp]
     constraint: Constraint
@@ -106,8 +94,7 @@ class Restricted:
         self._judge(found)
 
     def _renew_metric(self, found: Found) -> None:
-        here = Evaluation(found.loss, found.gradient, found.hessian)
-        self.metric = Metric.of(here, found.theta, self.kept, self.metric.geometry)
+        self.metric = self.metric.renewed(found, self.kept)
         self._inverse = InverseHessian(self.metric)
 
     def _judge(self, found: Found) -> None:

@@ -48,7 +48,19 @@ LARGEST_REACH = 300.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Metric:
+class Found:
+    """What a pass found for one model."""
+
+    theta: FloatArray
+    loss: float
+    gradient: FloatArray
+    stale: float
+    """Largest change of a row's predictor since the model's metric was taken."""
+    hessian: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StaleHessian:
     """The Hessian at one point, factorised, and what rounding leaves of a gradient."""
 
     theta: FloatArray
@@ -61,19 +73,20 @@ class Metric:
 
     @classmethod
     def of(
-        cls,
-        evaluation: Evaluation,
-        theta: FloatArray,
-        kept: npt.NDArray[np.intp],
-        geometry: Geometry,
-    ) -> Metric:
-        """Factorise the Hessian of an evaluation."""
-        assert evaluation.hessian is not None
-        system = NewtonSystem.of(evaluation.hessian, kept)
-        found = certify(evaluation, system, theta, geometry)
-        inverse = np.zeros_like(evaluation.hessian)
+        cls, found: Found, kept: npt.NDArray[np.intp], geometry: Geometry
+    ) -> StaleHessian:
+        """Factorise the Hessian that was found at a point."""
+        assert found.hessian is not None
+        evaluation = Evaluation(found.loss, found.gradient, found.hessian)
+        system = NewtonSystem.of(found.hessian, kept)
+        known = certify(evaluation, system, found.theta, geometry)
+        inverse = np.zeros_like(found.hessian)
         inverse[np.ix_(kept, kept)] = system.inverse()
-        return cls(theta, inverse, found.kappa, found.rounding, geometry)
+        return cls(found.theta, inverse, known.kappa, known.rounding, geometry)
+
+    def renewed(self, found: Found, kept: npt.NDArray[np.intp]) -> StaleHessian:
+        """Return the Hessian found at another point of the same rows."""
+        return StaleHessian.of(found, kept, self.geometry)
 
     def step_reach(self, step: FloatArray, decrement: float) -> float:
         """Return S, a bound on the change of any row's predictor by a step."""
@@ -102,7 +115,7 @@ class Proof:
 
 
 def prove(
-    metric: Metric, loss: float, decrement: float, stale: float, reach: float
+    metric: StaleHessian, loss: float, decrement: float, stale: float, reach: float
 ) -> Proof:
     """Return the bounds of the module's text.
 
