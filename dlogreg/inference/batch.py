@@ -78,17 +78,22 @@ def estimated(results: LogitResults) -> npt.NDArray[np.intp]:
     return np.flatnonzero(~np.isnan(results.coefficients))
 
 
-def check_testable(results: LogitResults, what: str) -> None:
+SEPARATED = (Status.SEPARATED, Status.SEPARATION_SUSPECTED)
+
+
+def check_testable(
+    results: LogitResults, what: str, *, separated: bool = False
+) -> None:
     """Refuse fits at whose end the likelihood says nothing.
 
     Raises
     ------
     InferenceError
-        Without standard errors, before convergence, and where the data are separated.
+        Without standard errors, before convergence, and where the data are separated,
+        unless that is allowed for.
     """
     results.cov_params()
-    separated = (Status.SEPARATED, Status.SEPARATION_SUSPECTED)
-    if results.status in separated:
+    if results.status in SEPARATED and not separated:
         names = ", ".join(map(repr, results.separated[:5]))
         raise InferenceError(
             f"{what} needs a finite optimum, but {names} separate the classes; leave "

@@ -13,12 +13,14 @@ from dlogreg.errors import ConvergenceWarning
 from dlogreg.evaluation import FloatArray
 from dlogreg.inference.batch import (
     LEAST_TOL,
+    SEPARATED,
     Batch,
     batches,
     check_testable,
     open_batch,
 )
 from dlogreg.inference.likelihood_ratio import position_of
+from dlogreg.inference.separated import SIGNS, separated_ends
 from dlogreg.rows_again import RowsAgain
 from dlogreg.solvers.bracketing import Level
 from dlogreg.solvers.many import advance_together
@@ -28,16 +30,17 @@ from dlogreg.solvers.quasi_newton import Constraint
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
 
+UNPROVEN_TOL = 1e-6
+"""The same where nothing is proven, because the data are separated."""
 COARSEST = 1e-4
 """Ends are found to tol standard errors, or to this where tol is larger."""
-SIGNS = (-1.0, 1.0)
 
 
 def profile_intervals(
     results: LogitResults, rows: RowsAgain, alpha: float, names: Sequence[str] | None
 ) -> FloatArray:
     """Return the intervals of the named coefficients, shape (n_names, 2)."""
-    check_testable(results, "a profile interval")
+    check_testable(results, "a profile interval", separated=True)
     wanted = results.names if names is None else names
     places = [position_of(results, name) for name in wanted]
     ends = np.full((len(places), 2), np.nan)
@@ -57,22 +60,38 @@ def _ends(
 ) -> FloatArray:
     """Return both ends of each coefficient, found together."""
     quantile = float(chdtri(1, alpha))
-    std = rows.standardization
-    deviations = np.sqrt(np.diagonal(results.cov_params()))
-    constraints = []
-    for p in positions:
-        for sign in SIGNS:
-            wald = results.coefficients[p] + sign * np.sqrt(quantile) * deviations[p]
-            constraint = Constraint(std.direction(p)[:, None], np.array([wald]))
-            constraints.append(constraint)
     tol = max(min(results.tol, COARSEST), LEAST_TOL)
     with rows.reading() as passes:
-        batch = open_batch(results, rows, passes, constraints)
-        models = _models(batch, quantile, tol)
+        if results.status in SEPARATED:
+            tol = min(tol, UNPROVEN_TOL)
+            batch = open_batch(results, rows, passes, [])
+            directions = [rows.standardization.direction(p) for p in positions]
+            models = separated_ends(batch, directions, quantile, tol)
+        else:
+            walds = _wald_ends(results, rows, positions, quantile)
+            batch = open_batch(results, rows, passes, walds)
+            models = _models(batch, quantile, tol)
         advance_together(batch.objective, models)
     _warn_of_failures(results, positions, models, tol)
     values = [m.value if m.error_bound <= tol else np.nan for m in models]
     return np.array(values).reshape(-1, 2)
+
+
+def _wald_ends(
+    results: LogitResults,
+    rows: RowsAgain,
+    positions: Sequence[int],
+    quantile: float,
+) -> list[Constraint]:
+    half = np.sqrt(quantile * np.diagonal(results.cov_params()))
+    return [
+        Constraint(
+            rows.standardization.direction(p)[:, None],
+            np.array([results.coefficients[p] + sign * half[p]]),
+        )
+        for p in positions
+        for sign in SIGNS
+    ]
 
 
 def _models(batch: Batch, quantile: float, tol: float) -> list[ProfileEnd]:

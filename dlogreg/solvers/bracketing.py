@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.solvers.quasi_newton import Constraint
+from dlogreg.solvers.quasi_newton import Constraint, InverseHessian
 from dlogreg.solvers.restricted import Restricted
 from dlogreg.solvers.stale_hessian import Found, Proof, StaleHessian
 
@@ -81,6 +81,8 @@ class BracketSearch:
     """Largest distance from the estimate known to be inside, with its root."""
     far: tuple[float, float] | None = None
     """Smallest distance known to be outside."""
+    farthest: float = np.inf
+    """Distance from the estimate from which on an end is taken for infinite."""
     value: float = np.nan
     error_bound: float = np.inf
     n_values: int = 1
@@ -107,6 +109,11 @@ class BracketSearch:
         assert best is not None
         assert proof is not None
         v = float(self.inner.constraint.value[0])
+        beyond = self.sign * (v - self.estimate) >= self.farthest
+        if beyond and best.loss < self.level.top:
+            self.value, self.error_bound = self.sign * np.inf, 0.0
+            self.inner.trial = None
+            return
         least = best.loss - proof.decrement**2 / 2
         across = self.metric.inverse @ self.direction
         path = across / (self.direction @ across)
@@ -119,7 +126,8 @@ class BracketSearch:
         if self.error_bound <= self.tol / 2 or self.n_values >= MOST_VALUES:
             self.inner.trial = None
             return
-        settled = proof.decrement**2 / 2 <= INSIDE * abs(lacking)
+        close = proof.decrement**2 / 2 <= INSIDE * abs(lacking)
+        settled = close and proof.here < np.inf
         if settled or self.inner.trial is None:
             self._go_on(best, v, least, slope, path)
 
@@ -139,7 +147,8 @@ class BracketSearch:
         longer = self._kept_inside(length, length + ahead, goal)
         v_next = self.estimate + self.sign * longer
         constraint = Constraint(self.direction[:, None], np.array([v_next]))
-        start = best.theta + path * (v_next - v)
+        along = self.inner.constraint.step(InverseHessian(self.metric), best.gradient)
+        start = best.theta + along + path * (v_next - v)
         inner = self.inner
         self.inner = Restricted(inner.metric, inner.kept, constraint, inner.tol, start)
         self.n_values += 1

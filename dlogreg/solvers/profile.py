@@ -85,8 +85,7 @@ class ProfileEnd:
             self.trial = None
             return
         if self._failed(abs(found.loss - least) + abs(least - self.level.top)):
-            self._search = self._bracket(self._last or found)
-            self._follow(self._search)
+            self.search((self._last or found).theta)
             return
         self._last = found
         move = self._move(v, slope, least, float(1 / (a @ across)))
@@ -133,14 +132,26 @@ class ProfileEnd:
         longest, shortest = LARGEST_GROWTH * length, length / LARGEST_GROWTH
         return self.sign * (min(max(length + delta, shortest), longest) - length)
 
-    def _bracket(self, at: Found) -> BracketSearch:
-        """Return the search that goes on from the best point so far."""
+    def search(
+        self,
+        theta: FloatArray,
+        farthest: float = np.inf,
+        *,
+        wants_hessian: bool = True,
+    ) -> None:
+        """Go on by a bracket, beginning at a point and its value of the coefficient.
+
+        An end that is farther than so much from the estimate is taken for infinite.
+        """
         a, tol = self.direction, math.sqrt(self.tol) / 3
-        constraint = Constraint(a[:, None], np.array([float(a @ at.theta)]))
-        inner = Restricted(self.metric, self.kept, constraint, tol, at.theta)
-        inner.wants_hessian = True
+        constraint = Constraint(a[:, None], np.array([float(a @ theta)]))
+        inner = Restricted(self.metric, self.kept, constraint, tol, theta)
+        inner.wants_hessian = wants_hessian
         estimate = float(a @ self.origin.theta)
-        return BracketSearch(a, estimate, self.sign, self.level, self.tol, inner)
+        self._search = BracketSearch(
+            a, estimate, self.sign, self.level, self.tol, inner, farthest=farthest
+        )
+        self._follow(self._search)
 
     def _follow(self, search: BracketSearch) -> None:
         self.trial, self.wants_hessian = search.trial, search.wants_hessian

@@ -121,6 +121,8 @@ class Restricted:
         assert self.proof is not None
         if not math.isfinite(self._moved) or rate >= 1:
             return self.n_evaluations > 1
+        if self.n_evaluations > 1 and stale > 1 and not self.proof.here < np.inf:
+            return True
         wanted = self.tol * math.exp(-stale / 2)
         if wanted <= 10 * self.metric.rounding:
             return True

@@ -34,7 +34,7 @@ largest s that the bound allows. Upwards, F(theta + d) <= F - lambda_old^2 (1 - 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,8 @@ from dlogreg.evaluation import Evaluation, FloatArray
 from dlogreg.solvers.certificate import ROUNDING, Geometry, certify, distance
 from dlogreg.solvers.system import NewtonSystem
 
+LARGEST_NOMINAL = 1.0
+"""Of S0, where a loss is taken for quadratic."""
 LARGEST_REACH = 300.0
 """Of S0 and S: beyond it exp overflows, and nothing is proven anyway."""
 
@@ -70,6 +72,9 @@ class StaleHessian:
     rounding: float
     """Of the gradient, in the norm of M."""
     geometry: Geometry
+    nominal: bool = False
+    """Take the loss for quadratic, and so prove nothing: for separated data, where the
+    Hessian is all but singular and kappa has no bound."""
 
     @classmethod
     def of(
@@ -86,7 +91,8 @@ class StaleHessian:
 
     def renewed(self, found: Found, kept: npt.NDArray[np.intp]) -> StaleHessian:
         """Return the Hessian found at another point of the same rows."""
-        return StaleHessian.of(found, kept, self.geometry)
+        new = StaleHessian.of(found, kept, self.geometry)
+        return replace(new, nominal=self.nominal)
 
     def step_reach(self, step: FloatArray, decrement: float) -> float:
         """Return S, a bound on the change of any row's predictor by a step."""
@@ -128,7 +134,10 @@ def prove(
     reach
         S, the same for the step d = -M_c g.
     """
-    if stale + reach > LARGEST_REACH:
+    if metric.nominal and stale <= LARGEST_NOMINAL:
+        least = loss - decrement**2 / 2
+        return Proof(decrement, decrement, decrement, least, least)
+    if metric.nominal or stale + reach > LARGEST_REACH:
         return Proof(decrement, np.inf, np.inf, -np.inf, loss)
     growth = math.exp(stale / 2)
     kappa, now = growth * metric.kappa, growth * (decrement + metric.rounding)
