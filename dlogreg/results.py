@@ -73,7 +73,7 @@ class LogitResults(Likelihoods, RowMethods):
     """Aliased columns, with the reason."""
     why_no_inference: str = ""
     """Reason why there is no covariance; empty if there is one."""
-    rows: RowsAgain | None = None
+    rows: RowsAgain | None = field(default=None, compare=False)
     """Where the rows are, for what needs them again; never saved or pickled."""
 
     def __post_init__(self) -> None:
@@ -86,10 +86,6 @@ class LogitResults(Likelihoods, RowMethods):
             covariance += np.tril(self.covariance, -1).T
             covariance.flags.writeable = False
             object.__setattr__(self, "covariance", covariance)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle what was found, without the way back to the rows."""
-        return {**self.__dict__, "rows": None}
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -194,9 +190,9 @@ class LogitResults(Likelihoods, RowMethods):
         ``method="wald"`` goes by the standard errors and reads nothing. "profile" takes
         the values that a likelihood-ratio test does not reject, as R's ``confint``:
         all ends are found together, to ``max(min(tol, 1e-4), 1e-7)`` standard errors,
-        in 2 or 3 passes, up to about 5 with few rows per column. Profiles of a result
-        that was loaded take X, y and sample_weight of the fit. ``names`` chooses
-        coefficients.
+        in 2 or 3 passes, about 5 with few rows per column; about 20 where some ends are
+        infinite, because the data are separated. Profiles of a result that was loaded
+        take X, y and sample_weight of the fit. ``names`` chooses coefficients.
         """
         _check_level(alpha)
         if method == "profile":

@@ -295,6 +295,14 @@ def test_fits_that_cannot_be_tested():
         res.lr_test()
 
 
+def test_more_than_two_classes_are_refused():
+    res = make_results(classes=(0, 1, 2), class_counts={0: 40, 1: 30, 2: 30})
+    with pytest.raises(
+        InferenceError, match="made for two classes, and this fit has 3"
+    ):
+        res.lr_test(X=np.zeros((100, 2)), y=np.resize([0, 1, 2], 100))
+
+
 def test_fits_that_are_not_nested():
     X, y = easy(d=3)
     res = dlogreg.fit(X, y)

@@ -29,7 +29,7 @@ from dlogreg.solvers.stale_hessian import Found, Proof, StaleHessian, prove
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
 
-BATCH_VALUES = 2**21
+BATCH_VALUES = 2**20
 """Values in the coefficients of the models of one batch; others come after it."""
 LEAST_TOL = 1e-7
 """Models are not advanced beyond this, in standard errors: rounding is near."""
@@ -89,9 +89,13 @@ def check_testable(
     Raises
     ------
     InferenceError
-        Without standard errors, before convergence, and where the data are separated,
-        unless that is allowed for.
+        With more than two classes, without standard errors, before convergence, and
+        where the data are separated, unless that is allowed for.
     """
+    if len(results.classes) != 2:
+        raise InferenceError(
+            f"{what} is made for two classes, and this fit has {len(results.classes)}"
+        )
     results.cov_params()
     if results.status in SEPARATED and not separated:
         names = ", ".join(map(repr, results.separated[:5]))

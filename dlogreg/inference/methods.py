@@ -20,6 +20,10 @@ class RowMethods:
     Dask comes with them, so their rooms are entered on first use.
     """
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what was found, without the way back to the rows."""
+        return {**self.__dict__, "rows": None}
+
     def lr_test(
         self,
         smaller: LogitResults | None = None,

@@ -79,13 +79,20 @@ def separated_ends(
                 end.trial = constraint.nearest(origin.theta, metric.inverse)
             else:
                 endless = sign * float(a @ falling) < 0
-                move = farthest if endless else FIRST_MOVE
-                theta = origin.theta + sign * move / reach * path
-                border = farthest / reach * (1 - 1e-9)
-                # so far out the Hessian may have no digits left
-                end.search(theta, border, wants_hessian=not endless)
+                _search_far(end, path, reach, farthest, endless=endless)
             ends.append(end)
     return ends
+
+
+def _search_far(
+    end: ProfileEnd, path: FloatArray, reach: float, farthest: float, *, endless: bool
+) -> None:
+    """Begin at the far border where the loss falls to that side, else nearby."""
+    move = farthest if endless else FIRST_MOVE
+    theta = end.origin.theta + end.sign * move / reach * path
+    border = farthest / reach * (1 - 1e-9)
+    # so far out the Hessian may have no digits left
+    end.search(theta, border, wants_hessian=not endless)
 
 
 def _limit(batch: Batch) -> tuple[StaleHessian, Found]:

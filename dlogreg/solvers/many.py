@@ -17,8 +17,9 @@ import numpy as np
 from dlogreg.evaluation import FloatArray, ManyEvaluation
 from dlogreg.solvers.stale_hessian import Found, StaleHessian
 
-HESSIAN_VALUES = 2**22
-"""Values in the Hessians of one pass, at most; the slowest models come first."""
+HESSIAN_VALUES = 2**20
+"""Values in the Hessians of one pass, at most; the slowest models come first. Every
+task holds several sums of them, so this is what bounds its memory."""
 
 
 class Model(Protocol):
