@@ -11,7 +11,6 @@ from dlogreg.errors import DataError
 from dlogreg.evaluation import Evaluation
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import LossKernel
-from dlogreg.kernel.slab import Slab
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +26,7 @@ class BesideKernel:
         """What the dashboard shows."""
         return "score_test"
 
-    def open(self) -> Slab:
+    def open(self) -> Any:
         """Return the slab's buffers."""
         return self.kernel.open()
 
@@ -35,7 +34,7 @@ class BesideKernel:
         """Return empty sums."""
         return self.kernel.start()
 
-    def add(self, sums: Any, rows: Rows, buffers: Slab) -> None:
+    def add(self, sums: Any, rows: Rows, buffers: Any) -> None:
         """Add a block, slab by slab, joined as they are read."""
         for slab in rows.slabs(buffers.length):
             kept = slab.positive()
