@@ -142,3 +142,26 @@ class PassRecord:
 
     def _share(self, seconds: float) -> float:
         return seconds / self.n_threads if self.n_threads else float("nan")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ManyEvaluation:
+    """Losses and derivatives of B models, from one read of the same rows."""
+
+    losses: FloatArray
+    """Shape (B,)."""
+    gradients: FloatArray
+    """Shape (n_params, B)."""
+    reaches: FloatArray
+    """Largest abs(x_i'move_b) over rows, for the moves asked for; zeros without."""
+    hessians: tuple[FloatArray, ...] = ()
+    """Those of the models that were chosen, each (n_params, n_params)."""
+
+    def __add__(self, other: ManyEvaluation) -> ManyEvaluation:
+        """Return the sums over the rows of both."""
+        return ManyEvaluation(
+            self.losses + other.losses,
+            self.gradients + other.gradients,
+            np.maximum(self.reaches, other.reaches),
+            tuple(a + b for a, b in zip(self.hessians, other.hessians, strict=True)),
+        )

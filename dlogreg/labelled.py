@@ -48,9 +48,9 @@ class LabelledVector(np.ndarray[Any, np.dtype[np.float64]]):
     def __getitem__(self, key: Any) -> Any:
         """Return the entries of a name or a list of names, or index as numpy."""
         if isinstance(key, str):
-            key = self._position(key)
+            key = self.position(key)
         elif isinstance(key, list) and key and all(isinstance(k, str) for k in key):
-            key = [self._position(name) for name in key]
+            key = [self.position(name) for name in key]
         return np.asarray(self)[key]
 
     def __contains__(self, item: Any) -> bool:
@@ -102,7 +102,8 @@ class LabelledVector(np.ndarray[Any, np.dtype[np.float64]]):
             return np.asarray, (np.asarray(self),)
         return LabelledVector.of, (np.asarray(self), self.names)
 
-    def _position(self, name: str) -> int:
+    def position(self, name: str) -> int:
+        """Return where the entry of a name stands."""
         names = self.names or ()
         if name in names:
             return names.index(name)

@@ -56,6 +56,7 @@ class _Reader:
         parts: list[Array] = []
         while n_rows:
             if self._rest is None or not len(self._rest):
+                parts = [part.copy() for part in parts]  # loading may overwrite them
                 block = self._load(self._next)[self._field]
                 _check_length(self._field, self._row_counts, self._next, len(block))
                 self._rest = block[self._skip :]
@@ -152,7 +153,7 @@ def _rows(
             )
     if weight is not None:
         weight = _weights(weight, index)
-    return Rows(X, y, weight, index, start)
+    return Rows(X, y, weight, index, start, beside=fields.get("Z"))
 
 
 def _weights(weight: Array, index: int) -> Array:

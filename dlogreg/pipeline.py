@@ -10,12 +10,12 @@ from dlogreg.closing import build_results, close
 from dlogreg.evaluation import Label
 from dlogreg.first_pass import take_survey
 from dlogreg.labels import resolve_class_weight
-from dlogreg.layout import lay_out
+from dlogreg.layout import Layout, lay_out
 from dlogreg.memory import check_memory
 from dlogreg.options import FitOptions, check_options
 from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import PenaltyRule
-from dlogreg.problem import pose
+from dlogreg.problem import Problem, pose
 from dlogreg.progress import progress_for
 from dlogreg.reduction import (
     Reduction,
@@ -24,6 +24,7 @@ from dlogreg.reduction import (
     single_threaded_blas,
 )
 from dlogreg.results import LogitResults
+from dlogreg.rows_again import RowsAgain
 from dlogreg.source import Source, as_source
 
 
@@ -153,9 +154,23 @@ def fit_with(
             problem = problem.begun()
             solution = close(problem, problem.solve())
             passes.close_record()
-            return build_results(problem, solution)
+            results = build_results(problem, solution)
+            return replace(results, rows=_remember(layout, problem))
     finally:
         passes.progress.close()
+
+
+def _remember(layout: Layout, problem: Problem) -> RowsAgain:
+    """Return where the rows are and how the fit saw them."""
+    survey = problem.survey
+    return RowsAgain(
+        layout.source,
+        layout.partitions,
+        layout.inline,
+        survey.standardization,
+        survey.classes,
+        problem.objective.class_weight,
+    )
 
 
 def open_source(X: Any, y: Any, sample_weight: Any, options: FitOptions) -> Source:

@@ -91,3 +91,25 @@ class Standardization:
             cov[0] -= self.mean @ cov[1:]
             cov[:, 0] -= cov[:, 1:] @ self.mean
         return cov
+
+    def theta_covariance(self, cov_params: FloatArray) -> FloatArray:
+        """Return the covariance of theta for that of params.
+
+        The intercept's line loses digits where means are far from zero in units of
+        their columns' standard deviations.
+        """
+        cov = cov_params.copy()
+        if self.fit_intercept:
+            cov[0] += self.mean @ cov[1:]
+            cov[:, 0] += cov[:, 1:] @ self.mean
+        unit = self.units
+        return np.asarray(cov / (unit * unit[:, None]))
+
+    def direction(self, position: int) -> FloatArray:
+        """Return a with a'theta = params[position], shape (n_params,)."""
+        one = np.zeros(self.n_params)
+        one[position] = 1.0
+        along = one * self.units
+        if self.fit_intercept and position == 0:
+            along[1:] = -self.mean / self.scale
+        return along

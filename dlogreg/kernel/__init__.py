@@ -2,7 +2,17 @@
 
 from dlogreg.kernel.block import Kernel, Rows
 from dlogreg.kernel.dense import LossKernel
+from dlogreg.kernel.many import ManyKernel
 from dlogreg.kernel.row_slab import RowSlab, open_slab
 from dlogreg.kernel.slab import Slab, slab_rows
 
-__all__ = ["Kernel", "LossKernel", "RowSlab", "Rows", "Slab", "open_slab", "slab_rows"]
+__all__ = [
+    "Kernel",
+    "LossKernel",
+    "ManyKernel",
+    "RowSlab",
+    "Rows",
+    "Slab",
+    "open_slab",
+    "slab_rows",
+]

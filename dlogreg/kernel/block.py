@@ -27,6 +27,8 @@ class Rows:
     """Row number of the first row; None where the row counts are not known."""
     kept: npt.NDArray[np.intp] | None = None
     """Where these rows stood before rows of weight zero were left out."""
+    beside: npt.NDArray[Any] | None = None
+    """Columns that are not in the model, for a test of them."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -35,8 +37,9 @@ class Rows:
     @property
     def n_bytes(self) -> int:
         """Bytes of the arrays in memory."""
-        weight = self.sample_weight
-        return self.X.nbytes + self.y.nbytes + (0 if weight is None else weight.nbytes)
+        optional = (self.sample_weight, self.beside)
+        extra = sum(values.nbytes for values in optional if values is not None)
+        return self.X.nbytes + self.y.nbytes + extra
 
     def slabs(self, length: int) -> Iterator[Rows]:
         """Cut into pieces of at most ``length`` rows, as views."""
@@ -67,6 +70,7 @@ class Rows:
             self.index,
             start,
             None if isinstance(rows, slice) else rows,
+            None if self.beside is None else self.beside[rows],
         )
 
     def place(self, row: int) -> str:

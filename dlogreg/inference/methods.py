@@ -1,0 +1,140 @@
+"""Methods of a result that read the rows again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dlogreg.evaluation import FloatArray
+
+if TYPE_CHECKING:
+    from dlogreg.inference.likelihood_ratio import Terms
+    from dlogreg.inference.table import ChiSquaredTest, TestTable
+    from dlogreg.results import LogitResults
+
+
+class RowMethods:
+    """Likelihood-ratio and score tests, and profile intervals, of a LogitResults.
+
+    Dask comes with them, so their rooms are entered on first use.
+    """
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what was found, without the way back to the rows."""
+        return {**self.__dict__, "rows": None}
+
+    def lr_test(
+        self,
+        smaller: LogitResults | None = None,
+        *,
+        terms: Terms | None = None,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+    ) -> TestTable | ChiSquaredTest:
+        r"""Return likelihood-ratio tests of all terms, or of a smaller model.
+
+        The statistic is twice the difference of the log-likelihoods, chi-squared with
+        as many degrees of freedom as there are coefficients less (Wilks 1938).
+
+        Without ``smaller``, every term is dropped by itself, and these models are
+        fitted together: a pass advances all of them, from the fit's own Hessian. That
+        takes 2 to 4 passes where no term moves predictors by much more than 1, up to
+        about 7 where some are as steep as that; models that have converged drop out.
+        Each ends within ``max(tol, 1e-7)`` standard errors of its optimum, and the
+        table's ``error_bounds`` prove how exact the statistics are. With ``smaller``
+        nothing is read.
+
+        Parameters
+        ----------
+        smaller : LogitResults, optional
+            A fit to the same rows with some of the columns.
+        terms : mapping or list, optional
+            Columns to be dropped together: ``{"carrier": ["carrier_AA", ...]}`` or a
+            list of names and lists of names. Default: every column by itself.
+        X, y, sample_weight : array, optional
+            The rows of the fit, for a result that was loaded and does not know them.
+
+        Returns
+        -------
+        TestTable or ChiSquaredTest
+            ``statistic``, ``df`` and ``pvalue`` by term, or of the smaller model.
+            Columns that were dropped as aliased have ``df`` 0 and NaN.
+
+        Raises
+        ------
+        InferenceError
+            If the fit has a penalty, has not converged or is separated, if the smaller
+            model is not inside this one, or if the rows are not known.
+        DataError
+            If the rows have changed since the fit.
+        """
+        room = import_module("dlogreg.inference.likelihood_ratio")
+        if smaller is not None:
+            if any(given is not None for given in (terms, X, y, sample_weight)):
+                raise ValueError(
+                    "lr_test() takes a smaller model, or terms and rows, not both"
+                )
+            nested: ChiSquaredTest = room.nested_test(self, smaller)
+            return nested
+        rows = _rows(self, X, y, sample_weight, "lr_test")
+        table: TestTable = room.ratio_tests(self, rows, terms)
+        return table
+
+    def score_test(
+        self,
+        Z: Any,
+        *,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+    ) -> TestTable:
+        """Return Rao's score tests of columns that are not in the model.
+
+        One pass over the rows and over Z tells for every candidate whether the model
+        would gain by it, without fitting it. (Where the chunks of X or Z have unknown
+        lengths, they are counted before, which reads them once more.)
+
+        Parameters
+        ----------
+        Z : array, shape (n_rows,) or (n_rows, n_candidates)
+            Of any kind that ``fit`` takes for X, rows in the same order.
+        X, y, sample_weight : array, optional
+            The rows of the fit, for a result that was loaded and does not know them.
+
+        Returns
+        -------
+        TestTable
+            One test per column, chi-squared with 1 degree of freedom; ``joint`` is that
+            of all. Columns that the model has already, or that are constant, have
+            ``df`` 0 and NaN.
+
+        Raises
+        ------
+        InferenceError, DataError
+            As ``lr_test``; also if Z holds NaN or has other rows.
+        """
+        room = import_module("dlogreg.inference.score")
+        rows = _rows(self, X, y, sample_weight, "score_test")
+        table: TestTable = room.candidate_tests(self, rows, Z)
+        return table
+
+    def _profile_intervals(
+        self,
+        alpha: float,
+        names: Sequence[str] | None,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+    ) -> FloatArray:
+        """Return intervals by profile likelihood; see ``conf_int``."""
+        room = import_module("dlogreg.inference.profile")
+        rows = _rows(self, X, y, sample_weight, "conf_int")
+        ends: FloatArray = room.profile_intervals(self, rows, alpha, names)
+        return ends
+
+
+def _rows(results: Any, X: Any, y: Any, weight: Any, method: str) -> Any:
+    room = import_module("dlogreg.rows_again")
+    return room.rows_of(results, X, y, weight, method)

@@ -1,0 +1,137 @@
+"""Intervals by profile likelihood: every end of every coefficient in shared passes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import chdtri
+
+from dlogreg.errors import ConvergenceWarning
+from dlogreg.evaluation import FloatArray
+from dlogreg.inference.batch import (
+    LEAST_TOL,
+    SEPARATED,
+    Batch,
+    batches,
+    check_testable,
+    open_batch,
+)
+from dlogreg.inference.likelihood_ratio import position_of
+from dlogreg.inference.separated import SIGNS, separated_ends
+from dlogreg.rows_again import RowsAgain
+from dlogreg.solvers.bracketing import Level
+from dlogreg.solvers.many import advance_together
+from dlogreg.solvers.profile import ProfileEnd
+from dlogreg.solvers.quasi_newton import Constraint
+
+if TYPE_CHECKING:
+    from dlogreg.results import LogitResults
+
+UNPROVEN_TOL = 1e-6
+"""The same where nothing is proven, because the data are separated."""
+COARSEST = 1e-4
+"""Ends are found to tol standard errors, or to this where tol is larger."""
+
+
+def profile_intervals(
+    results: LogitResults, rows: RowsAgain, alpha: float, names: Sequence[str] | None
+) -> FloatArray:
+    """Return the intervals of the named coefficients, shape (n_names, 2)."""
+    check_testable(results, "a profile interval", separated=True)
+    wanted = results.names if names is None else names
+    places = [position_of(results, name) for name in wanted]
+    ends = np.full((len(places), 2), np.nan)
+    estimated = [
+        (i, p) for i, p in enumerate(places) if not np.isnan(results.coefficients[p])
+    ]
+    for run in batches(len(estimated), 2 * len(results.coefficients)):
+        part = [estimated[i] for i in run]
+        found = _ends(results, rows, alpha, [p for _, p in part])
+        for (i, _), pair in zip(part, found, strict=True):
+            ends[i] = pair
+    return ends
+
+
+def _ends(
+    results: LogitResults, rows: RowsAgain, alpha: float, positions: Sequence[int]
+) -> FloatArray:
+    """Return both ends of each coefficient, found together."""
+    quantile = float(chdtri(1, alpha))
+    tol = max(min(results.tol, COARSEST), LEAST_TOL)
+    with rows.reading() as passes:
+        if results.status in SEPARATED:
+            tol = min(tol, UNPROVEN_TOL)
+            batch = open_batch(results, rows, passes, [])
+            directions = [rows.standardization.direction(p) for p in positions]
+            models = separated_ends(batch, directions, quantile, tol)
+        else:
+            walds = _wald_ends(results, rows, positions, quantile)
+            batch = open_batch(results, rows, passes, walds)
+            models = _models(batch, quantile, tol)
+        advance_together(batch.objective, models)
+    _warn_of_failures(results, positions, models, tol)
+    values = [m.value if m.error_bound <= tol else np.nan for m in models]
+    return np.array(values).reshape(-1, 2)
+
+
+def _wald_ends(
+    results: LogitResults,
+    rows: RowsAgain,
+    positions: Sequence[int],
+    quantile: float,
+) -> list[Constraint]:
+    half = np.sqrt(quantile * np.diagonal(results.cov_params()))
+    return [
+        Constraint(
+            rows.standardization.direction(p)[:, None],
+            np.array([results.coefficients[p] + sign * half[p]]),
+        )
+        for p in positions
+        for sign in SIGNS
+    ]
+
+
+def _models(batch: Batch, quantile: float, tol: float) -> list[ProfileEnd]:
+    optimum, error = batch.optimum
+    models = []
+    for i, start in enumerate(batch.starts):
+        a = start.constraint.directions[:, 0]
+        deviation = float(np.sqrt(a @ batch.metric.inverse @ a))
+        level = Level(optimum, error, quantile / 2, deviation)
+        end = ProfileEnd(
+            batch.metric,
+            batch.kept,
+            a,
+            SIGNS[i % 2],
+            level,
+            tol,
+            batch.origin,
+            start.theta,
+        )
+        if start.found is not None:
+            end.receive(start.found)
+        models.append(end)
+    return models
+
+
+def _warn_of_failures(
+    results: LogitResults,
+    positions: Sequence[int],
+    models: Sequence[ProfileEnd],
+    tol: float,
+) -> None:
+    failed = [i for i, model in enumerate(models) if not model.error_bound <= tol]
+    if failed:
+        name = results.names[positions[failed[0] // 2]]
+        side = "lower" if failed[0] % 2 == 0 else "upper"
+        bound = models[failed[0]].error_bound
+        warnings.warn(
+            f"{len(failed)} of {len(models)} ends of profile intervals were not found "
+            f"to {tol:.2g} standard errors and are NaN, the first of them the {side} "
+            f"end of {name!r} (error bound {bound:.2g}); take method='wald' there",
+            ConvergenceWarning,
+            stacklevel=5,
+        )

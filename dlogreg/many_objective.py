@@ -1,0 +1,62 @@
+"""thetas -> losses and gradients of B models; one call is one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlogreg.evaluation import FloatArray, Label, ManyEvaluation
+from dlogreg.kernel import ManyKernel
+from dlogreg.kernel.folds import RowFactors
+from dlogreg.passes import Passes
+from dlogreg.standardization import Standardization
+
+
+@dataclass(frozen=True, eq=False)
+class ManyObjective:
+    """The summed loss of B models over the same rows, in the solver's coordinates."""
+
+    passes: Passes
+    standardization: Standardization
+    event: Label
+    class_weight: tuple[tuple[Label, float], ...] = ()
+    row_factors: RowFactors | None = None
+
+    def __call__(
+        self,
+        thetas: FloatArray,
+        moves: FloatArray | None = None,
+        hessian_of: tuple[int, ...] = (),
+    ) -> ManyEvaluation:
+        """Read the data once; return the evaluation at the columns of thetas.
+
+        With moves, shape (n_params, B), the largest change of any row's predictor by
+        each is found too; ``hessian_of`` names the models whose Hessian is formed.
+        """
+        kernel = self.kernel(thetas, moves, hessian_of)
+        return self.scaled(self.passes.run(kernel))
+
+    def kernel(
+        self,
+        thetas: FloatArray,
+        moves: FloatArray | None = None,
+        hessian_of: tuple[int, ...] = (),
+    ) -> ManyKernel:
+        """Return what a pass runs over the blocks."""
+        std, unit = self.standardization, self.standardization.units[:, None]
+        return ManyKernel(
+            thetas * unit,
+            std.mean,
+            self.event,
+            std.fit_intercept,
+            None if moves is None else moves * unit,
+            hessian_of,
+            self.class_weight,
+            self.row_factors,
+        )
+
+    def scaled(self, sums: ManyEvaluation) -> ManyEvaluation:
+        """Return the kernel's sums in the coordinates of theta."""
+        unit = self.standardization.units
+        hessians = tuple(h * unit * unit[:, None] for h in sums.hessians)
+        gradients = sums.gradients * unit[:, None]
+        return ManyEvaluation(sums.losses, gradients, sums.reaches, hessians)

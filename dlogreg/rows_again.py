@@ -1,0 +1,161 @@
+"""The rows of a fit, to be read again: for what sums alone cannot tell.
+
+A result remembers where its rows came from and how the fit saw them. That is a recipe
+and holds no data; of arrays in memory, and of data persisted on a cluster, it holds a
+reference, which keeps them alive as long as the result. It is not saved, and not
+pickled: afterwards X and y have to be given again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlogreg.errors import DataError, InferenceError
+from dlogreg.evaluation import Label
+from dlogreg.kernel.census import Census, CensusKernel
+from dlogreg.layout import lay_out
+from dlogreg.many_objective import ManyObjective
+from dlogreg.options import FitOptions
+from dlogreg.partition import Partition, pick_blocks
+from dlogreg.passes import Passes
+from dlogreg.prediction import match_columns
+from dlogreg.progress import progress_for
+from dlogreg.reduction import (
+    Reduction,
+    compute_shared,
+    count_rows,
+    single_threaded_blas,
+)
+from dlogreg.source import Source, as_source
+from dlogreg.source.opening import kind_of
+from dlogreg.standardization import Standardization
+from dlogreg.survey import PILOT_BLOCKS, PILOT_ROWS, PilotKernel, PilotRows
+
+if TYPE_CHECKING:
+    from dlogreg.results import LogitResults
+
+NOT_REMEMBERED = (
+    "needs the rows of the fit again, and a result that was loaded, copied or pickled "
+    "does not know where they are; give them, as {method}(..., X=X, y=y)"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class RowsAgain:
+    """Where the rows of a fit are, and the coordinates in which it saw them."""
+
+    source: Source
+    partitions: Sequence[Partition]
+    inline: bool
+    standardization: Standardization
+    classes: tuple[Label, ...]
+    class_weight: tuple[tuple[Label, float], ...] = ()
+
+    def __reduce__(self) -> Any:
+        """Leave nothing of it in a pickle."""
+        return (type(None), ())
+
+    @contextmanager
+    def reading(self, partitions: Sequence[Partition] = ()) -> Iterator[Passes]:
+        """Give what runs kernels over the rows, shows the passes and counts them."""
+        reduction = Reduction(partitions or self.partitions, self.inline)
+        passes = Passes(reduction, progress_for(None))
+        try:
+            with single_threaded_blas():
+                yield passes
+            passes.close_record()
+        finally:
+            passes.progress.close()
+
+    def objective(self, passes: Passes) -> ManyObjective:
+        """Return the loss of many models over these rows."""
+        return ManyObjective(
+            passes, self.standardization, self.classes[-1], self.class_weight
+        )
+
+    @property
+    def census(self) -> CensusKernel:
+        """What tells whether the rows are still those of the fit."""
+        std = self.standardization
+        return CensusKernel(
+            self.classes, std.mean, std.units, std.fit_intercept, self.class_weight
+        )
+
+
+def rows_of(
+    results: LogitResults, X: Any, y: Any, sample_weight: Any, method: str
+) -> RowsAgain:
+    """Return the rows that a result remembers, or those given in their place.
+
+    Raises
+    ------
+    InferenceError
+        If there are neither.
+    """
+    if X is None and y is None and sample_weight is None:
+        if results.rows is None:
+            raise InferenceError(f"{method}() {NOT_REMEMBERED.format(method=method)}")
+        return results.rows
+    if X is None or y is None:
+        raise ValueError(f"{method}() needs both X and y, or neither of them")
+    return _found(results, X, y, sample_weight)
+
+
+def _found(results: LogitResults, X: Any, y: Any, sample_weight: Any) -> RowsAgain:
+    """Lay out rows that are given anew, as a fit would."""
+    if kind_of(X) in ("pandas", "dask dataframe"):
+        X = match_columns(X, results.feature_names)
+    names = results.feature_names
+    source = as_source(
+        X,
+        y,
+        sample_weight,
+        feature_names=names,
+        compute=compute_shared,
+        count_rows=count_rows,
+    )
+    options = FitOptions(fit_intercept=results.fit_intercept, solver=results.solver)
+    layout = lay_out(source, options)
+    blocks = pick_blocks(source, PILOT_BLOCKS)
+    kernel = PilotKernel(max(PILOT_ROWS, 4 * (source.n_features + 1)))
+    pilot: PilotRows = Reduction(blocks, layout.inline).sum(kernel)[0]
+    std = pilot.standardization(fit_intercept=results.fit_intercept)
+    return RowsAgain(source, layout.partitions, layout.inline, std, results.classes)
+
+
+def check_unchanged(results: LogitResults, census: Census, loss: float) -> None:
+    """Refuse rows that are not those of the fit; they have been read once by now.
+
+    Counts must be equal, and the log-likelihood at the coefficients of the fit what it
+    was, up to what ``tol`` has left open and rounding.
+    """
+    found = [("rows", census.n_rows, results.n_rows)]
+    for label, count in zip(results.classes, census.class_counts, strict=True):
+        counted = results.class_counts[label]
+        found.append((f"rows with y = {label!r}", count, counted))
+    for what, now, then in found:
+        if now != then:
+            raise _changed(f"there are {now:,} {what}, and the fit had {then:,}")
+    if not np.isclose(census.weight, results.nobs, rtol=1e-10):
+        raise _changed(
+            f"the weights sum to {census.weight:.10g}, and in the fit they summed to "
+            f"{results.nobs:.10g}"
+        )
+    room = min(results.tol, 1.0) + 1e-10 * abs(results.llf)
+    if not abs(loss + results.llf) <= room:
+        raise _changed(
+            f"the log-likelihood of the fitted coefficients is {-loss:.10g}, and in "
+            f"the fit it was {results.llf:.10g}"
+        )
+
+
+def _changed(what: str) -> DataError:
+    return DataError(
+        f"the rows are not those of the fit: {what}; give X, y and sample_weight as "
+        "they were, or fit again"
+    )
