@@ -1,1 +1,7 @@
-"""Tests and intervals that need the rows again: many models in shared passes."""
+"""What can be said of a fit: from sums alone, or by reading its rows again."""
+
+from dlogreg.inference.from_covariance import FromCovariance
+from dlogreg.inference.levels import check_level
+from dlogreg.inference.odds import odds_ratios
+
+__all__ = ["FromCovariance", "check_level", "odds_ratios"]
