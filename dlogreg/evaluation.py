@@ -45,6 +45,9 @@ class Evaluation:
     rounding: float = 0.0
     """g, if products in float32 may be off by g sqrt(H_jj H_kk); 0: all in float64."""
 
+    stale: float = 0.0
+    """S0, if the Hessian is that of another point, from which no row's predictor has
+    moved by more."""
     meat: FloatArray | None = None
     """sum_i s_i (p_i - y_i)^2 z_i z_i', the middle of sandwich covariances; only from
     a closing pass."""
@@ -57,6 +60,7 @@ class Evaluation:
             _add(self.hessian, other.hessian),
             _add(self.trial_losses, other.trial_losses),
             max(self.rounding, other.rounding),
+            max(self.stale, other.stale),
             _add(self.meat, other.meat),
         )
 

@@ -45,6 +45,19 @@ def test_a_tight_tol_is_reached_within_the_allowance_for_rounding(seed):
     assert true_error(res, problem) <= res.error_bound <= 1e-9
 
 
+def test_the_bound_holds_where_the_hessian_is_kept():
+    kept = 0
+    for seed in range(24):
+        problem = random_problem(5000 + seed, n_rows=4000, n_features=5)
+        weight, tol = problem.weight, 10.0 ** -(1 + seed % 3)
+        res = dlogreg.fit(
+            problem.X, problem.y, sample_weight=weight, tol=tol, inference=False
+        )
+        assert true_error(res, problem) <= res.error_bound <= tol
+        kept += res.trace[-1].kind == "loss_gradient"
+    assert kept >= 6
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_bound_holds_under_ridge(seed):
     problem = random_problem(3000 + seed)

@@ -135,7 +135,7 @@ class LossKernel:
             sums.hessian,
             trials if self.step_lengths else None,
             rounding,
-            sums.meat,
+            meat=sums.meat,
         )
 
     def _underflows(self, sums: _Sums) -> bool:

@@ -41,6 +41,10 @@ With step, lambda and kappa computed from Hg, step 1 becomes
 since g + H d = (H - Hg) d; kappa, norms in H^-1 and standard errors are those of Hg
 divided by sqrt(1 - eps) at most.
 
+A Hessian Hg kept from another point, from which no predictor has moved by more than
+S0, is such an approximation too: exp(-S0) Hg <= H <= exp(S0) Hg, and so within 1 +- eps
+with 1 + eps = exp(S0) times that of rounding, since exp(-S0) >= 2 - exp(S0).
+
 That is the mathematics; sums in floating point carry rounding besides. Its size in the
 H^-1 norm is taken as 4 units of rounding of the sums of absolute values, independent
 between columns, and enters step 1 as an addition to norm(g+). This term is a model,
@@ -124,7 +128,7 @@ def certify(
     single = single_error(inverse, system.unit)
     if np.isinf(evaluation.rounding):
         single = np.inf
-    eps = single * evaluation.rounding / SINGLE_ROUNDING if evaluation.rounding else 0.0
+    eps = _hessian_error(evaluation, single)
     if system.regularized or eps >= 1:
         kappa, eps = np.inf, 0.0
     shrunk = math.sqrt(1 - eps)
@@ -154,6 +158,14 @@ def bound_after_step(
     growth = float(np.exp(step_reach / 2)) / math.sqrt(1 - eps)
     left = decrement * (eps + (1 + eps) * remainder(step_reach)) + rounding
     return growth * distance(growth * kappa, growth * left)
+
+
+def _hessian_error(evaluation: Evaluation, single: float) -> float:
+    """Return eps, by which the Hessian at hand is off, relative to itself."""
+    rounded = (
+        evaluation.rounding / SINGLE_ROUNDING * single if evaluation.rounding else 0.0
+    )
+    return (1 + rounded) * math.exp(min(evaluation.stale, 50.0)) - 1
 
 
 def single_error(inverse: FloatArray, unit: FloatArray) -> float:

@@ -10,13 +10,13 @@ same read, so a rejected step costs one pass whatever the number of halvings.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from dlogreg.evaluation import FloatArray
+from dlogreg.evaluation import Evaluation, FloatArray
 from dlogreg.solvers.certificate import (
     Certificate,
     Geometry,
@@ -32,6 +32,8 @@ SHORTER_STEPS = (0.5, 0.25, 0.125, 0.03125)
 USUAL_DECREMENT = 0.05
 """Of a start that the first pass has learned, per root of the number of columns, where
 there are 100,000 rows for each."""
+LARGEST_STALE = 0.3
+"""Of S0, up to which a Hessian is kept."""
 SMALL_TOL = 1e-3
 """Below, one step from a start is hardly ever enough."""
 LARGEST_SINGLE_ERROR = 0.1
@@ -122,6 +124,18 @@ class Newton:
         fits = after > self.tol or error * expected <= 0.25 * self.tol
         return "mixed" if fits else "double"
 
+    def keeps_hessian(self, known: Evaluation, last: Certificate) -> bool:
+        """Tell whether the gradient alone will do at the next point, for certain.
+
+        What the step after it leaves is in proportion to how far the Hessian is off.
+        """
+        moved = known.stale + last.step_reach
+        if self.closing or moved > LARGEST_STALE:
+            return False
+        error = last.single_error if known.rounding else 0.0
+        error = (1 + error) * math.exp(moved) - 1
+        return last.after * error <= 0.5 * self.tol
+
     def _verdict(self, history: list[Certificate], spent: int) -> Status | None:
         last = history[-1]
         if last.after <= self.tol:
@@ -144,6 +158,16 @@ class Newton:
         The point stays where no evaluation is left for the shorter step.
         """
         step, reach = certificate.step, certificate.step_reach
+        if self.keeps_hessian(point.evaluation, certificate):
+            theta = point.theta + step
+            found, known = evaluate(theta, order=1), point.evaluation
+            kept = replace(
+                found,
+                hessian=known.hessian,
+                rounding=known.rounding,
+                stale=known.stale + reach,
+            )
+            return Point(theta, kept), 1
         precision = self.next_precision(certificate)
         if reach <= 1:
             theta = point.theta + step
