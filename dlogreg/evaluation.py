@@ -76,6 +76,12 @@ class Tally:
     n_tasks: int = 0
     peak_memory: int = 0
     """Largest resident set, in bytes, of any process that took part."""
+    reading: float = 0.0
+    """Seconds that threads spent on loading and decoding blocks, all tasks together."""
+    computing: float = 0.0
+    """The same in the kernel."""
+    reducing: float = 0.0
+    """The same adding sums; where the driver adds, all threads are counted."""
 
     def __add__(self, other: Tally) -> Tally:
         """Return the cost of both."""
@@ -85,6 +91,9 @@ class Tally:
             self.n_bytes + other.n_bytes,
             self.n_tasks + other.n_tasks,
             max(self.peak_memory, other.peak_memory),
+            self.reading + other.reading,
+            self.computing + other.computing,
+            self.reducing + other.reducing,
         )
 
 
@@ -104,3 +113,32 @@ class PassRecord:
     """Proven distance from the optimum, in standard errors, after the next step."""
     decrement: float | None = None
     """sqrt(g' H^-1 g), an estimate of the present distance, in standard errors."""
+    n_threads: int = 0
+    """Threads that could run its tasks; 0 where that was not recorded."""
+
+    @property
+    def reading(self) -> float:
+        """Seconds of reading; like its kin below those of the average thread.
+
+        reading + computing + reducing + waiting = seconds. NaN if not recorded.
+        """
+        return self._share(self.tally.reading)
+
+    @property
+    def computing(self) -> float:
+        """Seconds in the kernel."""
+        return self._share(self.tally.computing)
+
+    @property
+    def reducing(self) -> float:
+        """Seconds of adding sums."""
+        return self._share(self.tally.reducing)
+
+    @property
+    def waiting(self) -> float:
+        """Seconds without work: scheduling, transfers, and tasks of unequal length."""
+        busy = self.reading + self.computing + self.reducing
+        return self.seconds - min(busy, self.seconds)
+
+    def _share(self, seconds: float) -> float:
+        return seconds / self.n_threads if self.n_threads else float("nan")

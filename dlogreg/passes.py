@@ -96,7 +96,8 @@ class Passes:
         began = self.clock()
         result, tally = reduction.sum(kernel)
         seconds = self.clock() - began
-        self.trace.append(PassRecord(number, kernel.name, seconds, tally))
+        record = PassRecord(number, kernel.name, seconds, tally)
+        self.trace.append(replace(record, n_threads=reduction.n_threads))
         self._open = True
         return result
 

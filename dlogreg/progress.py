@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from dlogreg.display.trace import distance, short_name
 from dlogreg.evaluation import Tally
 from dlogreg.passes import PassRecord, Progress, Silent
 from dlogreg.screen import (
@@ -30,7 +29,6 @@ HEADER = (
     f"{'pass':>4}  {'what':<8}  {'seconds':>8}  {'rows/s':>7}  {'bytes/s':>9}  "
     f"{'loss':>16}  distance [s.e.]"
 )
-NAMES = {"loss_gradient_hessian": "hessian", "loss_gradient": "gradient"}
 
 
 def progress_for(wanted: bool | Progress | None) -> Progress:
@@ -51,22 +49,9 @@ def describe(record: PassRecord) -> str:
     line = (
         f"{record.number:>4}  {short_name(record.kind):<8}  {record.seconds:>8.2f}  "
         f"{count_text(tally.n_rows / seconds):>7}  "
-        f"{bytes_text(tally.n_bytes / seconds):>9}  {loss:>16}  {_distance(record)}"
+        f"{bytes_text(tally.n_bytes / seconds):>9}  {loss:>16}  {distance(record)}"
     )
     return line.rstrip()
-
-
-def short_name(kind: str) -> str:
-    """Return what a pass is called on the screen."""
-    return NAMES.get(kind, kind)
-
-
-def _distance(record: PassRecord) -> str:
-    """Return the proven distance to the optimum, or else the estimate with a tilde."""
-    bound, estimate = record.error_bound, record.decrement
-    if bound is not None and np.isfinite(bound):
-        return f"<= {bound:.2g}"
-    return "" if estimate is None or not np.isfinite(estimate) else f"~ {estimate:.2g}"
 
 
 @dataclass(eq=False)

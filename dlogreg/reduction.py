@@ -11,9 +11,10 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
+from time import perf_counter
 from typing import Any
 
 import dask
@@ -108,21 +109,57 @@ def sum_partition(
     stopped: Callable[[], bool] | None = None,
 ) -> Node:
     """Sum a kernel over the rows of one partition; this is what a task runs."""
-    tree = _TreeSum()
+    tree, watch = _TreeSum(), _Stopwatch()
     n_rows = n_blocks = n_bytes = 0
     with single_threaded_blas():
         buffers = kernel.open()
+        watch.computed()
         for leaf in partition.stream(inputs):
             sums = kernel.start()
+            watch.computed()
             for rows in leaf:
+                watch.read()
                 if stopped is not None and stopped():
                     raise Stopped
                 kernel.add(sums, rows, buffers)
+                watch.computed()
                 n_rows += len(rows)
                 n_blocks += 1
                 n_bytes += rows.n_bytes
-            tree.push(kernel.finish(sums))
-    return tree.total(), Tally(n_rows, n_blocks, n_bytes, 1, peak_memory())
+            leaf_sum = kernel.finish(sums)
+            watch.computed()
+            tree.push(leaf_sum)
+            watch.reduced()
+    total = tree.total()
+    watch.reduced()
+    tally = Tally(n_rows, n_blocks, n_bytes, 1, peak_memory(), *watch.seconds)
+    return total, tally
+
+
+class _Stopwatch:
+    """Adds the time since it was last asked to what the task was doing."""
+
+    def __init__(self) -> None:
+        self._reading = self._computing = self._reducing = 0.0
+        self._last = perf_counter()
+
+    def _lap(self) -> float:
+        before, self._last = self._last, perf_counter()
+        return self._last - before
+
+    def read(self) -> None:
+        self._reading += self._lap()
+
+    def computed(self) -> None:
+        self._computing += self._lap()
+
+    def reduced(self) -> None:
+        self._reducing += self._lap()
+
+    @property
+    def seconds(self) -> tuple[float, float, float]:
+        """Reading, computing, reducing."""
+        return self._reading, self._computing, self._reducing
 
 
 def _sum_sent(
@@ -133,8 +170,14 @@ def _sum_sent(
     return sum_partition(kernel, *parcel.unpack(partition, beside))
 
 
-def _add_nodes(nodes: Sequence[Node]) -> Node:
-    return add_pairwise([n[0] for n in nodes]), add_pairwise([n[1] for n in nodes])
+def _add_nodes(nodes: Sequence[Node], n_threads: int = 1) -> Node:
+    """Add results; ``n_threads`` have nothing else to do meanwhile."""
+    watch = _Stopwatch()
+    total = add_pairwise([n[0] for n in nodes])
+    tally: Tally = add_pairwise([n[1] for n in nodes])
+    watch.reduced()
+    reducing = tally.reducing + n_threads * watch.seconds[-1]
+    return total, replace(tally, reducing=reducing)
 
 
 @dataclass(eq=False)
@@ -152,6 +195,11 @@ class Reduction:
     def over(self, partitions: Sequence[Partition]) -> Reduction:
         """Return a reduction over other partitions of the same data."""
         return Reduction(partitions, self.inline, self.on_task, self._parcels)
+
+    @property
+    def n_threads(self) -> int:
+        """Threads that can run tasks."""
+        return 1 if self.inline else n_threads()
 
     def sum(self, kernel: Kernel) -> Node:
         """Read every block once; return the sum and what it cost."""
@@ -190,7 +238,7 @@ class Reduction:
         keys = [(name, i) for i in range(len(tasks))]
         graph = {key: (task,) for key, task in zip(keys, tasks, strict=True)}
         try:
-            return _add_nodes(get(graph, keys))
+            return _add_nodes(get(graph, keys), self.n_threads)
         except BaseException:
             stop.set()
             raise

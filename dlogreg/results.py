@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from dlogreg.display import Summary, describe, summarize
+from dlogreg.display import Summary, Trace, describe, summarize
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray, Label, PassRecord
 from dlogreg.labelled import LabelledVector
@@ -65,6 +65,7 @@ class LogitResults(Likelihoods):
     peak_memory: int
     """Largest resident set of any process that took part, in bytes."""
     trace: tuple[PassRecord, ...] = ()
+    """What each pass did and cost; a ``Trace``, which shows itself as a table."""
     separated: tuple[str, ...] = ()
     """Columns whose coefficients have no finite optimum."""
     dropped: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class LogitResults(Likelihoods):
 
     def __post_init__(self) -> None:
         """Make the arrays read-only, and the covariance symmetric to the last bit."""
+        object.__setattr__(self, "trace", Trace(self.trace))
         coefficients = np.array(self.coefficients, dtype=np.float64)
         coefficients.flags.writeable = False
         object.__setattr__(self, "coefficients", coefficients)

@@ -100,6 +100,17 @@ def test_from_csv_to_predictions(folder, table):
     assert group.attrs["threshold"] == 0.7
 
 
+def test_where_the_time_went_is_shown_on_demand(folder):
+    plain = run("fit", "t.zarr", "--model", "m.json")
+    assert "waiting" not in plain.stdout
+    done = run("fit", "t.zarr", "--model", "m.json", "--overwrite", "--trace")
+    trace = str(dlogreg.load("m.json").trace)
+    assert "waiting" in trace
+    assert trace in done.stdout
+    assert trace in run("summary", "m.json", "--trace").stdout
+    assert trace not in run("summary", "m.json").stdout
+
+
 def test_options_of_fit_act(folder, table):
     done = run(
         "fit", "t.zarr", "--model", "m.json", "--alpha", 0.1, "--tol", 1e-9,

@@ -98,6 +98,7 @@ def test_the_command_from_start_to_end(tmp_path, monkeypatch, store):
         "odds ratio",
         "carrier[AA]",
         "passes, ",
+        "waiting",
         "Peak memory",
         "times the memory budget",
         "saved in flights-model.json",

@@ -21,6 +21,7 @@ from dlogreg.errors import DataError
 from dlogreg.evaluation import Tally
 from dlogreg.parcels import Parcels
 from dlogreg.partition import partition_rows
+from dlogreg.passes import Passes
 from dlogreg.reduction import (
     Reduction,
     active_client,
@@ -121,6 +122,87 @@ def test_schedulers_of_this_process(scheduler):
     assert total.text == tree(0, 21)
     if scheduler != "pool":
         assert sum(done, Tally()).n_rows == tally.n_rows == 168
+
+
+class Clock:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr("dlogreg.reduction.perf_counter", lambda: self.now)
+
+    def pass_by(self, seconds):
+        self.now += seconds
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A sum that takes 100 seconds to add."""
+
+    clock: Clock
+
+    def __add__(self, other):
+        self.clock.pass_by(100.0)
+        return self
+
+
+@dataclass(frozen=True)
+class SlowKernel(ShowRows):
+    """A kernel that takes 10 seconds a block and 1 a leaf."""
+
+    clock: Clock | None = None
+
+    def add(self, sums, rows, buffers):
+        self.clock.pass_by(10.0)
+
+    def finish(self, sums):
+        self.clock.pass_by(1.0)
+        return Slow(self.clock)
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_the_time_of_a_pass_is_taken_apart(monkeypatch, inline):
+    clock = Clock(monkeypatch)
+
+    def load(block):
+        clock.pass_by(1000.0)
+        return block
+
+    X = da.from_array(np.arange(40.0)[:, None], chunks=(4, 1))
+    X = X.map_blocks(load, dtype=float, meta=np.empty((0, 1)))
+    source = as_source(X, np.zeros(40), compute=compute_shared, count_rows=count_rows)
+    partitions = partition_rows(source, 1, 3)
+    assert [len(p.leaves) - 1 for p in partitions] == [2, 2, 1]  # of 8 rows
+    with dask.config.set(scheduler="threads", num_workers=1):
+        tally = Reduction(partitions, inline).sum(SlowKernel(clock=clock))[1]
+    assert tally.reading == 10 * 1000
+    assert tally.computing == 10 * 10 + 5 * 1
+    assert tally.reducing == (5 - 1) * 100
+
+
+def test_the_driver_keeps_all_threads_waiting_while_it_adds(monkeypatch):
+    clock = Clock(monkeypatch)
+    with dask.config.set(scheduler="threads", num_workers=4):
+        reduction = Reduction(partitions_of(4, 4))
+        tally = reduction.sum(SlowKernel(clock=clock))[1]
+    assert tally.reducing == 4 * 3 * 100
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])
+def test_the_parts_of_a_pass_add_up(scheduler):
+    with dask.config.set(scheduler=scheduler, num_workers=2):
+        check_the_parts(Reduction(partitions_of(64, 6)))
+
+
+def check_the_parts(reduction):
+    passes = Passes(reduction)
+    passes.run(ShowRows())
+    (record,) = passes.trace
+    parts = (record.reading, record.computing, record.reducing, record.waiting)
+    assert min(parts) >= 0
+    assert min(parts[:3]) > 0
+    assert sum(parts) == pytest.approx(record.seconds)
+    assert record.n_threads == n_threads()
 
 
 def test_an_error_stops_the_other_tasks():
@@ -238,6 +320,9 @@ class TestOnCluster:
         store_alone = replace(partition, vectors=())
         sent, parcel, beside = Parcels().send(client, store_alone, 0)
         assert (sent, parcel, beside) == (store_alone, None, [])
+
+    def test_the_parts_of_a_pass_add_up(self, client):
+        check_the_parts(Reduction(partitions_of(64, 64)))
 
     def test_errors_come_back_as_they_are(self, client):
         with pytest.raises(DataError, match="row 100 is bad"):

@@ -34,10 +34,11 @@ RECORDS = st.builds(
     number=SIZE,
     kind=st.text(),
     seconds=st.floats(0, 1e9),
-    tally=st.builds(Tally, SIZE, SIZE, SIZE, SIZE, SIZE),
+    tally=st.builds(Tally, SIZE, SIZE, SIZE, SIZE, SIZE, NUMBER, NUMBER, NUMBER),
     loss=st.none() | NUMBER,
     error_bound=st.none() | NUMBER,
     decrement=st.none() | NUMBER,
+    n_threads=SIZE,
 )
 
 
@@ -114,6 +115,22 @@ def test_a_round_trip_is_exact(res):
         res.save(path)
         json.loads(path.read_text("ascii"), parse_constant=refuse)
         assert identical(dlogreg.load(path), res)
+
+
+def test_files_without_the_parts_of_the_time_are_read(tmp_path):
+    make_results().save(tmp_path / "m")
+    entries = json.loads((tmp_path / "m").read_text())
+    for key in ("n_threads", "reading", "computing", "reducing"):
+        del entries["trace"][0][key]
+    (tmp_path / "m").write_text(json.dumps(entries))
+    back = dlogreg.load(tmp_path / "m")
+    assert identical(back, make_results())
+    assert back.trace[0].n_threads == 0
+    assert math.isnan(back.trace[0].reading)
+    entries["trace"][0]["reading"] = "much"
+    (tmp_path / "m").write_text(json.dumps(entries))
+    with pytest.raises(ValueError, match="'reading' must be a number, not 'much'"):
+        dlogreg.load(tmp_path / "m")
 
 
 def test_a_fit_survives_with_everything_that_can_be_asked_of_it(tmp_path):

@@ -138,6 +138,7 @@ def _fit(data: StoredData, memory: int | None, *, quiet: bool) -> LogitResults:
         f"{bytes_text(before)} were taken before the fit\n(by Python, libraries and "
         "reading the table of flights)."
     )
+    click.echo(f"\n{results.trace}")
     if memory is not None:
         ratio = data.n_bytes / memory
         advice = "" if ratio > 1 else " Try a larger --scale."

@@ -12,6 +12,7 @@ from dlogreg.cli.options import (
     OVERWRITE,
     QUIET,
     SCHEDULER,
+    TRACE,
     cluster,
     shown,
     with_options,
@@ -25,13 +26,14 @@ from dlogreg.source.group import open_data
 @click.option(
     "--model", required=True, type=click.Path(), help="Where the model is saved, JSON."
 )
-@with_options(*OF_FIT, SCHEDULER, OVERWRITE, QUIET)
+@with_options(*OF_FIT, SCHEDULER, OVERWRITE, QUIET, TRACE)
 def command(
     store: str,
     model: str,
     scheduler: str | None,
     overwrite: bool,
     quiet: bool,
+    trace: bool,
     **options: Any,
 ) -> None:
     """Fit a logistic regression to the Zarr group STORE, print it and save it.
@@ -44,5 +46,7 @@ def command(
         results = fit_stored(data, progress=shown(quiet), **options)
     results.save(model, overwrite=overwrite)
     click.echo(str(results.summary()))
+    if trace:
+        click.echo(f"\n{results.trace}\n")
     click.echo(f"Model saved in {model}")
     exit_with(results)

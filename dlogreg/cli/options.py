@@ -96,6 +96,9 @@ OF_FIT = (
     ),
 )
 QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
+TRACE = click.option(
+    "--trace", is_flag=True, help="Show where the time of each pass went."
+)
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace what is there.")
 SCHEDULER = click.option(
     "--scheduler",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dlogreg.cli.models import read_model
-from dlogreg.cli.options import Finite
+from dlogreg.cli.options import TRACE, Finite, with_options
 
 
 @click.command("summary")
@@ -17,6 +17,10 @@ from dlogreg.cli.options import Finite
     show_default=True,
     help="Level of the intervals is 1 - alpha.",
 )
-def command(model: str, alpha: float) -> None:
+@with_options(TRACE)
+def command(model: str, alpha: float, trace: bool) -> None:
     """Show the saved MODEL: coefficients, odds ratios, and what the fit cost."""
-    click.echo(str(read_model(model).summary(alpha=alpha)))
+    results = read_model(model)
+    click.echo(str(results.summary(alpha=alpha)))
+    if trace:
+        click.echo(f"\n{results.trace}")

@@ -22,7 +22,7 @@ from dlogreg.display.numerals import (
     statistic,
     upper_bound,
 )
-from dlogreg.evaluation import Label
+from dlogreg.evaluation import Label, PassRecord
 
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
@@ -121,9 +121,20 @@ def _model(results: LogitResults) -> Facts:
         ("Df residuals", count(results.df_resid)),
         ("Solver", results.solver),
         ("Passes over the data", count(results.n_passes)),
+        *_seconds(results.trace),
         ("Data read", data_size(results.bytes_read)),
         ("Peak memory", data_size(results.peak_memory)),
     )
+
+
+def _seconds(trace: Sequence[PassRecord]) -> Facts:
+    """Return what all passes took, and how much of it was reading."""
+    seconds = sum(record.seconds for record in trace)
+    reading = sum(record.reading for record in trace)
+    if not seconds:
+        return ()
+    share = "" if np.isnan(reading) else f" ({100 * reading / seconds:.0f} % reading)"
+    return (("Seconds in passes", f"{seconds:,.2f}{share}"),)
 
 
 def _quality(results: LogitResults) -> Facts:

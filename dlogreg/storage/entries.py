@@ -24,18 +24,22 @@ class Entries:
 
     entries: dict[str, Any]
     keys: frozenset[str]
+    added: frozenset[str] = frozenset()
+    """Keys that files of earlier versions lack."""
 
     def __post_init__(self) -> None:
         """Refuse missing and unknown keys."""
         missing = sorted(self.keys - self.entries.keys())
-        unknown = sorted(self.entries.keys() - self.keys)
+        unknown = sorted(self.entries.keys() - self.keys - self.added)
         if missing or unknown:
             what, key = ("lacks", missing[0]) if missing else ("has", unknown[0])
             word = "entry" if missing else "unknown entry"
             raise InvalidError(f"it {what} the {word} {shown(key)}")
 
-    def get(self, key: str, check: Callable[[Any], T]) -> T:
-        """Return a value that passes a check."""
+    def get(self, key: str, check: Callable[[Any], T], added: T | None = None) -> T:
+        """Return a value that passes a check; ``added`` where the key is lacking."""
+        if key not in self.entries and added is not None:
+            return added
         try:
             return check(self.entries[key])
         except InvalidError as error:

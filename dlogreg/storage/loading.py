@@ -27,6 +27,7 @@ from dlogreg.storage.entries import (
     shown,
 )
 from dlogreg.storage.schema import (
+    ADDED_PASS_KEYS,
     COSTS,
     INTEGERS,
     KEYS,
@@ -36,6 +37,7 @@ from dlogreg.storage.schema import (
     PASS_KEYS,
     SCHEMA,
     TEXTS,
+    TIMES,
 )
 
 
@@ -152,13 +154,15 @@ def _reasons(value: Any) -> dict[str, str]:
 
 
 def _pass(value: Any) -> PassRecord:
-    found = Entries(as_object(value), PASS_KEYS)
-    tally = Tally(**{key: found.get(key, as_size) for key in COSTS})
+    found = Entries(as_object(value), PASS_KEYS, ADDED_PASS_KEYS)
+    costs: dict[str, Any] = {key: found.get(key, as_size) for key in COSTS}
+    costs.update((key, found.get(key, as_number, 0.0)) for key in TIMES)
     learned = {key: found.get(key, as_optional_number) for key in LEARNED}
     return PassRecord(
         found.get("number", as_size),
         found.get("kind", as_text),
         found.get("seconds", as_number),
-        tally,
+        Tally(**costs),
         **learned,
+        n_threads=found.get("n_threads", as_size, 0),
     )

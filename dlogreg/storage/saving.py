@@ -22,6 +22,7 @@ from dlogreg.storage.schema import (
     NUMBERS,
     SCHEMA,
     TEXTS,
+    TIMES,
 )
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def _encode_pass(record: PassRecord) -> dict[str, Any]:
         "number": int(record.number),
         "kind": record.kind,
         "seconds": _number(record.seconds),
+        "n_threads": int(record.n_threads),
+        **{key: _number(getattr(record.tally, key)) for key in TIMES},
         **costs,
         **{k: None if v is None else _number(v) for k, v in learned.items()},
     }
