@@ -37,19 +37,27 @@ def take_survey(
 ) -> Survey:
     """Read a few blocks for scales and a start, then make the first pass."""
     pilot = _read_pilot(layout, passes)
-    std = pilot.standardization(fit_intercept=options.fit_intercept)
-    chain = _start_chains(layout, options, pilot, std, class_weight)
-    names = layout.source.feature_names
-    order = 2 if layout.solver == "newton" else 1
-    kernel = SurveyKernel(std, names, order, class_weight)
+    kernel = survey_kernel(layout, options, pilot, class_weight)
+    std, chain = kernel.standardization, kernel.chain
     if chain is not None:
-        learning = replace(kernel, order=1, chain=chain)
-        sums = passes.run(learning, layout.chains)
+        sums = passes.run(kernel, layout.chains)
         classes = event_classes(sums, options.classes)
         if classes[-1] == chain.kernel.event:
             return Survey(sums, classes, std, chain)
+        kernel = replace(kernel, order=2, chain=None)
     sums = passes.run(kernel)
     return Survey(sums, event_classes(sums, options.classes), std)
+
+
+def survey_kernel(
+    layout: Layout, options: FitOptions, pilot: PilotRows, class_weight: ClassWeight
+) -> SurveyKernel:
+    """Return the kernel of the first pass, which learns where there is enough data."""
+    std = pilot.standardization(fit_intercept=options.fit_intercept)
+    chain = _start_chains(layout, options, pilot, std, class_weight)
+    order = 2 if layout.solver == "newton" and chain is None else 1
+    names = layout.source.feature_names
+    return SurveyKernel(std, names, order, class_weight, chain)
 
 
 def _read_pilot(layout: Layout, passes: Passes) -> PilotRows:

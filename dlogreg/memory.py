@@ -10,10 +10,15 @@ from dlogreg.errors import MemoryLimitError
 from dlogreg.kernel import slab_rows
 from dlogreg.partition import leaf_bounds
 from dlogreg.source import Source
+from dlogreg.source.blocks import Blocks
+from dlogreg.source.graph import GraphBlocks
+from dlogreg.source.zarr_store import ZarrBlocks
 
 BLOCK_COPIES = {"numpy": 0, "pandas": 1, "zarr": 3, "dask": 3, "dask dataframe": 4}
 """Copies of a block that live at once: the decoded block, the chunk being decoded and
 its stored bytes; for dask, what the block is computed from, as far as can be known."""
+VECTOR_COPIES = 2
+"""The same of y or weights that are cut in other blocks than X."""
 LEARNING_MATRICES = 7
 """Hessians that a task holds besides while the first pass learns."""
 DRIVER_MATRICES = 8
@@ -56,9 +61,18 @@ def project_memory(
     n_leaves = len(leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params)) - 1
     depth = int(np.ceil(np.log2(max(2, n_leaves / n_threads)))) + 1
     copies = BLOCK_COPIES[source.kind]
+    beside = sum(map(_largest_block, source.vectors.values()))
     matrices = 3 + depth + (LEARNING_MATRICES if learns else 0)
-    per_task = copies * (block or 0) + slab + matrices * matrix
+    read = copies * (block or 0) + VECTOR_COPIES * beside
+    per_task = read + slab + matrices * matrix
     return ProjectedMemory(block, per_task, n_threads, DRIVER_MATRICES * matrix)
+
+
+def _largest_block(blocks: Blocks) -> int:
+    """Return the bytes of the largest block of a field; 0 for those in memory."""
+    if not isinstance(blocks, ZarrBlocks | GraphBlocks):
+        return 0
+    return max(blocks.row_counts or (0,)) * blocks.row_bytes
 
 
 def check_memory(memory: ProjectedMemory, limit: int | None, source: Source) -> None:

@@ -69,7 +69,7 @@ def check_options(
         raise ValueError(
             f"tol must be a positive number (of standard errors), not {tol!r}"
         )
-    inference = _flag("inference", inference)
+    inference = check_flag("inference", inference)
     least = 1 + inference
     if not (_is_number(max_passes) and max_passes == int(max_passes) >= least):
         raise ValueError(
@@ -78,7 +78,7 @@ def check_options(
     return FitOptions(
         None if classes is None else _class_pair(classes),
         penalty,
-        _flag("fit_intercept", fit_intercept),
+        check_flag("fit_intercept", fit_intercept),
         None if feature_names is None else _names(feature_names),
         solver,
         float(tol),
@@ -96,7 +96,7 @@ def _is_number(value: Any) -> bool:
     return is_real and math.isfinite(value)
 
 
-def _flag(name: str, value: object) -> bool:
+def check_flag(name: str, value: object) -> bool:
     """Return True or False; text such as "False" would count as true."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, not {value!r}")

@@ -242,6 +242,11 @@ def pick_blocks(source: Source, n_blocks: int) -> tuple[Partition, ...]:
     return tuple(_cut(source, (i, i + 1), borders) for i in picked)
 
 
+def join_blocks(source: Source, start: int, stop: int) -> Partition:
+    """Return consecutive blocks as one leaf."""
+    return _cut(source, (start, stop), row_borders(source))
+
+
 Borders = Mapping[str, Sequence[int]]
 
 

@@ -14,7 +14,6 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
-from time import perf_counter
 from typing import Any
 
 import dask
@@ -22,7 +21,7 @@ import dask.threaded
 from dask.optimization import cull
 from dask.sizeof import sizeof
 
-from dlogreg.evaluation import Summable, Tally
+from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
 from dlogreg.parcels import Parcel, Parcels
 from dlogreg.partition import Partition
@@ -37,6 +36,8 @@ from dlogreg.scheduling import (
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.source.sharing import SHARED_BYTES
+from dlogreg.stopwatch import Stopwatch
+from dlogreg.tree_sum import TreeSum, add_pairwise
 
 __all__ = [
     "FAN_IN",
@@ -73,35 +74,6 @@ class Stopped(Exception):  # noqa: N818 - a signal, not an error
     """The pass was abandoned from outside."""
 
 
-class _TreeSum:
-    """Adds leaves as they come, along the fixed binary tree over their indices."""
-
-    def __init__(self) -> None:
-        self._nodes: list[tuple[int, Any]] = []
-
-    def push(self, node: Summable) -> None:
-        level = 0
-        while self._nodes and self._nodes[-1][0] == level:
-            node = self._nodes.pop()[1] + node
-            level += 1
-        self._nodes.append((level, node))
-
-    def total(self) -> Any:
-        total = self._nodes.pop()[1]
-        while self._nodes:
-            total = self._nodes.pop()[1] + total
-        return total
-
-
-def add_pairwise(nodes: Sequence[Any]) -> Any:
-    """Add neighbours, then neighbours of the sums, up to one."""
-    level = list(nodes)
-    while len(level) > 1:
-        odd = level[len(level) // 2 * 2 :]
-        level = [a + b for a, b in zip(level[::2], level[1::2], strict=False)] + odd
-    return level[0]
-
-
 def sum_partition(
     kernel: Kernel,
     partition: Partition,
@@ -109,7 +81,7 @@ def sum_partition(
     stopped: Callable[[], bool] | None = None,
 ) -> Node:
     """Sum a kernel over the rows of one partition; this is what a task runs."""
-    tree, watch = _TreeSum(), _Stopwatch()
+    tree, watch = TreeSum(), Stopwatch()
     n_rows = n_blocks = n_bytes = 0
     with single_threaded_blas():
         buffers = kernel.open()
@@ -136,32 +108,6 @@ def sum_partition(
     return total, tally
 
 
-class _Stopwatch:
-    """Adds the time since it was last asked to what the task was doing."""
-
-    def __init__(self) -> None:
-        self._reading = self._computing = self._reducing = 0.0
-        self._last = perf_counter()
-
-    def _lap(self) -> float:
-        before, self._last = self._last, perf_counter()
-        return self._last - before
-
-    def read(self) -> None:
-        self._reading += self._lap()
-
-    def computed(self) -> None:
-        self._computing += self._lap()
-
-    def reduced(self) -> None:
-        self._reducing += self._lap()
-
-    @property
-    def seconds(self) -> tuple[float, float, float]:
-        """Reading, computing, reducing."""
-        return self._reading, self._computing, self._reducing
-
-
 def _sum_sent(
     kernel: Kernel, partition: Partition, parcel: Parcel | None, beside: list[Any]
 ) -> Node:
@@ -172,7 +118,7 @@ def _sum_sent(
 
 def _add_nodes(nodes: Sequence[Node], n_threads: int = 1) -> Node:
     """Add results; ``n_threads`` have nothing else to do meanwhile."""
-    watch = _Stopwatch()
+    watch = Stopwatch()
     total = add_pairwise([n[0] for n in nodes])
     tally: Tally = add_pairwise([n[1] for n in nodes])
     watch.reduced()

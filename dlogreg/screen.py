@@ -151,6 +151,15 @@ def _scaled(number: float, base: float, units: tuple[str, ...]) -> str:
     return f"{number:.{digits}f}{units[power]}"
 
 
+def seconds_text(seconds: float) -> str:
+    """Return seconds in up to three digits: 0.21 ms, 34 ms, 5.6 s, 3:05."""
+    if seconds >= 59.95:
+        return duration_text(seconds)
+    number, unit = (seconds, "s") if seconds >= 0.9995 else (1e3 * seconds, "ms")
+    digits = 2 if number < 0.995 else 1 if number < 9.95 else 0
+    return f"{number:.{digits}f} {unit}"
+
+
 def duration_text(seconds: float) -> str:
     """Return a duration as 8 s, 3:05 or 2:03:05."""
     whole = round(seconds)

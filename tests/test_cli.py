@@ -142,9 +142,12 @@ def test_plan(folder):
     done = run("plan", "t.zarr")
     assert done.exit_code == 0
     assert "900 rows x 3 columns" in done.output
+    assert " per pass, " in done.output
+    assert "\ntimed " in done.output
+    assert "measure=False" in run("plan", "t.zarr", "--no-measure").output
     done = run("plan", "t.zarr", "--memory", "10 kB")
     assert done.exit_code == 2
-    assert "above memory_limit" in done.output
+    assert "above memory_limit" in " ".join(done.output.split())
     assert "Traceback" not in done.output
 
 

@@ -94,7 +94,7 @@ def test_the_command_from_start_to_end(tmp_path, monkeypatch, store):
         "327,346 flights",
         "carrier 9E, origin EWR, month 1, hour 5",
         "327,346 rows x 47 columns",
-        "passes   2 to 7",
+        "passes    2 to 7",
         "odds ratio",
         "carrier[AA]",
         "passes, ",

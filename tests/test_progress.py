@@ -18,6 +18,7 @@ from dlogreg.screen import (
     bytes_text,
     count_text,
     duration_text,
+    seconds_text,
     somebody_watches,
 )
 
@@ -73,6 +74,14 @@ def test_bytes_and_durations():
         "1:00",
         "3:05",
         "2:03:05",
+    ]
+
+
+def test_seconds_have_three_digits_at_most():
+    numbers = (0, 0.00021, 0.0056, 0.0344, 0.99949, 0.9996, 5.62, 34.4, 59.96, 185)
+    assert [seconds_text(s) for s in numbers] == [
+        *("0.00 ms", "0.21 ms", "5.6 ms", "34 ms", "999 ms", "1.0 s", "5.6 s"),
+        *("34 s", "1:00", "3:05"),
     ]
 
 

@@ -129,7 +129,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 0.0
-        monkeypatch.setattr("dlogreg.reduction.perf_counter", lambda: self.now)
+        monkeypatch.setattr("dlogreg.stopwatch.perf_counter", lambda: self.now)
 
     def pass_by(self, seconds):
         self.now += seconds
@@ -148,15 +148,17 @@ class Slow:
 
 @dataclass(frozen=True)
 class SlowKernel(ShowRows):
-    """A kernel that takes 10 seconds a block and 1 a leaf."""
+    """A kernel that takes its time for a block and for a leaf."""
 
     clock: Clock | None = None
+    block: float = 0.0
+    leaf: float = 0.0
 
     def add(self, sums, rows, buffers):
-        self.clock.pass_by(10.0)
+        self.clock.pass_by(self.block)
 
     def finish(self, sums):
-        self.clock.pass_by(1.0)
+        self.clock.pass_by(self.leaf)
         return Slow(self.clock)
 
 
@@ -174,7 +176,8 @@ def test_the_time_of_a_pass_is_taken_apart(monkeypatch, inline):
     partitions = partition_rows(source, 1, 3)
     assert [len(p.leaves) - 1 for p in partitions] == [2, 2, 1]  # of 8 rows
     with dask.config.set(scheduler="threads", num_workers=1):
-        tally = Reduction(partitions, inline).sum(SlowKernel(clock=clock))[1]
+        kernel = SlowKernel(clock=clock, block=10.0, leaf=1.0)
+        tally = Reduction(partitions, inline).sum(kernel)[1]
     assert tally.reading == 10 * 1000
     assert tally.computing == 10 * 10 + 5 * 1
     assert tally.reducing == (5 - 1) * 100

@@ -22,7 +22,7 @@ from dlogreg.errors import DataError, MemoryLimitError
 COMMANDS = {
     "demo": "Fit 327,346 real flights from a store on disk, end to end.",
     "convert": "Turn CSV or Parquet files into a Zarr store, in one read.",
-    "plan": "Tell what a fit would do and cost, without reading the data.",
+    "plan": "Tell what a fit would do and cost, after timing one block.",
     "fit": "Fit a logistic regression to a Zarr store and save the model.",
     "summary": "Show a saved model.",
     "predict": "Write the probabilities that a model gives to a store's rows.",

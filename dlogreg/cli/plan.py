@@ -14,12 +14,17 @@ from dlogreg.source.group import open_data
 
 @click.command("plan")
 @click.argument("store", type=click.Path())
+@click.option(
+    "--measure/--no-measure",
+    default=True,
+    help="Whether to time one block; without it nothing is read but metadata.",
+)
 @with_options(*OF_FIT, SCHEDULER)
 def command(store: str, scheduler: str | None, **options: Any) -> None:
     """Tell what a fit of the Zarr group STORE with these options would do and cost.
 
-    Nothing is read but metadata. The exit code is 2 if the fit would be refused
-    because it needs more than --memory.
+    One block is read to tell how many seconds a pass takes. The exit code is 2 if the
+    fit would be refused because it needs more than --memory.
     """
     data = open_data(store)
     with cluster(scheduler):

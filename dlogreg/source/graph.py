@@ -15,13 +15,16 @@ Work that blocks share is treated by its kind:
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import dask.array as da
 import numpy as np
+from dask._task_spec import DataNode
 
 from dlogreg.errors import DataError
 from dlogreg.source.blocks import Array, Load
@@ -47,6 +50,13 @@ class BlockGraph:
     shares: frozenset[Any]
     """Keys that a neighbouring block may consume too."""
 
+    @property
+    def loads(self) -> set[Any]:
+        """Keys of the tasks that depend on no other, which load pieces of data."""
+        tasks = self.tasks
+        work = {k for k, task in tasks.items() if not isinstance(task, DataNode)}
+        return {k for k in work if work.isdisjoint(tasks[k].dependencies)}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GraphBlocks:
@@ -57,6 +67,8 @@ class GraphBlocks:
     row_counts: tuple[int, ...] | None
     ready: Mapping[Any, Any]
     """Values, or futures of values, by key."""
+    row_bytes: int = 0
+    """Bytes of a row of all fields."""
 
     @property
     def n_blocks(self) -> int:
@@ -86,6 +98,21 @@ class GraphBlocks:
             row_counts=None if counts is None else counts[start:stop],
         )
 
+    def count_loads(self) -> Counter[Any]:
+        """Return how often each piece of data is loaded if a task reads these blocks.
+
+        Once, unless blocks share it that do not follow each other.
+        """
+        counts: Counter[Any] = Counter()
+        carried: list[Any] = []
+        for block, after in zip_longest(self.blocks, self.blocks[1:]):
+            carry = [k for k in block.shares if after is not None and k in after.shares]
+            given = dict.fromkeys((*block.needs, *carried))
+            run, _ = ordered(block.tasks, (*block.outputs, *carry), given)
+            counts.update(run.keys() & block.loads)
+            carried = carry
+        return counts
+
     def with_row_counts(self, counts: tuple[int, ...] | None) -> GraphBlocks:
         """Return the same blocks once their lengths are known."""
         return replace(self, row_counts=counts)
@@ -110,7 +137,7 @@ class GraphBlocks:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the recipe alone: values that are ready travel apart."""
-        names = ("fields", "blocks", "row_counts")
+        names = ("fields", "blocks", "row_counts", "row_bytes")
         return {**{name: getattr(self, name) for name in names}, "ready": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -155,7 +182,13 @@ def graph_blocks(arrays: Mapping[str, da.Array], compute: Compute) -> GraphBlock
         blocks,
         tuple(map(int, counts)) if known else None,
         {key: ready[key] for key in needed},
+        sum(_row_bytes(array) for array in arrays.values()),
     )
+
+
+def _row_bytes(array: da.Array) -> int:
+    columns = math.prod(array.shape[1:])
+    return int(array.dtype.itemsize * columns)
 
 
 def _cull(

@@ -53,6 +53,12 @@ class ZarrBlocks:
         return (self.field,)
 
     @property
+    def row_bytes(self) -> int:
+        """Decoded bytes of a row."""
+        array = self.inputs[0] if self.array is None else self.array
+        return int(array.dtype.itemsize * math.prod(array.shape[1:]))
+
+    @property
     def n_blocks(self) -> int:
         """Number of blocks."""
         return len(self.bounds) - 1

@@ -1,0 +1,162 @@
+"""plan(): the stages of fit() up to the first pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from dlogreg.errors import MemoryLimitError
+from dlogreg.evaluation import Label
+from dlogreg.layout import Layout, lay_out
+from dlogreg.memory import check_memory
+from dlogreg.options import FitOptions, check_flag, check_options
+from dlogreg.passes import Progress
+from dlogreg.penalty import PenaltyRule
+from dlogreg.planning.advice import Given, advise, warn
+from dlogreg.planning.costs import (
+    bytes_per_pass,
+    expected_passes,
+    seconds_of_passes,
+    why_solver,
+)
+from dlogreg.planning.report import Plan
+from dlogreg.planning.timing import time_block, why_not_timed
+from dlogreg.problem import check_start
+from dlogreg.scheduling import active_client
+from dlogreg.source import as_source
+
+
+def plan(
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    classes: Sequence[Label] | None = None,
+    alpha: float = 0.0,
+    fit_intercept: bool = True,
+    feature_names: Sequence[str] | None = None,
+    solver: str = "auto",
+    tol: float = 1e-4,
+    max_passes: int = 100,
+    start: Any = None,
+    inference: bool = True,
+    memory_limit: int | str | None = None,
+    progress: bool | Progress | None = None,
+    measure: bool = True,
+) -> Plan:
+    """Tell what ``fit`` with the same arguments would do and cost, without doing it.
+
+    The arguments are those of ``fit`` and are checked as there. A plan makes no pass,
+    so ``progress`` has nothing to show; a fit that would be refused for its memory
+    is planned, and says so in ``refusal``.
+
+    Parameters
+    ----------
+    measure : bool
+        Read one block (after another that warms up, and several where they are
+        smaller than 1 MiB), put it through the kernels of the fit, and tell from that
+        how many seconds a pass takes; on a cluster a worker does it. False reads
+        nothing. Nothing is read either where that could cost much more than a block:
+        where blocks share intermediate results; ``why_not_timed`` then says so.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    DataError
+        If the data cannot be laid out, or the block that is timed cannot be read or
+        fitted; the message is that of ``fit``.
+
+    Examples
+    --------
+    >>> import numpy as np, dlogreg
+    >>> p = dlogreg.plan(np.ones((1000, 3)), np.arange(1000) % 2)
+    >>> p.solver, p.passes, p.bytes_per_pass
+    ('newton', (3, 10), 32000)
+    >>> p.seconds_per_pass < 10
+    True
+    """
+    options = check_options(
+        classes=classes,
+        penalty=PenaltyRule(alpha),
+        fit_intercept=fit_intercept,
+        feature_names=feature_names,
+        solver=solver,
+        tol=tol,
+        max_passes=max_passes,
+        start=start,
+        inference=inference,
+        memory_limit=memory_limit,
+    )
+    measure = check_flag("measure", measure)
+    shared: list[Any] = []
+
+    def postpone(graph: dict[Any, Any], keys: Sequence[Any]) -> dict[Any, Any]:
+        shared.extend(keys)
+        return dict.fromkeys(keys)  # the graph looks as if they were there
+
+    source = as_source(
+        X,
+        y,
+        sample_weight,
+        feature_names=options.feature_names,
+        compute=postpone,
+        count_rows=lambda blocks: None,
+    )
+    options = replace(options, feature_names=source.feature_names)
+    layout = lay_out(source, options)
+    if start is not None:
+        check_start(start, source.n_features + options.fit_intercept)
+    given = Given(X, {"y": y, "sample_weight": sample_weight}, len(shared))
+    return _plan(layout, options, given, measure=measure)
+
+
+def _plan(layout: Layout, options: FitOptions, given: Given, *, measure: bool) -> Plan:
+    source, client = layout.source, active_client()
+    n_params = source.n_features + options.fit_intercept
+    refusal = _refusal(layout, options)
+    block, first, later = None, None, None
+    why_not = "measure=False"
+    if measure:
+        why_not = why_not_timed(layout, given.n_shared, refusal)
+    if not why_not:
+        block = time_block(layout, options)
+        why_not = "" if block else "the first block holds no rows of positive weight"
+    if block:
+        first, later = seconds_of_passes(block, layout)
+    return Plan(
+        kind=source.kind,
+        dtype=str(source.dtype),
+        n_rows=source.n_rows,
+        n_features=source.n_features,
+        n_params=n_params,
+        n_blocks=source.blocks.n_blocks,
+        n_leaves=layout.n_leaves,
+        n_tasks=len(layout.partitions),
+        n_threads=layout.n_threads,
+        n_workers=None if client is None else len(client.nthreads()),
+        bytes_per_pass=bytes_per_pass(source, given.vectors["y"]),
+        solver=layout.solver,
+        why_solver=why_solver(layout.solver, options, n_params),
+        passes=expected_passes(layout.solver, options, learns=bool(layout.chains)),
+        block=block,
+        why_not_timed=why_not,
+        seconds_first_pass=first,
+        seconds_per_pass=later,
+        memory=layout.memory,
+        memory_limit=options.memory_limit,
+        refusal=refusal,
+        warnings=warn(layout, options),
+        advice=advise(layout, given),
+    )
+
+
+def _refusal(layout: Layout, options: FitOptions) -> str:
+    try:
+        check_memory(layout.memory, options.memory_limit, layout.source)
+    except MemoryLimitError as error:
+        return str(error)
+    return ""
