@@ -13,7 +13,7 @@ import dask
 import dask.threaded
 from dask.base import get_scheduler
 from dask.system import CPU_COUNT
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 from dlogreg.errors import DataError
 from dlogreg.source.task_graph import is_future
@@ -37,6 +37,7 @@ class _SingleThreadedBlas:
         with self._lock:
             if self._users == 0:
                 self._controller = self._controller or ThreadpoolController()
+                _let_any_thread_set_limits()
                 self._limit = self._controller.limit(limits=1, user_api="blas")
             self._users += 1
         try:
@@ -45,7 +46,20 @@ class _SingleThreadedBlas:
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
+                    _let_any_thread_set_limits()
                     self._limit.restore_original_limits()
+                    _let_any_thread_set_limits()
+
+
+def _let_any_thread_set_limits() -> None:
+    """Take control of BLAS from the thread that set a limit before.
+
+    From 3.8 on, threadpoolctl lets only the first thread set limits until control is
+    given up; what others ask for is silently left undone.
+    """
+    clear = getattr(OpenBLASController, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
 
 
 single_threaded_blas = _SingleThreadedBlas()

@@ -244,6 +244,46 @@ def test_blas_runs_with_one_thread_inside_tasks_and_is_set_back():
     assert blas_threads() == before
 
 
+def test_blas_obeys_whichever_thread_comes_first_and_last():
+    before = blas_threads()
+    seen = []
+    entered, leave = threading.Event(), threading.Event()
+
+    def compute():
+        with single_threaded_blas():
+            seen.append(set(blas_threads()))
+
+    def outlast():
+        with single_threaded_blas():
+            entered.set()
+            leave.wait(10)
+            seen.append(set(blas_threads()))
+
+    for _ in range(2):  # a thread that has come first lives on
+        last = threading.Thread(target=outlast)
+        last.start()
+        entered.wait(10)
+        entered.clear()
+        with single_threaded_blas():
+            seen.append(set(blas_threads()))
+        other = threading.Thread(target=compute)
+        other.start()
+        other.join()
+        leave.set()
+        last.join()
+        leave.clear()
+        assert blas_threads() == before
+        compute()
+        assert blas_threads() == before
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        for pool in (first, second, first):
+            pool.submit(compute).result()
+            assert blas_threads() == before
+        compute()
+    assert len(seen) == 12
+    assert set().union(*seen) <= {1}
+
+
 def test_shared_work_is_computed_together():
     forget("once")
 
