@@ -23,7 +23,7 @@ from dlogreg.planning.costs import (
 from dlogreg.planning.report import Plan
 from dlogreg.planning.timing import time_block, why_not_timed
 from dlogreg.problem import check_start
-from dlogreg.scheduling import active_client
+from dlogreg.scheduling import active_client, single_threaded_blas
 from dlogreg.source import as_source
 
 
@@ -123,7 +123,8 @@ def _plan(layout: Layout, options: FitOptions, given: Given, *, measure: bool) -
     if measure:
         why_not = why_not_timed(layout, given.n_shared, refusal)
     if not why_not:
-        block = time_block(layout, options)
+        with single_threaded_blas():
+            block = time_block(layout, options)
         why_not = "" if block else "the first block holds no rows of positive weight"
     if block:
         first, later = seconds_of_passes(block, layout)
