@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dlogreg.pipeline import fit
     from dlogreg.planning import plan
     from dlogreg.results import LogitResults, load
+    from dlogreg.scoring import evaluate
     from dlogreg.solvers import Status
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ _ROOMS = {
     "MissingChunkWarning": "errors",
     "SeparationWarning": "errors",
     "Status": "solvers",
+    "evaluate": "scoring",
     "fit": "pipeline",
     "load": "results",
     "plan": "planning",
@@ -51,6 +53,7 @@ __all__ = [
     "SeparationWarning",
     "Status",
     "__version__",
+    "evaluate",
     "fit",
     "load",
     "plan",

@@ -10,29 +10,12 @@ from scipy.special import chdtrc
 from dlogreg.errors import InferenceError
 
 
-class Likelihoods:
-    """Degrees of freedom, deviances, pseudo-R2s, criteria and the ratio test of a fit.
+class Deviances:
+    """Deviances and pseudo-R2s of a model's probabilities on some rows."""
 
-    The attributes are those of LogitResults.
-    """
-
-    feature_names: tuple[str, ...]
-    dropped: Mapping[str, str]
     llf: float
     llnull: float
     nobs: float
-    alpha: float
-    fit_intercept: bool
-
-    @property
-    def df_model(self) -> int:
-        """Number of estimated coefficients without the intercept."""
-        return len(self.feature_names) - len(self.dropped)
-
-    @property
-    def df_resid(self) -> float:
-        """Nobs minus the number of estimated coefficients."""
-        return self.nobs - self.df_model - int(self.fit_intercept)
 
     @property
     def deviance(self) -> float:
@@ -48,6 +31,48 @@ class Likelihoods:
     def llr(self) -> float:
         """Likelihood ratio statistic against the null model."""
         return 2 * (self.llf - self.llnull)
+
+    @property
+    def prsquared(self) -> float:
+        """McFadden's pseudo-R2, 1 - llf / llnull.
+
+        The null model has an intercept even where the model has none, so that it can
+        be negative; NaN where all rows are of one class.
+        """
+        return 1 - self.llf / self.llnull if self.llnull else float(np.nan)
+
+    @property
+    def prsquared_cox_snell(self) -> float:
+        """Cox and Snell's pseudo-R2, 1 - exp(-llr / nobs)."""
+        return float(-np.expm1(-self.llr / self.nobs))
+
+    @property
+    def prsquared_nagelkerke(self) -> float:
+        """Nagelkerke's pseudo-R2: Cox and Snell's over its largest possible value."""
+        largest = float(-np.expm1(2 * self.llnull / self.nobs))
+        return self.prsquared_cox_snell / largest if largest else float(np.nan)
+
+
+class Likelihoods(Deviances):
+    """Degrees of freedom, criteria and the ratio test of a fit, beside its deviances.
+
+    The attributes are those of LogitResults.
+    """
+
+    feature_names: tuple[str, ...]
+    dropped: Mapping[str, str]
+    alpha: float
+    fit_intercept: bool
+
+    @property
+    def df_model(self) -> int:
+        """Number of estimated coefficients without the intercept."""
+        return len(self.feature_names) - len(self.dropped)
+
+    @property
+    def df_resid(self) -> float:
+        """Nobs minus the number of estimated coefficients."""
+        return self.nobs - self.df_model - int(self.fit_intercept)
 
     @property
     def llr_pvalue(self) -> float:
@@ -77,25 +102,6 @@ class Likelihoods:
                 "neither contains the other"
             )
         return ""
-
-    @property
-    def prsquared(self) -> float:
-        """McFadden's pseudo-R2, 1 - llf / llnull.
-
-        The null model has an intercept even where the model has none, so that it can
-        be negative.
-        """
-        return 1 - self.llf / self.llnull
-
-    @property
-    def prsquared_cox_snell(self) -> float:
-        """Cox and Snell's pseudo-R2, 1 - exp(-llr / nobs)."""
-        return float(-np.expm1(-self.llr / self.nobs))
-
-    @property
-    def prsquared_nagelkerke(self) -> float:
-        """Nagelkerke's pseudo-R2: Cox and Snell's over its largest possible value."""
-        return self.prsquared_cox_snell / float(-np.expm1(2 * self.llnull / self.nobs))
 
     @property
     def aic(self) -> float:

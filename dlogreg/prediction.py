@@ -154,12 +154,9 @@ def predict_blocks(X: Any, model: LogitModel, finish: Finish, meta: Array) -> An
     """
     kind = kind_of(X)
     block = partial(_predict_pieces, model, finish)
-    if kind in ("pandas", "dask dataframe"):
-        frame = match_columns(X, model.feature_names)
-        return (
-            block(frame) if kind == "pandas" else frame.map_partitions(block, meta=meta)
-        )
-    X = _checked_matrix(X, kind, len(model.slopes))
+    X = model_columns(X, model)
+    if kind == "dask dataframe":
+        return X.map_partitions(block, meta=meta)
     if kind == "dask":
         return _over_chunks(X, block, meta)
     if kind == "zarr":
@@ -221,6 +218,14 @@ def _predict_stored(
 ) -> Array:
     assert block_id is not None
     return block(blocks.open(())(block_id[0])["X"])
+
+
+def model_columns(X: Any, model: LogitModel) -> Any:
+    """Return X with the columns of a model, in their order."""
+    kind = kind_of(X)
+    if kind in ("pandas", "dask dataframe"):
+        return match_columns(X, model.feature_names)
+    return _checked_matrix(X, kind, len(model.slopes))
 
 
 def match_columns(frame: Any, names: Sequence[str]) -> Any:

@@ -14,6 +14,7 @@ from scipy.special import ndtr, ndtri
 from dlogreg.display import Summary, describe, summarize
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray, Label, PassRecord
+from dlogreg.inference import FromCovariance, check_level, odds_ratios
 from dlogreg.labelled import LabelledVector
 from dlogreg.likelihoods import Likelihoods
 from dlogreg.solvers import Status
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LogitResults(Likelihoods):
+class LogitResults(Likelihoods, FromCovariance):
     """Coefficients, their standard errors, and what the fit cost.
 
     The words are those of statsmodels. The model is
@@ -104,7 +105,7 @@ class LogitResults(Likelihoods):
         Summary
             Text by ``str``, HTML in a notebook.
         """
-        _check_level(alpha)
+        check_level(alpha)
         return summarize(self, alpha)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -173,24 +174,26 @@ class LogitResults(Likelihoods):
 
     def conf_int(self, alpha: float = 0.05) -> FloatArray:
         """Return Wald intervals at level 1 - alpha, shape (n_params, 2)."""
-        _check_level(alpha)
+        check_level(alpha)
         half = -ndtri(alpha / 2) * np.asarray(self.bse)
         return np.column_stack([self.coefficients - half, self.coefficients + half])
 
-    def odds_ratios(self, alpha: float = 0.05) -> FloatArray:
+    def odds_ratios(
+        self, alpha: float = 0.05, *, units: Mapping[str, float] | None = None
+    ) -> FloatArray:
         """Return exp(params) with its interval, shape (n_params, 3).
 
         Columns: odds ratio, lower and upper end. Without standard errors the ends
-        are NaN.
+        are NaN. ``units`` says by how much a column grows, where not by 1: with its
+        standard deviation the odds ratio is the standardized one.
         """
-        _check_level(alpha)
+        check_level(alpha)
         if self.covariance is None:
             ends = np.full((len(self.coefficients), 2), np.nan)
         else:
             ends = self.conf_int(alpha)
         logs = np.column_stack([self.coefficients, ends])
-        with np.errstate(over="ignore"):
-            return np.asarray(np.exp(logs))
+        return odds_ratios(logs, self.names, units)
 
     @property
     def converged(self) -> bool:
@@ -262,8 +265,3 @@ def load(path: str | os.PathLike[str]) -> LogitResults:
         If the file is not a model saved by dlogreg; the message says what is wrong.
     """
     return LogitResults(**read_model(path))
-
-
-def _check_level(alpha: float) -> None:
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")

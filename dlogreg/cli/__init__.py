@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": "Tell what a fit would do and cost, without reading the data.",
     "fit": "Fit a logistic regression to a Zarr store and save the model.",
     "summary": "Show a saved model.",
+    "evaluate": "Measure how well a saved model predicts a store's outcomes.",
     "predict": "Write the probabilities that a model gives to a store's rows.",
 }
 NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 1, 2, 128 + signal.SIGINT

@@ -19,12 +19,13 @@ from dlogreg.cli.options import (
     shown,
     with_options,
 )
+from dlogreg.cli.stores import matched_columns
 from dlogreg.errors import DataError
 from dlogreg.reduction import TASKS_PER_THREAD
 from dlogreg.results import LogitResults
 from dlogreg.scheduling import n_threads
 from dlogreg.screen import WorkBar, count_text
-from dlogreg.source.group import GroupWriter, StoredData, open_data
+from dlogreg.source.group import GroupWriter, open_data
 
 
 @click.command("predict")
@@ -69,21 +70,6 @@ def command(
             err=True,
         )
     click.echo(f"{out}: probability of {event!r} for {lazy.shape[0]:,} rows")
-
-
-def matched_columns(results: LogitResults, data: StoredData) -> Any:
-    """Return X with the columns of the model, in its order."""
-    names, wanted = data.feature_names, results.feature_names
-    if names is None or names == wanted:
-        return data.X
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        listed = ", ".join(map(repr, missing[:5])) + ", ..." * (len(missing) > 5)
-        raise DataError(
-            f"{data.path} lacks {len(missing)} of the {len(wanted)} columns of the "
-            f"model: {listed}; convert data that have them"
-        )
-    return da.from_zarr(data.X)[:, [names.index(name) for name in wanted]]
 
 
 def write_blocks(

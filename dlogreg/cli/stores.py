@@ -1,15 +1,19 @@
-"""What commands do with a store: fit it, or plan it."""
+"""What commands do with a store: plan and fit it, or put a model to it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
+import dask.array as da
+
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
+from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.pipeline import fit
 from dlogreg.planning import Plan, plan
 from dlogreg.results import LogitResults
+from dlogreg.scoring import evaluate
 from dlogreg.source.group import StoredData
 
 
@@ -22,6 +26,31 @@ def fit_stored(data: StoredData, **options: Any) -> LogitResults:
 def plan_stored(data: StoredData, **options: Any) -> Plan:
     """Plan the fit of a store."""
     return plan(data.X, data.y, **_described(data), **options)
+
+
+def evaluate_stored(
+    results: LogitResults, data: StoredData, **options: Any
+) -> GoodnessOfFit:
+    """Evaluate a model on a store; the report speaks of labels, not of numbers."""
+    model = results if data.labels is None else _coded(results, data)
+    X = matched_columns(results, data)
+    report = evaluate(model, X, data.y, data.sample_weight, **options)
+    return replace(report, classes=results.classes)
+
+
+def matched_columns(results: LogitResults, data: StoredData) -> Any:
+    """Return X with the columns of the model, in its order."""
+    names, wanted = data.feature_names, results.feature_names
+    if names is None or names == wanted:
+        return data.X
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        listed = ", ".join(map(repr, missing[:5])) + ", ..." * (len(missing) > 5)
+        raise DataError(
+            f"{data.path} lacks {len(missing)} of the {len(wanted)} columns of the "
+            f"model: {listed}; convert data that have them"
+        )
+    return da.from_zarr(data.X)[:, [names.index(name) for name in wanted]]
 
 
 def _described(data: StoredData) -> dict[str, Any]:
@@ -58,3 +87,21 @@ def relabelled(results: LogitResults, labels: tuple[str, ...]) -> LogitResults:
     counts = {labels[int(code)]: n for code, n in results.class_counts.items()}
     classes = tuple(labels[int(code)] for code in results.classes)
     return replace(results, classes=classes, class_counts=counts)
+
+
+def _coded(results: LogitResults, data: StoredData) -> LogitResults:
+    """Replace the labels of a model by the numbers that stand for them in y."""
+    labels = data.labels or ()
+    unknown = [label for label in labels if label not in results.classes]
+    if unknown:
+        known = " and ".join(map(repr, results.classes))
+        raise DataError(
+            f"y of {data.path} has the label {unknown[0]!r}, but the model knows "
+            f"{known}; convert data with these labels"
+        )
+    # a label that does not occur gets a number that stands for none
+    codes = tuple(
+        labels.index(label) if label in labels else -1 for label in results.classes
+    )
+    counts = dict(zip(codes, results.class_counts.values(), strict=True))
+    return replace(results, classes=codes, class_counts=counts)

@@ -41,9 +41,10 @@ def render(summary: Summary) -> str:
         f'<div class="dlogreg-summary"><style>{STYLE}</style>\n'
         f"<table><caption>{escape(summary.title)}</caption>\n"
         f"<tbody>{_facts(summary.model, summary.quality)}</tbody></table>\n"
-        f'<p class="notes">Status: {escape(summary.status)}</p>\n'
+        f"{_note(f'Status: {summary.status}') if summary.status else ''}"
         '<div class="coefficients"><table>\n'
-        f'<thead><tr><th scope="col">column</th>{titles}</tr></thead>\n'
+        f'<thead><tr><th scope="col">{escape(summary.heading)}</th>'
+        f"{titles}</tr></thead>\n"
         f"<tbody>{body}</tbody></table></div>\n"
         f"{''.join(map(_note, summary.notes))}</div>"
     )

@@ -50,7 +50,7 @@ class CoefficientRow:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Summary:
-    """A fitted model as text (``print``) and as HTML (in a notebook)."""
+    """Facts and a table as text (``print``) and as HTML (in a notebook)."""
 
     title: str
     model: Facts
@@ -58,9 +58,12 @@ class Summary:
     quality: Facts
     """Right half of the header: likelihood and criteria."""
     status: str
+    """How the fit ended; empty where nothing was fitted."""
     columns: tuple[str, ...]
     rows: tuple[CoefficientRow, ...]
     notes: tuple[str, ...]
+    heading: str = "column"
+    """What the rows of the table are."""
 
     def __str__(self) -> str:
         """Return the summary as text."""
@@ -81,7 +84,7 @@ def describe(results: LogitResults) -> str:
     bound = f"within {upper_bound(results.error_bound)} standard errors, "
     return (
         f"<LogitResults: {len(results.names)} coefficients, "
-        f"event {_label(results.classes[-1])}, {count(results.n_rows)} rows, "
+        f"event {label_text(results.classes[-1])}, {count(results.n_rows)} rows, "
         f"log-likelihood {criterion(results.llf)}, "
         f"{results.status.value.split(':')[0]}, "
         f"{bound if known else ''}{results.n_passes} passes>"
@@ -107,9 +110,9 @@ def summarize(results: LogitResults, alpha: float) -> Summary:
 def _model(results: LogitResults) -> Facts:
     *others, event = results.classes
     counts = results.class_counts
-    facts = [("Event modeled", f"{_label(event)} ({count(counts[event])} rows)")]
+    facts = [("Event modeled", f"{label_text(event)} ({count(counts[event])} rows)")]
     facts += [
-        ("Other class", f"{_label(label)} ({count(counts[label])} rows)")
+        ("Other class", f"{label_text(label)} ({count(counts[label])} rows)")
         for label in others
     ]
     facts.append(("Rows", count(results.n_rows)))
@@ -216,7 +219,7 @@ def _notes(results: LogitResults, alpha: float) -> Iterator[str]:
         yield SEPARATED_NOTE
 
 
-def _label(label: Label) -> str:
+def label_text(label: Label) -> str:
     """Return a label as it is written in code, which tells '1' from 1."""
     value = label.item() if isinstance(label, np.generic) else label
     return elided(printable(repr(value)), MAX_LABEL)

@@ -26,8 +26,7 @@ def render(summary: Summary) -> str:
         summary.title.center(width),
         "=" * width,
         *header,
-        "-" * width,
-        *_wrapped(f"Status: {summary.status}", width),
+        *_status(summary, width),
         "=" * width,
         *table[0],
         "-" * width,
@@ -37,6 +36,12 @@ def render(summary: Summary) -> str:
     for note in summary.notes:
         lines += _wrapped(note, width)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _status(summary: Summary, width: int) -> list[str]:
+    if not summary.status:
+        return []
+    return ["-" * width, *_wrapped(f"Status: {summary.status}", width)]
 
 
 def _header(left: Facts, right: Facts) -> list[str]:

@@ -1,0 +1,91 @@
+"""``dlogreg evaluate``."""
+
+from __future__ import annotations
+
+import click
+
+from dlogreg.cli.models import read_model
+from dlogreg.cli.options import QUIET, SCHEDULER, Finite, cluster, shown, with_options
+from dlogreg.cli.stores import evaluate_stored
+from dlogreg.inference.goodness import GoodnessOfFit
+from dlogreg.source.group import open_data
+
+
+@click.command("evaluate")
+@click.argument("model", type=click.Path())
+@click.argument("store", type=click.Path())
+@click.option(
+    "--in-sample",
+    is_flag=True,
+    help="The rows are those of the fit, which the Hosmer-Lemeshow test must know.",
+)
+@click.option(
+    "--groups",
+    type=click.IntRange(min=2),
+    default=10,
+    show_default=True,
+    help="Groups of the calibration table and of the Hosmer-Lemeshow test.",
+)
+@click.option(
+    "--threshold",
+    type=Finite(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Probability above which a row is called an event.",
+)
+@click.option(
+    "--cost-fp",
+    type=Finite(min=0, min_open=True),
+    help="Cost of a false alarm; with --cost-fn, shows the threshold that costs least.",
+)
+@click.option(
+    "--cost-fn",
+    type=Finite(min=0, min_open=True),
+    help="Cost of a missed event.",
+)
+@click.option(
+    "--prior",
+    type=Finite(0, 1, min_open=True, max_open=True),
+    help="Share of events where the threshold will be used; default STORE's.",
+)
+@with_options(SCHEDULER, QUIET)
+def command(
+    model: str,
+    store: str,
+    in_sample: bool,
+    groups: int,
+    threshold: float,
+    cost_fp: float | None,
+    cost_fn: float | None,
+    prior: float | None,
+    scheduler: str | None,
+    quiet: bool,
+) -> None:
+    """Measure how well MODEL predicts the outcomes in STORE, in one pass.
+
+    Columns are matched by their names where STORE has them.
+    """
+    if (cost_fp is None) != (cost_fn is None):
+        raise click.UsageError("--cost-fp and --cost-fn are needed together")
+    if prior is not None and cost_fp is None:
+        raise click.UsageError("--prior needs --cost-fp and --cost-fn")
+    results = read_model(model)
+    data = open_data(store)
+    with cluster(scheduler):
+        report = evaluate_stored(
+            results, data, in_sample=in_sample, progress=shown(quiet)
+        )
+    click.echo(str(report.summary(groups=groups, threshold=threshold)))
+    if cost_fp is not None and cost_fn is not None:
+        click.echo(_decision(report, cost_fp, cost_fn, prior))
+
+
+def _decision(
+    report: GoodnessOfFit, cost_fp: float, cost_fn: float, prior: float | None
+) -> str:
+    best = report.best_threshold(cost_fp, cost_fn, prior)
+    return (
+        f"Least cost at p > {best.threshold:.6g}: {best.cost:.6g} a row where "
+        f"{best.prior:.4%} are events (sensitivity {best.table.sensitivity:.4g}, "
+        f"specificity {best.table.specificity:.4g})"
+    )

@@ -1,0 +1,140 @@
+"""What a summary of measures of fit says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlogreg.display.numerals import (
+    MISSING,
+    count,
+    criterion,
+    p_value,
+    significant,
+    statistic,
+    upper_bound,
+)
+from dlogreg.display.summary import CoefficientRow, Facts, Summary, label_text
+
+if TYPE_CHECKING:
+    from dlogreg.inference.calibration import CalibrationTable
+    from dlogreg.inference.goodness import GoodnessOfFit
+
+COLUMNS = ("rows", "events", "expected", "share", "mean p")
+
+
+def summarize_goodness(
+    report: GoodnessOfFit, groups: int, threshold: float, alpha: float
+) -> Summary:
+    """Return what there is to say about probabilities and outcomes."""
+    table = report.calibration(groups)
+    return Summary(
+        title="Goodness of fit" + ("" if report.in_sample else ", new data"),
+        model=_rows_of(report),
+        quality=_measures(report),
+        status="",
+        columns=COLUMNS,
+        rows=tuple(_groups(table)),
+        notes=tuple(_notes(report, groups, threshold, alpha)),
+        heading="probability",
+    )
+
+
+def _rows_of(report: GoodnessOfFit) -> Facts:
+    facts = [
+        ("Event modeled", label_text(report.classes[-1])),
+        ("Rows", count(report.n_rows)),
+    ]
+    if report.nobs != report.n_rows:
+        facts.append(("Sum of weights", count(report.nobs)))
+    line = report.calibration_line
+    errors = [f" ({significant(error, 2)})" for error in line.bse.tolist()]
+    return (
+        *facts,
+        ("Events", count(report.n_events)),
+        ("Expected events", significant(report.expected_events, 7)),
+        ("Calibration slope", _with_error(line.slope, errors[1])),
+        ("Calibration intercept", _with_error(line.intercept, errors[0])),
+        ("Deviance", criterion(report.deviance)),
+        ("Null deviance", criterion(report.null_deviance)),
+    )
+
+
+def _with_error(value: float, error: str) -> str:
+    return significant(value, 5) + (error if np.isfinite(value) else "")
+
+
+def _measures(report: GoodnessOfFit) -> Facts:
+    error = f" ({significant(report.auc_bse, 2)})"
+    return (
+        ("AUC", _with_error(report.auc, error)),
+        ("Average precision", significant(report.average_precision, 5)),
+        ("Brier score", significant(report.brier, 5)),
+        ("Log loss", significant(report.log_loss, 5)),
+        ("Tjur R2", significant(report.tjur, 4)),
+        ("McFadden pseudo-R2", significant(report.prsquared, 4)),
+        ("Cox-Snell pseudo-R2", significant(report.prsquared_cox_snell, 4)),
+        ("Nagelkerke pseudo-R2", significant(report.prsquared_nagelkerke, 4)),
+    )
+
+
+def _groups(table: CalibrationTable) -> Iterator[CoefficientRow]:
+    columns = zip(
+        table.low,
+        table.high,
+        table.weight,
+        table.events,
+        table.expected,
+        table.event_share,
+        table.mean_probability,
+        strict=True,
+    )
+    for low, high, weight, events, expected, share, mean in columns:
+        cells = (
+            count(float(weight)),
+            count(float(events)),
+            significant(float(expected), 6),
+            significant(float(share), 4),
+            significant(float(mean), 4),
+        )
+        name = f"{significant(float(low), 4)} - {significant(float(high), 4)}"
+        yield CoefficientRow(name, cells)
+
+
+def _notes(
+    report: GoodnessOfFit, groups: int, threshold: float, alpha: float
+) -> Iterator[str]:
+    """Return what goes with the numbers; standard errors stand in parentheses."""
+    yield _hosmer_lemeshow(report, groups)
+    if np.isfinite(report.auc_bse):
+        low, high = report.auc_conf_int(alpha)
+        yield (
+            f"AUC: {100 * (1 - alpha):.4g} % interval {low:.5f} to {high:.5f} (DeLong)"
+        )
+    decided = report.classification_table(threshold)
+    shares = {
+        "accuracy": decided.accuracy,
+        "sensitivity": decided.sensitivity,
+        "specificity": decided.specificity,
+        "precision": decided.precision,
+    }
+    listed = ", ".join(f"{name} {significant(x, 4)}" for name, x in shares.items())
+    yield f"Events called at p > {decided.threshold:.6g}: {listed}"
+    if not report.exact:
+        yield (
+            "Scores were counted in bins: the AUC is within "
+            f"{upper_bound(report.auc_error)} and the average precision within "
+            f"{upper_bound(report.average_precision_error)} of its exact value"
+        )
+
+
+def _hosmer_lemeshow(report: GoodnessOfFit, groups: int) -> str:
+    if len(report.calibration(groups)) - 2 * report.in_sample < 1:
+        return f"Hosmer-Lemeshow test: {MISSING} (too few groups)"
+    test = report.hosmer_lemeshow(groups)
+    return (
+        f"Hosmer-Lemeshow test: chi2({test.df}) = {statistic(test.statistic)}, "
+        f"p = {p_value(test.pvalue)}"
+    )

@@ -1,0 +1,7 @@
+"""The level of an interval."""
+
+
+def check_level(alpha: float) -> None:
+    """Refuse an alpha of which 1 - alpha is no level."""
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
