@@ -100,6 +100,57 @@ def test_from_csv_to_predictions(folder, table):
     assert group.attrs["threshold"] == 0.7
 
 
+def test_evaluate(folder, table):
+    run("fit", "t.zarr", "--model", "m.json")
+    done = run("evaluate", "m.json", "t.zarr")
+    assert done.exit_code == 0, done.output
+    direct = dlogreg.fit(table[["a", "b", "c"]], table["y"])
+    report = dlogreg.evaluate(direct, table[["a", "b", "c"]], table["y"])
+    assert done.stdout == f"{report}\n"
+    assert "'on time'" in done.stdout
+
+    done = run(
+        "evaluate", "m.json", "t.zarr", "--in-sample", "--groups", 4,
+        "--threshold", 0.7, "--cost-fp", 1, "--cost-fn", 4, "--prior", 0.1, "--quiet",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "chi2(2) = " in done.stdout
+    assert "p > 0.7:" in done.stdout
+    best = report.best_threshold(1, 4, prior=0.1)
+    assert f"Least cost at p > {best.threshold:.6g}: {best.cost:.6g}" in done.stdout
+    assert "10.0000% are events" in done.stdout
+
+    for wrong in (["--cost-fp", 1], ["--prior", 0.1], ["--groups", 1]):
+        done = run("evaluate", "m.json", "t.zarr", *wrong)
+        assert done.exit_code == 2
+        assert wrong[0] in done.stderr
+
+
+def test_evaluate_on_other_rows(folder, table):
+    run("fit", "t.zarr", "--model", "m.json")
+    saved = dlogreg.load("m.json")
+    late = table[table["y"] == "late"][["c", "b", "a", "y"]]
+    late.to_csv("late.csv", index=False)
+    run("convert", "late.csv", "late.zarr", "--target", "y")
+    done = run("evaluate", "m.json", "late.zarr")  # one class, columns in other order
+    assert done.exit_code == 0, done.output
+    loss = -np.log1p(-saved.predict(late)).mean()
+    assert f"{loss:.5g}" in done.stdout
+
+    table.assign(y=table["y"].replace("late", "never")).to_csv("u.csv", index=False)
+    run("convert", "u.csv", "u.zarr", "--target", "y")
+    message = "'never', but the model knows 'late' and 'on time'"
+    assert refused(run("evaluate", "m.json", "u.zarr"), "u.zarr", message)
+    table[["a", "b", "y"]].to_csv("less.csv", index=False)
+    run("convert", "less.csv", "less.zarr", "--target", "y")
+    assert refused(run("evaluate", "m.json", "less.zarr"), "lacks 1", "'c'")
+    zarr.open_group("t.zarr", mode="r+")["X"][5, 0] = np.nan
+    assert refused(run("evaluate", "m.json", "t.zarr"), "'a'", "row 5")
+    del zarr.open_group("t.zarr", mode="r+")["y"]
+    assert refused(run("evaluate", "m.json", "t.zarr"), "no array y")
+    assert refused(run("evaluate", "no.json", "u.zarr"), "no model at no.json")
+
+
 def test_options_of_fit_act(folder, table):
     done = run(
         "fit", "t.zarr", "--model", "m.json", "--alpha", 0.1, "--tol", 1e-9,
@@ -334,5 +385,7 @@ def test_a_cluster_by_its_address(folder):
         assert done.exit_code == 0, done.output
         done = run("predict", "there.json", "t.zarr", "p.zarr", "--scheduler", address)
         assert done.exit_code == 0, done.output
+        scored = run("evaluate", "there.json", "t.zarr", "--scheduler", address)
+        assert scored.stdout == run("evaluate", "here.json", "t.zarr").stdout
     here, there = dlogreg.load("here.json"), dlogreg.load("there.json")
     np.testing.assert_array_equal(here.params, there.params)

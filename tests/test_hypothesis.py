@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -160,9 +162,8 @@ def test_a_name_with_a_backtick_is_read_back():
     ],
 )
 def test_what_is_no_hypothesis_is_refused(text, message):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=re.escape(message)):
         as_hypothesis(text, NAMES)
-    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -181,9 +182,8 @@ def test_what_is_no_hypothesis_is_refused(text, message):
     ],
 )
 def test_redundant_and_misshapen_hypotheses_are_refused(matrix, message):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=re.escape(message)):
         make_results().wald_test(matrix)
-    assert message in str(error.value)
 
 
 def test_coefficients_that_were_not_estimated_are_refused():

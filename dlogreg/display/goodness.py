@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def _rows_of(report: GoodnessOfFit) -> Facts:
     if report.nobs != report.n_rows:
         facts.append(("Sum of weights", count(report.nobs)))
     line = report.calibration_line
-    errors = [f" ({significant(error, 2)})" for error in line.bse.tolist()]
+    errors = line.bse.tolist()
     return (
         *facts,
         ("Events", count(report.n_events)),
@@ -62,14 +63,18 @@ def _rows_of(report: GoodnessOfFit) -> Facts:
     )
 
 
-def _with_error(value: float, error: str) -> str:
-    return significant(value, 5) + (error if np.isfinite(value) else "")
+def _with_error(value: float, error: float) -> str:
+    """Return a number as far as its standard error tells, which follows it."""
+    if not (np.isfinite(value) and np.isfinite(error) and error > 0):
+        return significant(value, 5)
+    digits = max(0, 2 - math.floor(math.log10(error)))
+    # adding 0 makes a zero of a negative zero
+    return f"{round(value, digits) + 0.0:.{digits}f} ({significant(error, 2)})"
 
 
 def _measures(report: GoodnessOfFit) -> Facts:
-    error = f" ({significant(report.auc_bse, 2)})"
     return (
-        ("AUC", _with_error(report.auc, error)),
+        ("AUC", _with_error(report.auc, report.auc_bse)),
         ("Average precision", significant(report.average_precision, 5)),
         ("Brier score", significant(report.brier, 5)),
         ("Log loss", significant(report.log_loss, 5)),
