@@ -453,12 +453,13 @@ def test_stated_errors_always_hold(rows, scale, capacity):
 
 def test_precision_may_be_far_less_than_at_the_end_of_a_bin():
     # 100 others, then a bin in which each event gains its own, smaller precision
-    eta = np.concatenate([np.full(100, 10.0), np.linspace(0, 0.001, 101)])
-    event = (eta < 1) & (eta > 0)
+    eta = np.concatenate([np.full(100, 10.0), np.linspace(0.3, 0.301, 101)])
+    event = (eta < 1) & (eta > 0.3)
     found = report(eta, event, capacity=2)
     exact = metrics.average_precision_score(event, eta)
     assert found.average_precision - exact > 0.1
     assert found.average_precision - exact <= found.average_precision_error < 0.2
+    assert type(found.average_precision) is float
 
 
 def test_the_stated_error_of_auc_is_of_use():
