@@ -383,7 +383,8 @@ def same(left, right):
     np.testing.assert_array_equal(left.sums[:2], right.sums[:2])
     np.testing.assert_allclose(left.sums[2:], right.sums[2:], rtol=1e-10, atol=1e-10)
     for name in ("loss", "squared_error", "event_probability", "event_score"):
-        assert getattr(left, name) == pytest.approx(getattr(right, name), abs=1e-9)
+        expected = pytest.approx(getattr(right, name), rel=1e-12, abs=1e-9)
+        assert getattr(left, name) == expected
 
 
 @given(
@@ -449,6 +450,17 @@ def test_stated_errors_always_hold(rows, scale, capacity):
     reached = np.cumsum(table.weight)[:-1, None]
     off = np.abs(reached - borders).min(axis=1, initial=np.inf) / weight.sum()
     assert (off <= table.border_error + 1e-12).all()
+
+
+def test_precision_may_be_far_less_than_at_the_end_of_a_bin():
+    # 100 others, then a bin in which each event gains its own, smaller precision
+    eta = np.concatenate([np.full(100, 10.0), np.linspace(0.3, 0.301, 101)])
+    event = (eta < 1) & (eta > 0.3)
+    found = report(eta, event, capacity=2)
+    exact = metrics.average_precision_score(event, eta)
+    assert found.average_precision - exact > 0.1
+    assert found.average_precision - exact <= found.average_precision_error < 0.2
+    assert type(found.average_precision) is float
 
 
 def test_the_stated_error_of_auc_is_of_use():

@@ -134,7 +134,7 @@ def average_precision(sums: ScoreSums) -> AveragePrecision:
     :math:`e - (F + o) \log \frac{T + e + F + o}{T + F + o}`.
     """
     hits, alarms = counts_above(sums)
-    n_events = hits[-1]
+    n_events = float(hits[-1])
     if not n_events:
         return AveragePrecision(np.nan, np.nan)
     gained = np.diff(hits)
