@@ -14,7 +14,7 @@ from dlogreg.errors import MemoryLimitError
 from dlogreg.evaluation import Label
 from dlogreg.layout import Layout, lay_out
 from dlogreg.memory import ProjectedMemory, check_memory
-from dlogreg.options import MAX_NEWTON_PARAMS, FitOptions, check_options
+from dlogreg.options import FitOptions, check_options
 from dlogreg.passes import Progress
 from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import check_start
@@ -26,7 +26,8 @@ NEWTON_PASSES = (3, 9)
 """From the null model; the survey included, a closing pass not."""
 LEARNING_PASSES = (2, 6)
 """The same where the survey learns."""
-LBFGS_PASSES = (15, 100)
+LBFGS_PASSES = (10, 60)
+FEW_ROWS = 10
 GOOD_CHUNK = (8 * 2**20, 16 * 2**20)
 LARGE_BLOCK = 64 * 2**20
 SMALL_CHUNK = 2**19
@@ -215,12 +216,14 @@ def _plan(
         n_workers=None if client is None else len(client.nthreads()),
         bytes_per_pass=_bytes_per_pass(source, y),
         solver=layout.solver,
-        why_solver=_why(layout.solver, options, n_params),
+        why_solver=layout.choice.reason,
         passes=expected_passes(layout.solver, options, learns=bool(layout.chains)),
         memory=layout.memory,
         memory_limit=options.memory_limit,
         refusal=_refusal(layout, options),
-        advice=tuple(_advise(layout, X, n_shared)),
+        advice=tuple(
+            _advise_rows(source, options, n_params) + _advise(layout, X, n_shared)
+        ),
     )
 
 
@@ -233,15 +236,6 @@ def _bytes_per_pass(source: Source, y: Any) -> int | None:
     weights = 8 * (n_fields - 2)
     row = source.n_features * source.dtype.itemsize + label + weights
     return int(source.n_rows * row)
-
-
-def _why(solver: str, options: FitOptions, n_params: int) -> str:
-    if options.solver != "auto":
-        return "as asked for"
-    limit = f"{MAX_NEWTON_PARAMS:,} coefficients"
-    if solver == "newton":
-        return f"{n_params:,} coefficients, at most {limit.split()[0]}; few passes"
-    return f"more than {limit}; the Hessian would cost more than the passes it saves"
 
 
 def expected_passes(
@@ -261,6 +255,16 @@ def _refusal(layout: Layout, options: FitOptions) -> str:
     except MemoryLimitError as error:
         return str(error)
     return ""
+
+
+def _advise_rows(source: Source, options: FitOptions, n_params: int) -> list[str]:
+    """Warn of rows so few that the optimum is far from the truth, or nowhere."""
+    rows = source.n_rows
+    if rows is None or options.penalty or rows >= FEW_ROWS * n_params:
+        return []
+    text = f"{rows / n_params:.2g} rows per coefficient and no penalty"
+    text += ": coefficients come out too large and their standard errors too small"
+    return [f"{text}, or there is no finite optimum; consider alpha > 0"]
 
 
 def _advise(layout: Layout, X: Any, n_shared: int) -> list[str]:

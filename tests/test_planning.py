@@ -136,8 +136,10 @@ def test_a_fit_that_would_be_refused_is_planned_and_says_why():
 def test_wide_data_take_lbfgs_and_more_passes():
     y = np.arange(10) % 2
     narrow = dlogreg.plan(np.zeros((10, 1999)), y)
-    wide = dlogreg.plan(np.zeros((10, 2000)), y)
+    wide = dlogreg.plan(np.zeros((10, 3000)), y)
     assert (narrow.solver, wide.solver) == ("newton", "lbfgs")
+    assert "so few data that it takes seconds" in narrow.why_solver
+    assert "3,001 coefficients takes 69 MiB" in wide.why_solver
     assert wide.passes[1] > narrow.passes[1]
     assert wide.passes[1] <= 100
     assert dlogreg.plan(np.zeros((10, 1999)), y, max_passes=3).passes == (3, 3)
@@ -160,7 +162,17 @@ def test_advice_on_chunks():
     assert "16,384 to 32,768 rows" in advice_for(50 * good, 10 * good)
     assert "are small" in advice_for(5 * good, 500)
     assert "idle" in advice_for(2 * good, good)
-    assert advice_for(100, 10) == ""
+    assert advice_for(1000, 100) == ""
+
+
+def test_few_rows_without_a_penalty_are_warned_of():
+    y = np.arange(99) % 2
+    X = np.zeros((99, 9))
+    (advice,) = dlogreg.plan(X, y).advice
+    assert "9.9 rows per coefficient and no penalty" in advice
+    assert "consider alpha > 0" in advice
+    assert dlogreg.plan(X, y, alpha=0.1).advice == ()
+    assert dlogreg.plan(X, y, fit_intercept=False).advice == ()
 
 
 def test_bad_options_are_refused_as_in_fit():

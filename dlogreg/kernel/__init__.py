@@ -2,7 +2,18 @@
 
 from dlogreg.kernel.block import Kernel, Rows
 from dlogreg.kernel.dense import LossKernel
-from dlogreg.kernel.row_slab import RowSlab, open_slab
+from dlogreg.kernel.row_slab import RowSlab, open_slab, short_rows
 from dlogreg.kernel.slab import Slab, slab_rows
+from dlogreg.kernel.trial_points import TrialPointsKernel
 
-__all__ = ["Kernel", "LossKernel", "RowSlab", "Rows", "Slab", "open_slab", "slab_rows"]
+__all__ = [
+    "Kernel",
+    "LossKernel",
+    "RowSlab",
+    "Rows",
+    "Slab",
+    "TrialPointsKernel",
+    "open_slab",
+    "short_rows",
+    "slab_rows",
+]

@@ -1,7 +1,9 @@
 """Minimizers of a callable that returns an Evaluation; they know no data."""
 
 from dlogreg.solvers.certificate import Certificate, Geometry
+from dlogreg.solvers.convexity import StrongConvexity
 from dlogreg.solvers.lbfgs import LBFGS
+from dlogreg.solvers.metric import Metric, sample_metric
 from dlogreg.solvers.newton import Newton
 from dlogreg.solvers.solution import Point, Solution, Status
 from dlogreg.solvers.system import NewtonSystem, independent_columns
@@ -10,10 +12,13 @@ __all__ = [
     "LBFGS",
     "Certificate",
     "Geometry",
+    "Metric",
     "Newton",
     "NewtonSystem",
     "Point",
     "Solution",
     "Status",
+    "StrongConvexity",
     "independent_columns",
+    "sample_metric",
 ]
