@@ -86,9 +86,7 @@ class TrialPointsKernel:
         miss *= sign
         sums.gradients[:] -= slab.project_points(miss, product)
         if sums.intercept_curvatures is not None:
-            sums.intercept_curvatures[:] += slab.project_points(
-                curvature, product
-            )
+            sums.intercept_curvatures[:] += slab.project_points(curvature, product)
 
     def finish(self, sums: TrialPoints) -> TrialPoints:
         """Return the sums."""
