@@ -84,7 +84,7 @@ def hessian_fits(n_params: int) -> bool:
     return 8 * n_params**2 <= LARGEST_HESSIAN
 
 
-def sample_size(n_rows: int | None, n_params: int, itemsize: int) -> int:
+def sample_size(n_rows: int | None, n_params: int) -> int:
     """Return how many rows L-BFGS learns correlations from.
 
     Eight per coefficient, as far as they fit into 2^25 values on the driver and their

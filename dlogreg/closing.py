@@ -201,8 +201,8 @@ def _no_hessian(problem: Problem, evaluation: Evaluation) -> str:
         return "the fit was interrupted before it had standard errors"
     return (
         f"there are no standard errors, because the Hessian of {problem.n_params} "
-        "coefficients was not formed; fit with solver='newton' if memory allows, or "
-        "raise max_passes"
+        "coefficients was not formed; errors_of() finds those of some coefficients, "
+        "solver='newton' all if memory allows"
     )
 
 

@@ -81,6 +81,22 @@ class TrialPoints:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HessianProducts:
+    """The Hessian times several vectors, and the gradient, at one parameter vector."""
+
+    products: FloatArray
+    """Shape (n_params, n_vectors)."""
+    gradient: FloatArray
+    """Shape (n_params,)."""
+
+    def __add__(self, other: HessianProducts) -> HessianProducts:
+        """Return the sums over the rows of both."""
+        return HessianProducts(
+            self.products + other.products, self.gradient + other.gradient
+        )
+
+
 def _add(left: FloatArray | None, right: FloatArray | None) -> FloatArray | None:
     return None if left is None or right is None else left + right
 

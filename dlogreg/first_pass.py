@@ -37,7 +37,7 @@ def take_survey(
     layout: Layout, passes: Passes, options: FitOptions, class_weight: ClassWeight
 ) -> Survey:
     """Read a few blocks for scales and a start, then make the first pass."""
-    pilot = _read_pilot(layout, passes)
+    pilot = read_pilot(layout, passes)
     sample = pilot.pooled() if layout.solver == "lbfgs" else None
     std = pilot.standardization(fit_intercept=options.fit_intercept)
     chain = _start_chains(layout, options, pilot, std, class_weight)
@@ -54,7 +54,8 @@ def take_survey(
     return Survey(sums, event_classes(sums, options.classes), std, sample=sample)
 
 
-def _read_pilot(layout: Layout, passes: Passes) -> PilotRows:
+def read_pilot(layout: Layout, passes: Passes) -> PilotRows:
+    """Return rows of a few blocks: scales, and what the solver learns from them."""
     n_params = layout.source.n_features + 1
     wanted, rows = PILOT_BLOCKS, max(PILOT_ROWS, 4 * n_params)
     if layout.solver == "lbfgs":

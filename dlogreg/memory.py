@@ -74,7 +74,7 @@ def project_memory(
 def _lbfgs_memory(source: Source, n_params: int) -> int:
     """Return the bytes of the sample, of its factor, and of the curvature pairs."""
     itemsize = source.dtype.itemsize
-    n_rows = sample_size(source.n_rows, n_params, itemsize)
+    n_rows = sample_size(source.n_rows, n_params)
     sample = n_rows * n_params * (2 * itemsize + 4)  # as read, pooled, standardized
     factor = 20 * min(n_rows, n_params) ** 2
     return sample + factor + 16 * n_params * pairs_kept(n_params)

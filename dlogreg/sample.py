@@ -22,7 +22,7 @@ def pilot_shape(source: Source, n_params: int) -> tuple[int, int]:
     At least four blocks; more where these have fewer rows than the sample wants.
     """
     rows = source.n_rows
-    wanted = sample_size(rows, n_params, source.dtype.itemsize)
+    wanted = sample_size(rows, n_params)
     if rows is None or not rows:
         return PILOT_BLOCKS, -(-wanted // PILOT_BLOCKS)
     mean_rows = max(1, rows // source.blocks.n_blocks)

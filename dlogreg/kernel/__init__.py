@@ -2,11 +2,13 @@
 
 from dlogreg.kernel.block import Kernel, Rows
 from dlogreg.kernel.dense import LossKernel
+from dlogreg.kernel.hessian_products import HessianProductsKernel
 from dlogreg.kernel.row_slab import RowSlab, open_slab, short_rows
 from dlogreg.kernel.slab import Slab, slab_rows
 from dlogreg.kernel.trial_points import TrialPointsKernel
 
 __all__ = [
+    "HessianProductsKernel",
     "Kernel",
     "LossKernel",
     "RowSlab",

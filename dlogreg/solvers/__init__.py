@@ -2,6 +2,7 @@
 
 from dlogreg.solvers.certificate import Certificate, Geometry
 from dlogreg.solvers.convexity import StrongConvexity
+from dlogreg.solvers.inverse_columns import InverseColumns, invert_columns
 from dlogreg.solvers.lbfgs import LBFGS
 from dlogreg.solvers.metric import Metric, sample_metric
 from dlogreg.solvers.newton import Newton
@@ -12,6 +13,7 @@ __all__ = [
     "LBFGS",
     "Certificate",
     "Geometry",
+    "InverseColumns",
     "Metric",
     "Newton",
     "NewtonSystem",
@@ -20,5 +22,6 @@ __all__ = [
     "Status",
     "StrongConvexity",
     "independent_columns",
+    "invert_columns",
     "sample_metric",
 ]
