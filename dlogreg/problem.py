@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -131,7 +132,15 @@ class Problem:
         convexity = None
         if (penalty[first:] > 0).all():
             convexity = StrongConvexity(penalty, bool(first), self.geometry)
-        return LBFGS(self.options.tol, max_evaluations, self._metric(), convexity)
+        even = self.survey.weight_sum == self.survey.n_rows
+        lightest = 1.0 if even and not convexity else 0.0  # other weights: not known
+        return LBFGS(
+            self.options.tol,
+            max_evaluations,
+            self._metric(),
+            convexity,
+            lightest * math.log(2),
+        )
 
     def _start(self) -> tuple[Point, int]:
         """Return the start and the passes spent on it."""

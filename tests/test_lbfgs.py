@@ -589,6 +589,30 @@ def test_the_same_bits_with_any_number_of_threads(monkeypatch):
     assert found[0] == found[1] == found[2]
 
 
+def test_rows_that_are_all_on_their_right_side_are_called_separated():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 200)), np.arange(300) % 2
+    with pytest.warns(dlogreg.SeparationWarning, match="the data look separated"):
+        res = dlogreg.fit(X, y, solver="lbfgs")
+    assert res.status is Status.SEPARATION_SUSPECTED
+    assert res.error_bound == np.inf
+    assert (res.classify(X) == y).all()
+    assert res.n_passes < 15
+    ridge = dlogreg.fit(X, y, alpha=1e-6, solver="lbfgs", tol=1e-2)
+    assert ridge.status in (Status.CONVERGED, Status.CONVERGED_UNCERTIFIED)
+
+
+def test_a_small_loss_of_uneven_weights_is_not_taken_for_separation():
+    X, y = wide(n=1000, d=3)
+    weight = np.full(1000, 1e-4)
+    weight[0] = 1e3
+    exact = dlogreg.fit(X, y, sample_weight=weight, solver="newton", tol=1e-8)
+    res = dlogreg.fit(X, y, sample_weight=weight, solver="lbfgs", tol=1e-6)
+    assert res.llf > -weight.mean() * np.log(2)
+    assert res.converged
+    np.testing.assert_allclose(res.params, exact.params, rtol=1e-4, atol=1e-4)
+
+
 def test_standard_errors_follow_where_the_hessian_fits():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3000, 8))

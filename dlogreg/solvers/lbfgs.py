@@ -78,6 +78,9 @@ class LBFGS:
     """Stands in for the Hessian at the start."""
     convexity: StrongConvexity | None = None
     """Given where every slope is penalised."""
+    separated_below: float = 0.0
+    """Loss below which some slope must grow for ever: log(2) of one row, without a
+    penalty, since every row is then on its right side. Zero if that cannot be told."""
 
     def minimize(
         self, evaluate: EvaluatePoints, start: Point, observe: ObserveDistance
@@ -96,8 +99,11 @@ class LBFGS:
                 break
             observe(search.best.distance, search.best.bound)
             status = self._verdict(search)
-        best = search.best
-        return Solution(best.point.theta, best.point, status, best.bound, search.spent)
+        best, theta = search.best, search.best.point.theta
+        if status is Status.SEPARATION_SUSPECTED:
+            bound = np.inf
+            return Solution(theta, best.point, status, bound, search.spent, theta)
+        return Solution(theta, best.point, status, best.bound, search.spent)
 
     def _advance(self, evaluate: EvaluatePoints, search: _Search) -> None:
         """Make one pass along the next line."""
@@ -122,6 +128,8 @@ class LBFGS:
         best = search.best
         if best.bound <= self.tol:
             return Status.CONVERGED
+        if best.point.evaluation.loss < self.separated_below:
+            return Status.SEPARATION_SUSPECTED
         close = SAFETY * best.distance <= self.tol
         if close and not self._worth_waiting(search):
             return Status.CONVERGED_UNCERTIFIED
