@@ -48,7 +48,7 @@ def run_apart(
     try:
         out, err = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
-        error = f"did not end in {limit:.0f} s"
+        error = f"did not end in {limit:g} s"
         _end(process)
         out, err = process.communicate()
     except BaseException:

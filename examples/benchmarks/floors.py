@@ -7,9 +7,9 @@ fastest of three readers, plus the bare BLAS products (bare.py). Over data in me
 is the larger of one sweep through them and the products. The first pass has about two
 products, as it also learns; the floor of a fit is the sum over its passes.
 
-Fits, readings and products take turns; medians are printed, of passes alike in one
-line, with the slowest of them under "worst". L-BFGS makes eight passes only: what a pass
-costs does not depend on how many there are.
+Fits, readings and products take turns; medians are printed, passes alike in one line,
+the slowest of them under "worst". L-BFGS makes eight passes only: what a pass costs does
+not depend on how many there are.
 """
 
 from __future__ import annotations

@@ -17,9 +17,10 @@ def describe(threads: int, packages: Iterable[str] = ()) -> list[str]:
     installed = [f"{name} {number}" for name, number in _versions(packages)]
     system = f"{platform.system()} {platform.machine()}"
     memory = f"{pages * size / 2**30:.0f} GiB"
+    python = f"Python {platform.python_version()}"
     return [
         f"{_processor()}, {os.cpu_count()} cores, {memory}, {system}",
-        f"{threads} threads; Python {platform.python_version()}, {', '.join(installed)}; {_blas()}",
+        f"{threads} threads; {python}, {', '.join(installed)}; {_blas()}",
     ]
 
 

@@ -58,7 +58,7 @@ def shapes(what: str, scale: float) -> list[Point]:
     """Return the shapes of a sweep."""
 
     def rows(number: int) -> int:
-        return max(2000, int(scale * number))
+        return max(5000, int(scale * number))
 
     if what == "rows":
         counts = [rows(n) for n in (250_000, 500_000, 1_000_000, 2_000_000, 4_000_000)]
