@@ -8,8 +8,8 @@ is the larger of one sweep through them and the products. The first pass has abo
 products, as it also learns; the floor of a fit is the sum over its passes.
 
 Fits, readings and products take turns; medians are printed, passes alike in one line,
-the slowest of them under "worst". L-BFGS makes eight passes only: what a pass costs does
-not depend on how many there are.
+the slowest of them under "worst". L-BFGS makes eight passes only: what a pass costs
+does not depend on how many there are.
 """
 
 from __future__ import annotations

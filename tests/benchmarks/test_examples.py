@@ -58,8 +58,8 @@ def test_peers_on_more_rows_than_the_sample(tmp_path):
 
 @pytest.mark.slow
 def test_peers_that_cannot_end_in_time(tmp_path):
-    options = ["--rows", "3000", "--columns", "4", "--rounds", "1", "--limit", "0.05"]
-    text = run("peers.py", tmp_path, "memory", *options, "--peers", "scikit-learn lbfgs")
+    options = ["--rows", "3000", "--limit", "0.05", "--peers", "scikit-learn lbfgs"]
+    text = run("peers.py", tmp_path, "memory", *options)
     assert "scikit-learn lbfgs: did not end in 0.05 s" in text
 
 
