@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from apart import run_apart
 from fits import Peer
 from generated import Data
 from optimum import distance
+from table import note
 
 ACCURACY = 0.01
 """Standard errors within which a program has to come."""
@@ -165,13 +164,3 @@ class Comparison:
                 if not line.failure:
                     line.runs.append(result)
                     line.enough = result["seconds"] > self.slow
-
-
-def new_folder(parent: Path | None) -> Path:
-    """Return a folder for the data that did not exist before."""
-    return Path(tempfile.mkdtemp(prefix="dlogreg-benchmark-", dir=parent))
-
-
-def note(text: str) -> None:
-    """Say what happens; results alone go to the standard output."""
-    print(text, file=sys.stderr, flush=True)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from generated import Data
 from readers import reader
+from spark import prepare_spark
 
 Fit = Callable[[], dict[str, Any]]
 TOLERANCES = tuple(10.0**-k for k in range(1, 11))
@@ -187,49 +188,8 @@ def glum(data: Data, terms: Terms) -> Fit:
     return fit
 
 
-@dataclass
-class _SparkFit:
-    """A fit whose work is done by another process, the Java machine."""
-
-    model: Any
-    rows: Any
-    processes: list[int] = field(default_factory=list)
-
-    def __call__(self) -> dict[str, Any]:
-        fitted = self.model.fit(self.rows)
-        steps = int(fitted.summary.totalIterations)
-        return _result(fitted.intercept, fitted.coefficients, iterations=steps)
-
-
 def spark(data: Data, terms: Terms) -> Fit:
-    """Read Parquet in the fit (zarr), or rows cached in the Java machine (memory)."""
-    from pyspark.ml.classification import LogisticRegression
-    from pyspark.ml.functions import array_to_vector
-    from pyspark.sql import SparkSession
-
-    session = (
-        SparkSession.builder.master(f"local[{terms.threads}]")
-        .config("spark.driver.memory", _java_memory())
-        .config("spark.ui.enabled", "false")
-        .config("spark.local.dir", str(data.folder))
-        .getOrCreate()
-    )
-    rows = session.read.parquet(str(data.folder / "data.parquet"))
-    rows = rows.select("label", array_to_vector("features").alias("features"))
-    if data.kind == "memory":
-        rows = rows.cache()
-        rows.count()
-    model = LogisticRegression(regParam=0.0, tol=terms.tol, maxIter=1000)
-    java = session.sparkContext._gateway.proc.pid
-    return _SparkFit(model, rows, [java])
-
-
-def _java_memory() -> str:
-    """Return six tenths of the memory of this machine."""
-    import os
-
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return f"{int(0.6 * total / 2**20)}m"
+    return prepare_spark(data, terms.tol, terms.threads)
 
 
 def _use_threads(threads: int) -> None:

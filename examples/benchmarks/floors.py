@@ -15,7 +15,6 @@ does not depend on how many there are.
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 import time
 import warnings
@@ -27,11 +26,10 @@ from typing import Any
 
 import dask
 from bare import gradient_products, hessian_products, seconds, sweep
-from comparison import new_folder, note
-from generated import Data
+from generated import Data, data_folder
 from machine import describe
 from readers import available_readers, reader
-from table import render, seconds_text
+from table import note, render, seconds_text
 
 import dlogreg
 from dlogreg.evaluation import PassRecord
@@ -111,22 +109,19 @@ def main() -> None:
 
 def measure(name: str, kind: str, arguments: argparse.Namespace) -> list[list[str]]:
     """Return the table's lines of a case."""
-    case, folder = CASES[name], new_folder(arguments.folder)
-    try:
+    case, label = CASES[name], f"{name}, {kind}"
+    with data_folder(arguments.folder) as folder:
         n_rows = int(arguments.scale * case.rows[kind])
         data = Data.of(folder, kind, n_rows, case.columns)
-        note(f"{name}, {kind}: writing {n_rows:,} rows x {case.columns:,} columns")
+        note(f"{label}: writing {n_rows:,} rows x {case.columns:,} columns")
         data.write()
         times, trace = take_turns(data, case, arguments)
-        label = f"{name}, {kind}"
-        print(f"{label}: {n_rows:,} x {case.columns:,}; {floors_text(times)}")
-        return [
-            line
-            for fit, records in trace.items()
-            for line in lines(label, fit, records, times, kind)
-        ]
-    finally:
-        shutil.rmtree(folder)
+    print(f"{label}: {n_rows:,} x {case.columns:,}; {floors_text(times)}")
+    return [
+        line
+        for fit, records in trace.items()
+        for line in lines(label, fit, records, times, kind)
+    ]
 
 
 def take_turns(

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -172,3 +177,14 @@ def read_as_float64(X) -> np.ndarray:
     for low in range(0, len(whole), step):
         whole[low : low + step] = X[low : low + step]
     return whole
+
+
+@contextmanager
+def data_folder(parent: Path | None) -> Iterator[Path]:
+    """Make a folder for the data; it goes when the benchmark ends, also by SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    folder = Path(tempfile.mkdtemp(prefix="dlogreg-benchmark-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)

@@ -19,16 +19,15 @@ Needs ``pip install ".[benchmark]"``, and for Spark ``".[benchmark-spark]"`` and
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 from pathlib import Path
 
-from comparison import ACCURACY, Comparison, Line, new_folder, note
+from comparison import ACCURACY, Comparison, Line
 from fits import PEERS
-from generated import Data
+from generated import Data, data_folder
 from machine import describe
 from optimum import distance
-from table import render, seconds_text
+from table import note, render, seconds_text
 
 ROWS = {"zarr": 10_000_000, "memory": 1_000_000}
 PACKAGES = ("dask-ml", "scikit-learn", "statsmodels", "glum", "pyspark", "zarrs")
@@ -51,8 +50,7 @@ HEADER = (
 def main() -> None:
     arguments = parse()
     lines = choose(arguments)
-    folder = new_folder(arguments.folder)
-    try:
+    with data_folder(arguments.folder) as folder:
         data = Data.of(
             folder, arguments.kind, arguments.rows, arguments.columns, arguments.chunk
         )
@@ -62,8 +60,6 @@ def main() -> None:
             runs.settle(line)
         runs.run_rounds(lines, arguments.rounds)
         report(runs, lines, markdown=arguments.markdown)
-    finally:
-        shutil.rmtree(folder)
 
 
 def parse() -> argparse.Namespace:

@@ -11,7 +11,6 @@ store without arithmetic. Plots need matplotlib.
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 import time
 import warnings
@@ -21,11 +20,10 @@ from pathlib import Path
 import dask
 import numpy as np
 from bare import seconds
-from comparison import new_folder, note
-from generated import Data
+from generated import Data, data_folder
 from machine import describe
 from readers import reader
-from table import render, seconds_text
+from table import note, render, seconds_text
 
 import dlogreg
 
@@ -95,8 +93,7 @@ def main() -> None:
 
 def measure(points: list[Point], arguments: argparse.Namespace) -> None:
     """Write all data, then read and fit them in turn."""
-    folder = new_folder(arguments.folder)
-    try:
+    with data_folder(arguments.folder) as folder:
         stores = []
         for number, point in enumerate(points):
             chunk = -(-point.rows // point.chunks)
@@ -110,8 +107,6 @@ def measure(points: list[Point], arguments: argparse.Namespace) -> None:
             note(f"round {number + 1} of {arguments.rounds}")
             for point, data in zip(points, stores, strict=True):
                 fit(point, data, arguments.threads)
-    finally:
-        shutil.rmtree(folder)
 
 
 def fit(point: Point, data: Data, threads: int) -> None:

@@ -10,7 +10,6 @@ take no time to load or to sum, whose tasks must not grow with the blocks.
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 import sys
 import time
@@ -21,11 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import dask
-from comparison import new_folder, note
 from distributed import Client, LocalCluster
-from generated import Data
+from generated import Data, data_folder
 from machine import describe
-from table import render, seconds_text
+from table import note, render, seconds_text
 
 import dlogreg
 from dlogreg.partition import partition_rows
@@ -85,9 +83,8 @@ def overhead(
     available: dict[str, Any], arguments: argparse.Namespace
 ) -> list[list[str]]:
     """Return the seconds of a pass after the first, and of a fit, on each scheduler."""
-    folder = new_folder(arguments.folder)
     passes, fits = defaultdict(list), defaultdict(list)
-    try:
+    with data_folder(arguments.folder) as folder:
         data = Data.of(folder, "zarr", arguments.rows, arguments.columns)
         note("writing")
         data.write()
@@ -102,23 +99,13 @@ def overhead(
                 if number:  # workers import dlogreg in the first
                     fits[name].append(spent)
                     passes[name] += [r.seconds for r in res.trace if r.number > 1]
-    finally:
-        shutil.rmtree(folder)
-    medians = {
-        name: (statistics.median(passes[name]), statistics.median(fits[name]))
-        for name in available
-    }
-    return [
-        [
-            name,
-            *(
-                cell
-                for pair in zip(both, medians[THREADS], strict=True)
-                for cell in _beside(*pair)
-            ),
-        ]
-        for name, both in medians.items()
-    ]
+    table = []
+    for name in available:
+        line = [name]
+        for times in (passes, fits):
+            line += _beside(*(statistics.median(times[x]) for x in (name, THREADS)))
+        table.append(line)
+    return table
 
 
 def _beside(spent: float, base: float) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 Row = Sequence[str]
@@ -26,3 +27,8 @@ def seconds_text(seconds: float) -> str:
     """Return three digits that matter."""
     digits = 4 if seconds < 0.1 else 3 if seconds < 1 else 2 if seconds < 10 else 1
     return f"{seconds:.{digits}f}"
+
+
+def note(text: str) -> None:
+    """Say what happens; results alone go to the standard output."""
+    print(text, file=sys.stderr, flush=True)
