@@ -14,6 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dlogreg.kernel import slab_rows
+from dlogreg.kernel.slab import CACHE_VALUES
 
 Work = Callable[[], None]
 
@@ -39,35 +40,35 @@ def _nothing() -> None:
     """Start a thread."""
 
 
-def hessian_products(rows: int, n_params: int, dtype: str, threads: int) -> float:
-    """Time the symmetric products ``z z'`` of all rows of a pass."""
-    length = slab_rows(n_params)
+def hessian_products(rows: int, columns: int, dtype: str, threads: int) -> float:
+    """Time the symmetric products ``z' z`` of all rows of a pass."""
+    length = slab_rows(columns + 1)
 
     def work(n_slabs: int) -> Work:
-        z = np.random.default_rng(0).normal(size=(n_params, length)).astype(dtype)
-        out = np.empty((n_params, n_params), dtype)
+        z = np.random.default_rng(0).normal(size=(length, columns)).astype(dtype)
+        out = np.empty((columns, columns), dtype)
 
         def products() -> None:
             for _ in range(n_slabs):
-                np.matmul(z, z.T, out=out)
+                np.matmul(z.T, z, out=out)
 
         return products
 
     return in_threads([work(n) for n in _shares(rows, length, threads)])
 
 
-def gradient_products(rows: int, n_params: int, dtype: str, threads: int) -> float:
+def gradient_products(rows: int, columns: int, dtype: str, threads: int) -> float:
     """Time linear predictor and gradient of all rows: two products with vectors.
 
     A slab of the kernel's length does not fit the cache here; the floor's slab does.
     """
-    length = max(8, 2**17 // n_params)
+    length = max(8, CACHE_VALUES // columns)
 
     def work(n_slabs: int) -> Work:
         rng = np.random.default_rng(0)
-        z = rng.normal(size=(length, n_params)).astype(dtype)
-        b, r = rng.normal(size=n_params).astype(dtype), np.ones(length, dtype)
-        eta, gradient = np.empty(length, dtype), np.empty(n_params, dtype)
+        z = rng.normal(size=(length, columns)).astype(dtype)
+        b, r = rng.normal(size=columns).astype(dtype), np.ones(length, dtype)
+        eta, gradient = np.empty(length, dtype), np.empty(columns, dtype)
 
         def products() -> None:
             for _ in range(n_slabs):

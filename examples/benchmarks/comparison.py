@@ -19,6 +19,8 @@ SAMPLE_ROWS = 200_000
 """Rows on which tolerances are tried first, where there are twice as many or more."""
 BETTER = 0.95
 """A tighter tolerance that leaves more than this share of the distance is no use."""
+PATIENCE = 2
+"""Tolerances of no use in a row, after which no tighter one is tried."""
 
 Result = dict[str, Any]
 
@@ -32,7 +34,14 @@ class Line:
     runs: list[Result] = field(default_factory=list)
     enough: bool = False
     """Whether one run has to do, because it takes so long."""
-    failure: str = ""
+    failed: bool = False
+    """Whether there is to be no further run."""
+    remarks: list[str] = field(default_factory=list)
+
+    def fail(self, why: str) -> None:
+        """Take note that it cannot run."""
+        self.failed = True
+        self.remarks.append(why)
 
 
 @dataclass
@@ -86,30 +95,21 @@ class Comparison:
         sample is fitted to less. On all rows the tolerance is then tightened, or
         loosened, as far as it has to be, or can be.
         """
-        tolerances = line.peer.tolerances
-        if not tolerances:
+        if not line.peer.tolerances:
             return
-        self._settle_on_sample(line)
-        if line.failure or self.sample is None:
+        arrives = self._settle_on_sample(line)
+        if line.failed or self.sample is None:
             return
-        place = tolerances.index(line.tol)
-        gap = self._try(line, place)
-        if gap <= ACCURACY:
-            while place and self._try(line, place - 1) <= ACCURACY:
-                place -= 1
-        else:
-            while place + 1 < len(tolerances) and gap > ACCURACY:
-                tighter = self._try(line, place + 1)
-                if tighter > BETTER * gap:
-                    break
-                place, gap = place + 1, tighter
-        line.tol = tolerances[place]
-        line.runs = [run for run in line.runs if run.get("tol") == line.tol]
-        line.failure = "" if line.runs else line.failure
-        line.enough = any(run["seconds"] > self.slow for run in line.runs)
+        gaps = self._tighten(line, patience=PATIENCE if arrives else 0)
+        if not gaps:
+            return
+        line.failed, line.tol = False, loosest(gaps, ACCURACY)
+        line.runs = [run for run in line.runs if run["tol"] == line.tol]
+        line.enough = line.runs[0]["seconds"] > self.slow
         line.runs = line.runs if line.enough else []
 
-    def _settle_on_sample(self, line: Line) -> None:
+    def _settle_on_sample(self, line: Line) -> bool:
+        """Try all tolerances on few rows; tell whether one of them arrives."""
         data, optimum = self.sample or self.data, self.sample_optimum or self.optimum
         accuracy = ACCURACY * np.sqrt(data.rows / self.data.rows)
         tried = run_apart(
@@ -125,20 +125,45 @@ class Comparison:
         )
         gaps = {r["tol"]: distance(r, optimum) for r in tried if "params" in r}
         if not gaps:
-            line.failure = tried[-1]["error"]
-            return
-        enough = max(accuracy, min(gaps.values()) / BETTER)
-        line.tol = next(tol for tol, gap in gaps.items() if gap <= enough)
+            line.fail(tried[-1]["error"])
+            return False
+        line.tol = loosest(gaps, accuracy)
+        if "error" in tried[-1]:
+            last = f"the sample, after tol={min(gaps):.0e}"
+            line.remarks.append(f"{last}: {tried[-1]['error']}")
+        return gaps[line.tol] <= accuracy
 
-    def _try(self, line: Line, place: int) -> float:
+    def _tighten(self, line: Line, patience: int) -> dict[float, float]:
+        """Fit all rows with tolerances around the present one; return the distances.
+
+        It ends once so many tighter tolerances in a row have brought nothing.
+        """
+        tolerances = line.peer.tolerances
+        gaps: dict[float, float] = {}
+        place = start = tolerances.index(line.tol)
+        nearest, idle = self._try(line, place, gaps), 0
+        while nearest > ACCURACY and place + 1 < len(tolerances) and idle < patience:
+            place += 1
+            gap = self._try(line, place, gaps)
+            if line.failed:
+                return gaps
+            idle = idle + 1 if gap > BETTER * nearest else 0
+            nearest = min(gap, nearest)
+        if place == start and nearest <= ACCURACY:
+            while place and self._try(line, place - 1, gaps) <= ACCURACY:
+                place -= 1
+        return gaps
+
+    def _try(self, line: Line, place: int, gaps: dict[float, float]) -> float:
         """Run on all rows; return the distance, infinite if the run fails."""
         line.tol = line.peer.tolerances[place]
         result = self.fit(line)
         if "error" in result:
-            line.failure = result["error"]
+            line.fail(f"tol={line.tol:.0e}: {result['error']}")
             return float("inf")
         line.runs.append(result)
-        return distance(result, self.optimum)
+        gaps[line.tol] = distance(result, self.optimum)
+        return gaps[line.tol]
 
     def fit(self, line: Line) -> Result:
         """Run a program once."""
@@ -157,10 +182,17 @@ class Comparison:
         """Run all programs in turn, so many times."""
         for _ in range(rounds):
             for line in lines:
-                if line.failure or line.enough:
+                if line.failed or line.enough:
                     continue
                 result = self.fit(line)
-                line.failure = result.get("error", "")
-                if not line.failure:
-                    line.runs.append(result)
-                    line.enough = result["seconds"] > self.slow
+                if "error" in result:
+                    line.fail(result["error"])
+                    continue
+                line.runs.append(result)
+                line.enough = result["seconds"] > self.slow
+
+
+def loosest(gaps: dict[float, float], accuracy: float) -> float:
+    """Return the loosest tolerance that arrives, or that comes as near as any."""
+    enough = max(accuracy, min(gaps.values()) / BETTER)
+    return max(tol for tol, gap in gaps.items() if gap <= enough)

@@ -4,8 +4,10 @@
 
 The floor of a pass over stored data is reading them once and doing nothing, with the
 fastest of three readers, plus the bare BLAS products (bare.py). Over data in memory it
-is the larger of one sweep through them and the products. The first pass has about two
-products, as it also learns; the floor of a fit is the sum over its passes.
+is the larger of one sweep through them and the products. A first pass that learns has
+about two products, and the closing pass has two, one of the scores; the floor of a fit
+is the sum over its passes. Floors are told for both types of products, ratios to the
+type that a pass has used.
 
 Fits, readings and products take turns; medians are printed, passes alike in one line,
 the slowest of them under "worst". L-BFGS makes eight passes only: what a pass costs
@@ -19,10 +21,13 @@ import statistics
 import time
 import warnings
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import dask
 from bare import gradient_products, hessian_products, seconds, sweep
@@ -33,6 +38,8 @@ from table import note, render, seconds_text
 
 import dlogreg
 from dlogreg.evaluation import PassRecord
+from dlogreg.kernel import Kernel
+from dlogreg.reduction import Reduction
 
 TYPES = ("float32", "float64")
 USED = "used"
@@ -69,6 +76,30 @@ CASES = {
     "wide": Case(1000, {"zarr": 200_000, "memory": 100_000}),
     "lbfgs": Case(20_000, {"zarr": 50_000, "memory": 50_000}, LBFGS_FITS),
 }
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass of a fit, and the arithmetic that it cannot do without."""
+
+    number: int
+    kind: str
+    dtype: str
+    """Type of its products."""
+    n_products: int
+
+    @classmethod
+    def of(cls, record: PassRecord, kernel: Kernel) -> Pass:
+        """Return the pass that a kernel has made."""
+        dtype = "float32" if kernel.open().rounding else "float64"
+        learns = getattr(kernel, "chain", None) is not None
+        count = 2 if learns or record.kind == "closing" else 1
+        return cls(record.number, record.kind, dtype, count)
+
+    @property
+    def traits(self) -> tuple[str, str, int]:
+        """What passes in one line have in common."""
+        return self.kind, self.dtype, self.n_products
 
 
 @dataclass
@@ -115,21 +146,21 @@ def measure(name: str, kind: str, arguments: argparse.Namespace) -> list[list[st
         data = Data.of(folder, kind, n_rows, case.columns)
         note(f"{label}: writing {n_rows:,} rows x {case.columns:,} columns")
         data.write()
-        times, trace = take_turns(data, case, arguments)
+        times, passes = take_turns(data, case, arguments)
     print(f"{label}: {n_rows:,} x {case.columns:,}; {floors_text(times)}")
     return [
         line
-        for fit, records in trace.items()
-        for line in lines(label, fit, records, times, kind)
+        for fit, made in passes.items()
+        for line in lines(label, fit, made, times, kind)
     ]
 
 
 def take_turns(
     data: Data, case: Case, arguments: argparse.Namespace
-) -> tuple[Times, dict[str, tuple[PassRecord, ...]]]:
+) -> tuple[Times, dict[str, list[Pass]]]:
     """Time readings, products and fits in turn; return the passes of the last fits."""
     X, y = data.open()
-    times, trace, threads = Times(), {}, arguments.threads
+    times, passes, threads = Times(), {}, arguments.threads
     products = gradient_products if case.fits is LBFGS_FITS else hessian_products
     readers = {} if data.kind == "memory" else readers_of(data, threads)
     for number in range(arguments.rounds):
@@ -139,26 +170,37 @@ def take_turns(
         if data.kind == "memory":
             times.add(("sweep", ""), sweep(X, threads))
         for dtype in TYPES:
-            spent = products(data.rows, data.columns + 1, dtype, threads)
+            spent = products(data.rows, data.columns, dtype, threads)
             times.add(("product", dtype), spent)
         for name, options in case.fits.items():
             began = time.perf_counter()
-            res = dlogreg.fit(X, y, progress=False, **options)
+            with kernels_noted() as kernels:
+                res = dlogreg.fit(X, y, progress=False, **options)
             times.add(("fit", name), time.perf_counter() - began)
-            trace[name] = tuple(record for record in res.trace if record.number)
-            for record in trace[name]:
+            records = zip(res.trace, kernels, strict=True)
+            passes[name] = [Pass.of(*pair) for pair in records if pair[0].number]
+            for record in res.trace:
                 times.add((name, record.number), record.seconds)
-    return times, trace
+    return times, passes
+
+
+@contextmanager
+def kernels_noted() -> Iterator[list[Kernel]]:
+    """Take note of the kernel of every pass, the pilot's included."""
+    noted: list[Kernel] = []
+    original = Reduction.sum
+
+    def noting(reduction: Reduction, kernel: Kernel) -> Any:
+        noted.append(kernel)
+        return original(reduction, kernel)
+
+    with mock.patch.object(Reduction, "sum", noting):
+        yield noted
 
 
 def readers_of(data: Data, threads: int) -> dict[str, Any]:
     store = data.folder / "data.zarr"
     return {name: reader(name, store, threads) for name in available_readers()}
-
-
-def product_type(record: PassRecord) -> str:
-    """Return the type of the products of a pass."""
-    return "float64"
 
 
 def floor(times: Times, kind: str, dtype: str, n_products: int = 1) -> float:
@@ -184,13 +226,13 @@ def floors_text(times: Times) -> str:
 
 
 def lines(
-    label: str, fit: str, records: tuple[PassRecord, ...], times: Times, kind: str
+    label: str, fit: str, passes: list[Pass], times: Times, kind: str
 ) -> list[list[str]]:
     """Return a line for every run of passes alike, and one for the whole fit."""
     found, sums, inside = [], dict.fromkeys((*TYPES, USED), 0.0), 0.0
-    for (first, what, used), group in groupby(records, alike):
-        numbers = [record.number for record in group]
-        floors = {dtype: floor(times, kind, dtype, 1 + first) for dtype in TYPES}
+    for (what, used, count), group in groupby(passes, lambda one: one.traits):
+        numbers = [one.number for one in group]
+        floors = {dtype: floor(times, kind, dtype, count) for dtype in TYPES}
         floors[USED] = floors[used]
         spent = [times.median((fit, number)) for number in numbers]
         inside += sum(spent)
@@ -201,11 +243,6 @@ def lines(
     whole = times.median(("fit", fit))
     what = f"whole fit ({seconds_text(whole - inside)} between)"
     return [*found, [label, fit, what, *cells([whole], sums, "")]]
-
-
-def alike(record: PassRecord) -> tuple[bool, str, str]:
-    """Return what passes in one line have in common: first or not, kind and type."""
-    return record.number == 1, record.kind, product_type(record)
 
 
 def cells(spent: list[float], floors: dict[str, float], used: str) -> list[str]:

@@ -173,8 +173,7 @@ def remarks(runs: Comparison, lines: list[Line]) -> list[str]:
     """Return what the table does not say."""
     texts = [line.peer.note for line in lines if line.runs and line.peer.note]
     for line in lines:
-        if line.failure:
-            texts.append(f"{line.peer.name}: {line.failure}")
+        texts += [f"{line.peer.name}: {text}" for text in line.remarks]
         texts += [
             f"{line.peer.name}: proven within {run['bound']:.0e} standard errors, "
             f"{run['decoded'] / 1e6:,.0f} MB decoded"

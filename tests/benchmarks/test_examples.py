@@ -125,3 +125,63 @@ def test_parquet_holds_the_rows_of_the_store(tmp_path, monkeypatch):
     assert loaded.dtype == np.float64
     assert loaded.tolist() == X[:].tolist()
     assert labels.tolist() == y[:].tolist()
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Return what settles a program on a sample's tolerance and given distances."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import comparison
+    from fits import Peer
+    from generated import Data
+
+    def settle(gaps, at, *, arrives=True):
+        """Settle; a distance of None is a run that fails."""
+
+        class Known(comparison.Comparison):
+            def _settle_on_sample(self, line):
+                line.tol = at
+                return arrives
+
+            def fit(self, line):
+                gap = gaps[line.tol]
+                run = {"tol": line.tol, "seconds": 1.0, "params": [gap]}
+                return {"error": "too slow"} if gap is None else run
+
+        data = Data.of(Path(), "memory", 10, 1)
+        runs = Known(data, 1, 1.0, slow=0.5, sample=data)
+        runs.optimum = {"params": [0.0], "bse": [1.0]}
+        line = comparison.Line(Peer("program", "numpy", None, tuple(gaps)))
+        runs.settle(line)
+        return line
+
+    return settle
+
+
+def test_a_tolerance_is_loosened_as_far_as_it_can_be(settled):
+    line = settled({0.1: 0.5, 0.01: 0.009, 1e-3: 0.009, 1e-4: 1e-6}, at=1e-4)
+    assert line.tol == 0.01
+    assert line.enough
+    assert [run["tol"] for run in line.runs] == [0.01]
+
+
+def test_a_tolerance_is_tightened_past_one_that_brings_nothing(settled):
+    assert settled({0.1: 0.5, 0.01: 0.5, 1e-3: 0.005}, at=0.1).tol == 1e-3
+
+
+def test_tightening_ends_where_nothing_is_gained(settled):
+    gaps = {0.1: 0.5, 0.01: 0.3, 1e-3: 0.3, 1e-4: 0.3, 1e-5: 1e-9}
+    line = settled(gaps, at=0.1)
+    assert line.tol == 0.01
+    assert line.runs[0]["params"] == [0.3]
+    assert settled(gaps, at=0.1, arrives=False).tol == 0.1
+
+
+def test_a_tolerance_that_fails_is_told(settled):
+    line = settled({0.1: 0.5, 0.01: None, 1e-3: 1e-9}, at=0.1)
+    assert line.tol == 0.1
+    assert not line.failed
+    assert line.remarks == ["tol=1e-02: too slow"]
+    nothing = settled({0.1: None}, at=0.1)
+    assert nothing.failed
+    assert not nothing.runs
