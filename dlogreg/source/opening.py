@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -127,7 +128,7 @@ def _names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
         raise DataError(f"{len(names)} feature_names for {shape[1]} columns of X")
     if not names:
         raise DataError("X has no columns; give at least one")
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise DataError(f"column name {repeated[0]!r} occurs twice; names must differ")
     return tuple(names)
