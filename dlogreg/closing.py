@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from dlogreg.checks import alias_message, moving_columns, separation_message
-from dlogreg.errors import CollinearityWarning, ConvergenceWarning, SeparationWarning
+from dlogreg.errors import (
+    CollinearityWarning,
+    ConvergenceWarning,
+    InferenceError,
+    SeparationWarning,
+)
 from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.inference.sandwich import (
+    relative_error,
+    sandwich,
+    small_sample_factor,
+)
 from dlogreg.problem import Problem
 from dlogreg.results import LogitResults
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
@@ -21,6 +31,30 @@ SINGULAR = (
     "combinations of others, or the classes are separated; fit with solver='newton', "
     "which names them"
 )
+
+PENALISED = (
+    "standard errors of penalised coefficients would ignore their bias; fit with "
+    "alpha=0 for inference"
+)
+NOT_WANTED = (
+    "there are no standard errors, because the fit was made with inference=False; fit "
+    "again with inference=True"
+)
+NO_MEAT = (
+    "there are no robust standard errors, because the fit ended before its closing "
+    "pass ({}); raise max_passes, or fit with cov_type='model'"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Covariances:
+    """Covariances of params, or the reason why there are none."""
+
+    why_not: str
+    model: FloatArray | None = None
+    robust: FloatArray | None = None
+    bse_error: float = np.nan
+    """Proven relative error of the standard errors of the kind that was chosen."""
 
 
 def close(problem: Problem, solution: Solution) -> Solution:
@@ -103,7 +137,7 @@ def build_results(problem: Problem, solution: Solution) -> LogitResults:
     status, separated = warn_about(problem, solution)
     params = std.to_params(solution.theta)
     params[_aliased(problem)] = np.nan
-    covariance, bse_error, why_not = _covariance(problem, solution)
+    found = _covariances(problem, solution)
     tally = passes.tally
     share = survey.event_share
     null = survey.weight_sum * (share * np.log(share) + (1 - share) * np.log1p(-share))
@@ -113,7 +147,9 @@ def build_results(problem: Problem, solution: Solution) -> LogitResults:
         class_counts=survey.class_counts,
         fit_intercept=std.fit_intercept,
         coefficients=params,
-        covariance=covariance,
+        covariance=found.model,
+        robust_covariance=found.robust,
+        cov_type=options.cov_type,
         llf=-_loss(problem, solution),
         llnull=float(null),
         nobs=survey.weight_sum,
@@ -121,7 +157,7 @@ def build_results(problem: Problem, solution: Solution) -> LogitResults:
         alpha=options.penalty.strength(survey.weight_sum) / survey.weight_sum,
         status=status,
         error_bound=float(np.inf) if separated else solution.error_bound,
-        bse_error_bound=bse_error,
+        bse_error_bound=found.bse_error,
         tol=options.tol,
         solver=problem.solver,
         n_passes=passes.n_passes,
@@ -130,7 +166,7 @@ def build_results(problem: Problem, solution: Solution) -> LogitResults:
         trace=tuple(passes.trace),
         separated=separated,
         dropped=dict(problem.dropped),
-        why_no_inference=why_not,
+        why_no_inference=found.why_not,
     )
 
 
@@ -159,41 +195,47 @@ def _loss(problem: Problem, solution: Solution) -> float:
     return float(loss + slope + bend / 2)
 
 
-def _covariance(
-    problem: Problem, solution: Solution
-) -> tuple[FloatArray | None, float, str]:
-    """Return the covariance and the proven error of its roots, or why there is none."""
-    evaluation = solution.point.evaluation
-    if problem.options.penalty:
-        return (
-            None,
-            np.nan,
-            (
-                "standard errors of penalised coefficients would ignore their bias; "
-                "fit with alpha=0 for inference"
-            ),
-        )
-    if not problem.options.inference:
-        return (
-            None,
-            np.nan,
-            (
-                "there are no standard errors, because the fit was made with "
-                "inference=False; fit again with inference=True"
-            ),
-        )
+def _covariances(problem: Problem, solution: Solution) -> _Covariances:
+    """Return the covariances and the proven error of their roots."""
+    evaluation, options = solution.point.evaluation, problem.options
+    if options.penalty:
+        return _Covariances(PENALISED)
+    if not options.inference:
+        return _Covariances(NOT_WANTED)
     if evaluation.hessian is None or problem.passes.n_passes < 2:
-        return None, np.nan, _no_hessian(problem, evaluation)
+        return _Covariances(_no_hessian(problem, evaluation))
     system = NewtonSystem.of(evaluation.hessian, problem.kept)
     if system.regularized:
-        return None, np.nan, SINGULAR
-    full, inverse = np.zeros((problem.n_params, problem.n_params)), system.inverse()
-    full[np.ix_(problem.kept, problem.kept)] = inverse
+        return _Covariances(SINGULAR)
+    inverse = system.inverse()
+    covariance = _of_params(problem, inverse)
+    error = _relative_error(problem, solution, inverse)
+    if evaluation.meat is None:
+        if options.cov_type == "model":
+            return _Covariances("", covariance, None, error)
+        return _Covariances(NO_MEAT.format(solution.status.value))
+    meat = evaluation.meat[np.ix_(problem.kept, problem.kept)]
+    robust = _of_params(problem, sandwich(inverse, meat))
+    if options.cov_type == "HC1":
+        try:
+            small_sample_factor(problem.survey.weight_sum, len(problem.kept))
+        except InferenceError as reason:
+            return _Covariances(str(reason))
+    if options.cov_type != "model":
+        ratio = np.sqrt(np.diagonal(covariance) / np.diagonal(robust))
+        error = relative_error(inverse, meat, ratio, 2 * np.log1p(error))
+    return _Covariances("", covariance, robust, error)
+
+
+def _of_params(problem: Problem, inside: FloatArray) -> FloatArray:
+    """Return the covariance of params, NaN for aliased ones, from that of theta."""
+    full = np.zeros((problem.n_params, problem.n_params))
+    full[np.ix_(problem.kept, problem.kept)] = inside
     covariance = problem.survey.standardization.covariance(full)
     aliased = _aliased(problem)
     covariance[aliased] = np.nan
     covariance[:, aliased] = np.nan
-    return covariance, _relative_error(problem, solution, inverse), ""
+    return covariance
 
 
 def _no_hessian(problem: Problem, evaluation: Evaluation) -> str:

@@ -44,6 +44,7 @@ def lay_out(source: Source, options: FitOptions) -> Layout:
     n_params = source.n_features + options.fit_intercept
     choice = options.choice(source.n_rows, n_params, source.dtype.itemsize)
     solver, threads = choice.solver, n_threads()
+    options.check_robust(solver, n_params)
     order = 2 if options.ends_with_hessian(solver, n_params) else 1
     run = leaves_per_chain(source, n_params) if solver == "newton" else None
     memory = project_memory(

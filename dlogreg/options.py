@@ -14,6 +14,7 @@ from dask.utils import parse_bytes
 
 from dlogreg.choice import Choice, choose_solver, hessian_fits
 from dlogreg.evaluation import FloatArray, Label
+from dlogreg.inference.sandwich import check_kind
 from dlogreg.penalty import PenaltyRule
 
 
@@ -33,6 +34,7 @@ class FitOptions:
     memory_limit: int | None = None
     class_weight: Any = None
     """None, "balanced" or a mapping of labels to weights (scikit-learn's face)."""
+    cov_type: str = "model"
 
     def choice(self, n_rows: int | None, n_params: int, itemsize: int) -> Choice:
         """Return the solver that was asked for, or the one that suits the data."""
@@ -45,6 +47,15 @@ class FitOptions:
         if solver == "newton":
             return True
         return self.inference and not self.penalty and hessian_fits(n_params)
+
+    def check_robust(self, solver: str, n_params: int) -> None:
+        """Refuse robust standard errors where no Hessian is formed."""
+        if self.cov_type != "model" and not self.ends_with_hessian(solver, n_params):
+            raise ValueError(
+                f"cov_type={self.cov_type!r} needs the Hessian, which L-BFGS does not "
+                f"form for {n_params:,} coefficients; fit with solver='newton' if "
+                "memory allows, or leave cov_type out"
+            )
 
 
 def check_options(
@@ -60,6 +71,7 @@ def check_options(
     inference: bool,
     memory_limit: int | str | None,
     class_weight: Any = None,
+    cov_type: str = "model",
 ) -> FitOptions:
     """Return the options, or raise with what is wrong."""
     if solver not in ("auto", "newton", "lbfgs"):
@@ -73,6 +85,7 @@ def check_options(
             f"tol must be a positive number (of standard errors), not {tol!r}"
         )
     inference = check_flag("inference", inference)
+    _check_robust(cov_type, penalty, inference=inference)
     least = 1 + inference
     if not (_is_number(max_passes) and max_passes == int(max_passes) >= least):
         raise ValueError(
@@ -90,6 +103,19 @@ def check_options(
         inference,
         None if memory_limit is None else _bytes(memory_limit),
         class_weight,
+        cov_type,
+    )
+
+
+def _check_robust(cov_type: str, penalty: PenaltyRule, *, inference: bool) -> None:
+    """Refuse to be asked for robust standard errors of a fit that gives none."""
+    if check_kind("cov_type", cov_type) == "model" or (inference and not penalty):
+        return
+    advice = "inference=True" if penalty.alpha == 0 else "alpha=0"
+    given = "inference=False" if penalty.alpha == 0 else "a penalty"
+    raise ValueError(
+        f"cov_type={cov_type!r} asks for standard errors, and a fit with {given} has "
+        f"none; fit with {advice}, or leave cov_type out"
     )
 
 

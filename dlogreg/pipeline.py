@@ -42,6 +42,7 @@ def fit(
     max_passes: int = 100,
     start: Any = None,
     inference: bool = True,
+    cov_type: str = "model",
     memory_limit: int | str | None = None,
     progress: bool | Progress | None = None,
 ) -> LogitResults:
@@ -90,6 +91,12 @@ def fit(
     inference : bool
         Give standard errors, exact to a relative ``min(tol, 1e-4)``; where the last
         pass was not close enough for that, make one more, the closing pass.
+    cov_type : {"model", "HC0", "HC1"}
+        Covariance by which the result gives standard errors, intervals and Wald tests.
+        "model" trusts the model (inverse Hessian); "HC0" and "HC1" are robust: the
+        sandwich, HC1 with the factor n / (n - k), n the sum of weights. All of them are
+        sums of the same pass, so that any fit has ``cov_params(kind)`` of all. The
+        robust ones are exact to ``bse_error_bound``.
     memory_limit : int or str, optional
         Bytes, or for example "2 GB": refuse the fit if it is projected to need more
         beyond the interpreter and the arrays given. It never changes the result.
@@ -130,6 +137,7 @@ def fit(
         start=start,
         inference=inference,
         memory_limit=memory_limit,
+        cov_type=cov_type,
     )
     return fit_with(X, y, sample_weight, options, progress)
 

@@ -12,7 +12,6 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from dlogreg.display import Summary, Trace, describe, summarize
-from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray, Label, PassRecord
 from dlogreg.inference import FromCovariance, check_level, odds_ratios
 from dlogreg.inference.methods import RowMethods
@@ -59,7 +58,7 @@ class LogitResults(Likelihoods, FromCovariance, RowMethods):
     error_bound: float
     """Proven distance from the exact optimum, in standard errors."""
     bse_error_bound: float
-    """Proven relative error of the standard errors."""
+    """Proven relative error of the standard errors of kind ``cov_type``."""
     tol: float
     solver: str
     n_passes: int
@@ -76,20 +75,25 @@ class LogitResults(Likelihoods, FromCovariance, RowMethods):
     """Aliased columns, with the reason."""
     why_no_inference: str = ""
     """Reason why there is no covariance; empty if there is one."""
+    robust_covariance: FloatArray | None = None
+    """The sandwich HC0; None if no closing pass was made."""
+    cov_type: str = "model"
+    """Kind of ``bse``, intervals and Wald tests: "model", "HC0" or "HC1"."""
     rows: RowsAgain | None = field(default=None, compare=False)
     """Where the rows are, for what needs them again; never saved or pickled."""
 
     def __post_init__(self) -> None:
-        """Make the arrays read-only, and the covariance symmetric to the last bit."""
+        """Make the arrays read-only, and covariances symmetric to the last bit."""
         object.__setattr__(self, "trace", Trace(self.trace))
         coefficients = np.array(self.coefficients, dtype=np.float64)
         coefficients.flags.writeable = False
         object.__setattr__(self, "coefficients", coefficients)
-        if self.covariance is not None:
-            covariance = np.tril(self.covariance)
-            covariance += np.tril(self.covariance, -1).T
-            covariance.flags.writeable = False
-            object.__setattr__(self, "covariance", covariance)
+        for name in ("covariance", "robust_covariance"):
+            given = getattr(self, name)
+            if given is not None:
+                symmetric = np.tril(given) + np.tril(given, -1).T
+                symmetric.flags.writeable = False
+                object.__setattr__(self, name, symmetric)
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -167,22 +171,11 @@ class LogitResults(Likelihoods, FromCovariance, RowMethods):
         """Two-sided p-values of the Wald tests, from the normal distribution."""
         return self._labelled(2 * ndtr(-np.abs(np.asarray(self.zvalues))))
 
-    def cov_params(self) -> FloatArray:
-        """Return the covariance of the coefficients, shape (n_params, n_params).
-
-        Raises
-        ------
-        InferenceError
-            If the closing pass was left out, or a penalty was used.
-        """
-        if self.covariance is None:
-            raise InferenceError(self.why_no_inference)
-        return self.covariance
-
     def conf_int(
         self,
         alpha: float = 0.05,
         *,
+        kind: str | None = None,
         method: str = "wald",
         names: Sequence[str] | None = None,
         X: Any = None,
@@ -191,7 +184,8 @@ class LogitResults(Likelihoods, FromCovariance, RowMethods):
     ) -> FloatArray:
         """Return intervals at level 1 - alpha, shape (n_params, 2) or (n_names, 2).
 
-        ``method="wald"`` goes by the standard errors and reads nothing. "profile" takes
+        ``method="wald"`` goes by the standard errors of ``cov_params(kind)`` and reads
+        nothing. "profile" trusts the model, whatever the fit's ``cov_type``; it takes
         the values that a likelihood-ratio test does not reject, as R's ``confint``:
         all ends are found together, to ``max(min(tol, 1e-4), 1e-7)`` standard errors,
         in 2 or 3 passes, about 5 with few rows per column; about 20 where some ends are
@@ -200,10 +194,15 @@ class LogitResults(Likelihoods, FromCovariance, RowMethods):
         """
         check_level(alpha)
         if method == "profile":
+            if kind not in (None, "model"):
+                raise ValueError(
+                    f"profile intervals have no kind {kind!r}: they rest on the "
+                    "likelihood; leave kind out, or take method='wald'"
+                )
             return self._profile_intervals(alpha, names, X, y, sample_weight)
         if method != "wald":
             raise ValueError(f"method must be 'wald' or 'profile', not {method!r}")
-        half = -ndtri(alpha / 2) * np.asarray(self.bse)
+        half = -ndtri(alpha / 2) * np.sqrt(np.diagonal(self.cov_params(kind)))
         ends = np.column_stack([self.coefficients - half, self.coefficients + half])
         params = self.params
         return ends if names is None else ends[[params.position(n) for n in names]]

@@ -18,6 +18,7 @@ WRONG = {
     "solver": [None, "LBFGS", 3, ["newton"]],
     "fit_intercept": ["False", "no", None, 2],
     "inference": ["no", None],
+    "cov_type": ["HC2", "hc1", None, 0, ["HC0"]],
     "classes": ["01", {0, 1}, {0: 1, 1: 2}, (0,), (0, 1, 2), 5, ([0], [1])],
     "feature_names": ["ab", 5],
     "start": ["a", ["a"] * 3, [None, "b"], {"a": 1}],

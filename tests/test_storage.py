@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 import dlogreg
 from dlogreg import LogitResults, Status
 from dlogreg.evaluation import PassRecord, Tally
+from dlogreg.inference.sandwich import COV_TYPES
+from dlogreg.storage.schema import ADDED_KEYS
 from tests.handmade import make_results
 
 NUMBER = st.floats(allow_nan=True, allow_infinity=True)
@@ -51,6 +53,7 @@ def results(draw):
     square = draw(st.lists(NUMBER, min_size=n_params**2, max_size=n_params**2))
     covariance = np.array(square, float).reshape(n_params, n_params)
     classes = tuple(draw(LABELS))
+    robust = draw(st.sampled_from([None, covariance, covariance[::-1]]))
     return LogitResults(
         feature_names=names,
         classes=classes,
@@ -77,6 +80,8 @@ def results(draw):
         separated=tuple(draw(some)),
         dropped={name: draw(st.text()) for name in draw(some)},
         why_no_inference=draw(st.text()),
+        robust_covariance=robust,
+        cov_type="model" if robust is None else draw(st.sampled_from(COV_TYPES)),
     )
 
 
@@ -329,7 +334,7 @@ def test_entries_that_are_wrong(saved, key, value, reason):
 
 def test_entries_that_are_missing_or_unknown(saved):
     entries = json.loads(saved.read_text())
-    for key in entries:
+    for key in entries.keys() - ADDED_KEYS:
         saved.write_text(json.dumps({k: v for k, v in entries.items() if k != key}))
         refused(saved, f"'?{key}'?")
     saved.write_text(json.dumps({**entries, "surplus": 1}))

@@ -13,6 +13,7 @@ import click
 from dask.utils import parse_bytes
 
 from dlogreg.errors import DataError
+from dlogreg.inference.sandwich import COV_TYPES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -86,6 +87,13 @@ OF_FIT = (
         "--inference/--no-inference",
         default=True,
         help="Whether to make the closing pass, which gives standard errors.",
+    ),
+    click.option(
+        "--cov-type",
+        type=click.Choice(COV_TYPES),
+        default="model",
+        show_default=True,
+        help="Standard errors by the model, or robust ones.",
     ),
     click.option(
         "--memory",

@@ -118,6 +118,8 @@ def _model(results: LogitResults) -> Facts:
     facts.append(("Rows", count(results.n_rows)))
     if results.nobs != results.n_rows:
         facts.append(("Sum of weights", count(results.nobs)))
+    if results.cov_type != "model":
+        facts.append(("Standard errors", f"robust, {results.cov_type}"))
     return (
         *facts,
         ("Df model", count(results.df_model)),
@@ -217,7 +219,7 @@ def _notes(results: LogitResults, alpha: float) -> Iterator[str]:
     else:
         yield (
             f"Wald tests and {100 * (1 - alpha):.4g} % intervals of the odds ratios "
-            "from the normal distribution"
+            f"from the normal distribution{_by(results.cov_type)}"
         )
     if results.why_no_llr_test:
         yield f"No likelihood-ratio test: {results.why_no_llr_test}"
@@ -228,6 +230,15 @@ def _notes(results: LogitResults, alpha: float) -> Iterator[str]:
         )
     if results.separated:
         yield SEPARATED_NOTE
+
+
+def _by(cov_type: str) -> str:
+    if cov_type == "model":
+        return ""
+    return (
+        f", by {cov_type} standard errors, which hold also where the variance is not "
+        "the model's; the likelihood-ratio test and criteria trust the model"
+    )
 
 
 def label_text(label: Label) -> str:

@@ -28,8 +28,9 @@ MAX_SHOWN = 40
 
 def verdict(test: WaldTest) -> str:
     """Return the test in one line."""
+    kind = "" if test.cov_type == "model" else f" ({test.cov_type})"
     return (
-        f"Wald test: chi2({test.df}) = {statistic(test.statistic)}, "
+        f"Wald test{kind}: chi2({test.df}) = {statistic(test.statistic)}, "
         f"p = {p_value(test.pvalue)}"
     )
 

@@ -96,7 +96,7 @@ def check_testable(
         raise InferenceError(
             f"{what} is made for two classes, and this fit has {len(results.classes)}"
         )
-    results.cov_params()
+    results.cov_params("model")
     if results.status in SEPARATED and not separated:
         names = ", ".join(map(repr, results.separated[:5]))
         raise InferenceError(
@@ -117,7 +117,7 @@ def open_batch(
     """Make the first pass."""
     std, kept = rows.standardization, estimated(results)
     theta = std.to_theta(np.nan_to_num(results.coefficients, nan=0.0))
-    known = std.theta_covariance(np.nan_to_num(results.cov_params(), nan=0.0))
+    known = std.theta_covariance(np.nan_to_num(results.cov_params("model"), nan=0.0))
     guesses = [constraint.nearest(theta, known) for constraint in constraints]
     thetas = np.column_stack([theta, *guesses])
     objective = rows.objective(passes)

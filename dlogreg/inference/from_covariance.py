@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray
 from dlogreg.inference.collinearity import inflation, scaled_condition
+from dlogreg.inference.sandwich import check_kind, small_sample_factor
 from dlogreg.inference.wald import WaldTest, wald_test
 from dlogreg.labelled import LabelledVector
 
+NO_ROBUST = (
+    "there is no robust covariance, because the fit ended before its closing pass or "
+    "was saved by a version that kept none; fit again with cov_type='HC1'"
+)
+
 
 class FromCovariance(ABC):
-    """Tests of hypotheses and measures of collinearity; nothing is read for them.
+    """Covariances, tests of hypotheses, collinearity; nothing is read for them.
 
     The attributes are those of LogitResults.
     """
 
     coefficients: FloatArray
+    covariance: FloatArray | None
+    robust_covariance: FloatArray | None
+    cov_type: str
+    why_no_inference: str
+    nobs: float
     feature_names: tuple[str, ...]
     dropped: Mapping[str, str]
     fit_intercept: bool
@@ -30,11 +43,35 @@ class FromCovariance(ABC):
     def names(self) -> tuple[str, ...]:
         """Names of all coefficients."""
 
-    @abstractmethod
-    def cov_params(self) -> FloatArray:
-        """Return the covariance of the coefficients."""
+    def cov_params(self, kind: str | None = None) -> FloatArray:
+        """Return the covariance of the coefficients, shape (n_params, n_params).
 
-    def wald_test(self, hypothesis: Any = None) -> WaldTest:
+        Parameters
+        ----------
+        kind : {"model", "HC0", "HC1"}, optional
+            "model": inverse Hessian of the summed loss; "HC0": the sandwich, robust
+            against a wrong variance; "HC1": the same times n / (n - k). Frequency
+            weights count as rows repeated. Default: ``cov_type`` of the fit. None of
+            them reads data. Lines of dropped columns are NaN.
+
+        Raises
+        ------
+        InferenceError
+            If the closing pass was left out, or a penalty was used.
+        """
+        kind = self.cov_type if kind is None else check_kind("kind", kind)
+        if self.covariance is None:
+            raise InferenceError(self.why_no_inference)
+        if kind == "model":
+            return self.covariance
+        if self.robust_covariance is None:
+            raise InferenceError(NO_ROBUST)
+        if kind == "HC0":
+            return self.robust_covariance
+        n_estimated = int(np.isfinite(self.coefficients).sum())
+        return self.robust_covariance * small_sample_factor(self.nobs, n_estimated)
+
+    def wald_test(self, hypothesis: Any = None, *, kind: str | None = None) -> WaldTest:
         """Test linear hypotheses about the coefficients; reads no data.
 
         Parameters
@@ -44,6 +81,8 @@ class FromCovariance(ABC):
             after commas are tested together, and ``"a, b"`` says that both are 0. Names
             that are no plain words stand in backticks or in ``Q("...")``. A matrix R
             says R b = 0. Default: all coefficients but the intercept are 0.
+        kind : {"model", "HC0", "HC1"}, optional
+            Covariance that is used; default: ``cov_type`` of the fit.
 
         Returns
         -------
@@ -58,19 +97,20 @@ class FromCovariance(ABC):
             If the hypothesis cannot be read, names an unknown coefficient, or holds a
             constraint that the others imply or contradict.
         """
-        covariance = self.cov_params()
+        covariance = self.cov_params(kind)
         if hypothesis is None:
             hypothesis = self._no_effect()
-        return wald_test(
+        test = wald_test(
             hypothesis, self.coefficients, covariance, self.names, self.dropped
         )
+        return replace(test, cov_type=kind or self.cov_type)
 
     def vif(self, terms: Mapping[str, Sequence[str]] | None = None) -> LabelledVector:
         """Return variance inflation factors of the columns, NaN for dropped ones.
 
         They are those of ``car::vif`` for a glm in R: from the correlation of the
         *coefficients*, the intercept left out, so that columns count with the weights
-        p (1 - p) of the fit. Reads no data.
+        p (1 - p) of the fit, whatever its ``cov_type``. Reads no data.
 
         Parameters
         ----------
@@ -85,7 +125,7 @@ class FromCovariance(ABC):
             The factor of every term, in the order of its first column. To compare terms
             of d columns with single ones take the power 1 / d.
         """
-        covariance = self.cov_params()[self._first :, self._first :]
+        covariance = self.cov_params("model")[self._first :, self._first :]
         kept = np.flatnonzero(np.isfinite(self.coefficients[self._first :]))
         place = {int(column): k for k, column in enumerate(kept)}
         groups = self._grouped(terms or {})
@@ -105,7 +145,7 @@ class FromCovariance(ABC):
         little about some combination of them (Belsley, Kuh and Welsch 1980).
         """
         kept = np.isfinite(self.coefficients)
-        return scaled_condition(self.cov_params()[np.ix_(kept, kept)])
+        return scaled_condition(self.cov_params("model")[np.ix_(kept, kept)])
 
     @property
     def _first(self) -> int:

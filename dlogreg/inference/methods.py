@@ -36,7 +36,8 @@ class RowMethods:
         r"""Return likelihood-ratio tests of all terms, or of a smaller model.
 
         The statistic is twice the difference of the log-likelihoods, chi-squared with
-        as many degrees of freedom as there are coefficients less (Wilks 1938).
+        as many degrees of freedom as there are coefficients less (Wilks 1938). It
+        trusts the model, whatever the fit's ``cov_type``; ``wald_test`` can be robust.
 
         Without ``smaller``, every term is dropped by itself, and these models are
         fitted together: a pass advances all of them, from the fit's own Hessian. That

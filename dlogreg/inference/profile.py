@@ -83,7 +83,7 @@ def _wald_ends(
     positions: Sequence[int],
     quantile: float,
 ) -> list[Constraint]:
-    half = np.sqrt(quantile * np.diagonal(results.cov_params()))
+    half = np.sqrt(quantile * np.diagonal(results.cov_params("model")))
     return [
         Constraint(
             rows.standardization.direction(p)[:, None],

@@ -34,6 +34,8 @@ class WaldTest:
     bse: FloatArray
     """Standard errors of the estimates, shape (df,)."""
     distribution: str = "chi2"
+    cov_type: str = "model"
+    """Kind of the covariance V."""
 
     @property
     def zvalues(self) -> FloatArray:

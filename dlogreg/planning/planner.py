@@ -40,6 +40,7 @@ def plan(
     max_passes: int = 100,
     start: Any = None,
     inference: bool = True,
+    cov_type: str = "model",
     memory_limit: int | str | None = None,
     progress: bool | Progress | None = None,
     measure: bool = True,
@@ -89,6 +90,7 @@ def plan(
         start=start,
         inference=inference,
         memory_limit=memory_limit,
+        cov_type=cov_type,
     )
     measure = check_flag("measure", measure)
     shared: list[Any] = []

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from dlogreg.evaluation import FloatArray, Label, PassRecord, Tally
+from dlogreg.inference.sandwich import COV_TYPES
 from dlogreg.solvers import Status
 from dlogreg.storage.entries import (
     Entries,
@@ -27,6 +28,7 @@ from dlogreg.storage.entries import (
     shown,
 )
 from dlogreg.storage.schema import (
+    ADDED_KEYS,
     ADDED_PASS_KEYS,
     COSTS,
     INTEGERS,
@@ -84,7 +86,7 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
             f"its schema is {shown(entries.get('schema'))}, and this version of "
             f"dlogreg reads schema {SCHEMA}; install the version that saved it"
         )
-    found = Entries(entries, KEYS)
+    found = Entries(entries, KEYS, ADDED_KEYS)
     names = tuple(found.items("feature_names", as_text))
     n_params = len(names) + found.get("fit_intercept", as_flag)
     counts = found.items("class_counts", _label_count)
@@ -101,8 +103,11 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         "dropped": found.get("dropped", _reasons),
         "trace": tuple(found.items("trace", _pass)),
         "coefficients": found.vector("coefficients", n_params),
-        "covariance": _covariance(found, n_params),
+        "covariance": _covariance(found, "covariance", n_params),
+        "cov_type": found.get("cov_type", _cov_type, "model"),
+        "robust_covariance": _covariance(found, "robust_covariance", n_params),
     }
+    _check_kind(fields)
     _check_names(fields)
     return fields
 
@@ -125,10 +130,23 @@ def _check_names(fields: Mapping[str, Any]) -> None:
         raise InvalidError("'class_counts' must count the rows of every class")
 
 
-def _covariance(found: Entries, n_params: int) -> FloatArray | None:
-    if found.entries["covariance"] is None:
+def _check_kind(fields: Mapping[str, Any]) -> None:
+    """Refuse standard errors of a kind that the file lacks."""
+    kind, lacks = fields["cov_type"], fields["robust_covariance"] is None
+    if kind != "model" and lacks and fields["covariance"] is not None:
+        raise InvalidError(f"'cov_type' is {kind!r}, and 'robust_covariance' is null")
+
+
+def _cov_type(value: Any) -> str:
+    if value not in COV_TYPES:
+        raise InvalidError(f"is unknown: {shown(value)}")
+    return str(value)
+
+
+def _covariance(found: Entries, key: str, n_params: int) -> FloatArray | None:
+    if found.entries.get(key) is None:
         return None
-    triangle = found.vector("covariance", n_params * (n_params + 1) // 2)
+    triangle = found.vector(key, n_params * (n_params + 1) // 2)
     full = np.zeros((n_params, n_params))
     full[np.tril_indices(n_params)] = triangle
     return full + np.tril(full, -1).T

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from dlogreg.evaluation import Label, PassRecord
+from dlogreg.evaluation import FloatArray, Label, PassRecord
 from dlogreg.storage.schema import (
     COSTS,
     INTEGERS,
@@ -81,9 +81,6 @@ def _refuse_to_replace(target: Path) -> NoReturn:
 
 def _encode(results: LogitResults) -> dict[str, Any]:
     """Return results as what JSON can hold."""
-    covariance = results.covariance
-    if covariance is not None:
-        covariance = covariance[np.tril_indices(len(covariance))]
     counts = results.class_counts.items()
     return {
         "kind": KIND,
@@ -99,10 +96,17 @@ def _encode(results: LogitResults) -> dict[str, Any]:
         "dropped": dict(results.dropped),
         "trace": [_encode_pass(record) for record in results.trace],
         "coefficients": [_number(value) for value in results.coefficients.tolist()],
-        "covariance": None
-        if covariance is None
-        else [_number(value) for value in covariance.tolist()],
+        "covariance": _triangle(results.covariance),
+        "cov_type": results.cov_type,
+        "robust_covariance": _triangle(results.robust_covariance),
     }
+
+
+def _triangle(covariance: FloatArray | None) -> list[float | str] | None:
+    if covariance is None:
+        return None
+    lower = covariance[np.tril_indices(len(covariance))]
+    return [_number(value) for value in lower.tolist()]
 
 
 def _encode_pass(record: PassRecord) -> dict[str, Any]:

@@ -15,6 +15,8 @@ KEYS = frozenset(
         *(INTEGERS + NUMBERS + TEXTS + NAMES),
     ]
 )
+ADDED_KEYS = frozenset(("cov_type", "robust_covariance"))
+"""Entries that files of earlier versions lack."""
 COSTS = ("n_rows", "n_blocks", "n_bytes", "n_tasks", "peak_memory")
 LEARNED = ("loss", "error_bound", "decrement")
 PASS_KEYS = frozenset(("number", "kind", "seconds", *COSTS, *LEARNED))

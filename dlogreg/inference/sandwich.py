@@ -1,0 +1,81 @@
+r"""Robust covariances: the inverse Hessian on both sides of the scores' squares.
+
+With residuals r_i = y_i - p_i, weights s_i and H the Hessian of the summed loss,
+
+    HC0 = H^-1 M H^-1,  M = sum_i s_i r_i^2 x_i x_i',      HC1 = n / (n - k) HC0
+
+(White 1982, Econometrica 50, 1-25; the factor of MacKinnon and White 1985 is also that
+of Stata). Weights are frequencies, so n is their sum, and k counts what was estimated.
+
+What is left to the optimum makes a proven error of the roots. Where predictors move by
+at most S, an r_i^2 changes by at most exp(2S) and H by at most exp(S). Write
+H+^-1 = H^-1/2 (I + E) H^-1/2 with norm(E) <= exp(S) - 1, K = H^-1/2 M H^-1/2, and
+u = H^-1/2 c. Then
+
+    sqrt(c'V+c) = norm(K+^1/2 (I + E) u)
+               <= exp(S) (norm(K^1/2 u) + sqrt(m) norm(E) norm(u)),
+
+m the largest eigenvalue of K; norm(u) is the standard error by the model, and
+norm(K^1/2 u) the robust one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import cholesky
+
+from dlogreg.errors import InferenceError
+from dlogreg.evaluation import FloatArray
+from dlogreg.solvers.system import largest_eigenvalue
+
+COV_TYPES = ("model", "HC0", "HC1")
+"""Kinds of covariance."""
+
+
+def check_kind(option: str, kind: object) -> str:
+    """Return the kind, or raise ValueError if there is no such kind."""
+    if not isinstance(kind, str) or kind not in COV_TYPES:
+        raise ValueError(f"{option} must be 'model', 'HC0' or 'HC1', not {kind!r}")
+    return kind
+
+
+def sandwich(inverse: FloatArray, meat: FloatArray) -> FloatArray:
+    """Return HC0 from H^-1 and M, each of shape (n, n)."""
+    return inverse @ meat @ inverse
+
+
+def small_sample_factor(nobs: float, n_estimated: int) -> float:
+    """Return n / (n - k), or raise InferenceError where n is not above k."""
+    if not nobs > n_estimated:
+        raise InferenceError(
+            f"HC1 divides by the sum of weights ({nobs:.6g}) less the number of "
+            f"estimated coefficients ({n_estimated}), which must be positive; "
+            "take HC0, or give weights that count rows"
+        )
+    return nobs / (nobs - n_estimated)
+
+
+def relative_error(
+    inverse: FloatArray,
+    meat: FloatArray,
+    inflation: FloatArray,
+    reach: float,
+) -> float:
+    """Return the proven relative error of robust standard errors.
+
+    Parameters
+    ----------
+    inverse, meat
+        H^-1 and M, shape (n, n).
+    inflation
+        Standard errors by the model, divided by the robust ones; NaN is left out.
+    reach
+        S, how far any row's linear predictor is from that at the optimum.
+    """
+    unit = np.sqrt(np.diagonal(inverse))
+    root = cholesky(inverse / unit / unit[:, None], lower=True) * unit[:, None]
+    largest = np.sqrt(largest_eigenvalue(root.T @ meat @ root) * (1 + 1e-12))
+    with np.errstate(over="ignore"):
+        growth = np.expm1(reach)
+        worst = np.nanmax(inflation, initial=0.0) * largest
+        return float(growth * (1 + (1 + growth) * worst))
