@@ -152,7 +152,8 @@ def build_results(problem: Problem, solution: Solution) -> LogitResults:
         cov_type=options.cov_type,
         llf=-_loss(problem, solution),
         llnull=float(null),
-        nobs=survey.weight_sum,
+        nobs=_nobs(problem),
+        weight_kind=options.weight_kind,
         n_rows=survey.n_rows,
         alpha=options.penalty.strength(survey.weight_sum) / survey.weight_sum,
         status=status,
@@ -168,6 +169,13 @@ def build_results(problem: Problem, solution: Solution) -> LogitResults:
         dropped=dict(problem.dropped),
         why_no_inference=found.why_not,
     )
+
+
+def _nobs(problem: Problem) -> float:
+    """Return the sum of frequency weights; rows with weights of another kind."""
+    survey = problem.survey
+    counted = problem.options.weight_kind == "frequency"
+    return survey.weight_sum if counted else float(survey.n_rows)
 
 
 def _names(problem: Problem) -> tuple[str, ...]:
@@ -218,7 +226,7 @@ def _covariances(problem: Problem, solution: Solution) -> _Covariances:
     robust = _of_params(problem, sandwich(inverse, meat))
     if options.cov_type == "HC1":
         try:
-            small_sample_factor(problem.survey.weight_sum, len(problem.kept))
+            small_sample_factor(_nobs(problem), len(problem.kept))
         except InferenceError as reason:
             return _Covariances(str(reason))
     if options.cov_type != "model":

@@ -51,6 +51,17 @@ def take_survey(
     return Survey(sums, event_classes(sums, options.classes), std, sample=sample)
 
 
+def with_mean_weight_one(survey: Survey) -> tuple[Survey, ClassWeight]:
+    """Rescale the weights, whose sum is known by now, to the mean 1 over the rows.
+
+    Returns the survey in these weights, and the factor as weight of the classes, by
+    which later passes get it.
+    """
+    factor = survey.n_rows / survey.weight_sum
+    weights = tuple((label, factor) for label in survey.classes)
+    return replace(survey, sums=survey.sums.weighted(factor)), weights
+
+
 def survey_kernel(
     layout: Layout, options: FitOptions, pilot: PilotRows, class_weight: ClassWeight
 ) -> SurveyKernel:

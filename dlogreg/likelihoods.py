@@ -9,6 +9,11 @@ from scipy.special import chdtrc
 
 from dlogreg.errors import InferenceError
 
+PSEUDO = (
+    "with probability weights the likelihood is a pseudo-likelihood, whose ratio is "
+    "not chi-squared; take wald_test()"
+)
+
 
 class Deviances:
     """Deviances and pseudo-R2s of a model's probabilities on some rows."""
@@ -63,6 +68,7 @@ class Likelihoods(Deviances):
     dropped: Mapping[str, str]
     alpha: float
     fit_intercept: bool
+    weight_kind: str
 
     @property
     def df_model(self) -> int:
@@ -96,6 +102,8 @@ class Likelihoods(Deviances):
                 "the likelihood ratio of a penalised fit is not chi-squared; fit with "
                 "alpha=0 for a test"
             )
+        if self.weight_kind == "probability":
+            return PSEUDO
         if not self.fit_intercept:
             return (
                 "the null model has an intercept and this model has none, so that "
@@ -107,8 +115,9 @@ class Likelihoods(Deviances):
     def aic(self) -> float:
         """Akaike's criterion, 2 n_estimated - 2 llf; NaN with a penalty.
 
-        The number of estimated coefficients includes the intercept. A penalty leaves
-        them fewer degrees of freedom than their number.
+        NaN also with probability weights, which make no likelihood. The number of
+        estimated coefficients includes the intercept. A penalty leaves them fewer
+        degrees of freedom than their number.
         """
         return self._criterion(2.0)
 
@@ -120,4 +129,5 @@ class Likelihoods(Deviances):
     def _criterion(self, price: float) -> float:
         """Return -2 llf plus a price per estimated coefficient."""
         n_estimated = self.df_model + int(self.fit_intercept)
-        return float(np.nan) if self.alpha > 0 else price * n_estimated - 2 * self.llf
+        without = self.alpha > 0 or self.weight_kind == "probability"
+        return float(np.nan) if without else price * n_estimated - 2 * self.llf

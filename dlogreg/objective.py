@@ -20,6 +20,8 @@ class Objective:
     penalty: Ridge
     event: Label
     class_weight: tuple[tuple[Label, float], ...] = ()
+    squares_weight: bool = False
+    """Weights are of probabilities of selection: see ``LossKernel``."""
 
     def __call__(
         self,
@@ -45,6 +47,7 @@ class Objective:
             step_lengths,
             self.class_weight,
             precision,
+            self.squares_weight,
         )
         sums = std.scaled(self.passes.run(kernel))
         trials = (

@@ -35,6 +35,7 @@ class FitOptions:
     class_weight: Any = None
     """None, "balanced" or a mapping of labels to weights (scikit-learn's face)."""
     cov_type: str = "model"
+    weight_kind: str = "frequency"
 
     def choice(self, n_rows: int | None, n_params: int, itemsize: int) -> Choice:
         """Return the solver that was asked for, or the one that suits the data."""
@@ -50,7 +51,8 @@ class FitOptions:
 
     def check_robust(self, solver: str, n_params: int) -> None:
         """Refuse robust standard errors where no Hessian is formed."""
-        if self.cov_type != "model" and not self.ends_with_hessian(solver, n_params):
+        asked = self.cov_type != "model" and self.weight_kind != "probability"
+        if asked and not self.ends_with_hessian(solver, n_params):
             raise ValueError(
                 f"cov_type={self.cov_type!r} needs the Hessian, which L-BFGS does not "
                 f"form for {n_params:,} coefficients; fit with solver='newton' if "
@@ -71,7 +73,8 @@ def check_options(
     inference: bool,
     memory_limit: int | str | None,
     class_weight: Any = None,
-    cov_type: str = "model",
+    cov_type: str | None = "model",
+    weight_kind: str = "frequency",
 ) -> FitOptions:
     """Return the options, or raise with what is wrong."""
     if solver not in ("auto", "newton", "lbfgs"):
@@ -85,6 +88,9 @@ def check_options(
             f"tol must be a positive number (of standard errors), not {tol!r}"
         )
     inference = check_flag("inference", inference)
+    if cov_type is None:
+        robust = weight_kind == "probability" and inference and not penalty
+        cov_type = "HC1" if robust else "model"
     _check_robust(cov_type, penalty, inference=inference)
     least = 1 + inference
     if not (_is_number(max_passes) and max_passes == int(max_passes) >= least):
@@ -104,6 +110,7 @@ def check_options(
         None if memory_limit is None else _bytes(memory_limit),
         class_weight,
         cov_type,
+        weight_kind,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dlogreg.closing import build_results, close
 from dlogreg.evaluation import Label
-from dlogreg.first_pass import take_survey
+from dlogreg.first_pass import take_survey, with_mean_weight_one
 from dlogreg.labels import resolve_class_weight
 from dlogreg.layout import Layout, lay_out
 from dlogreg.memory import check_memory
@@ -26,6 +26,7 @@ from dlogreg.reduction import (
 from dlogreg.results import LogitResults
 from dlogreg.rows_again import RowsAgain
 from dlogreg.source import Source, as_source
+from dlogreg.weights import check_weight_kind
 
 
 def fit(
@@ -33,6 +34,7 @@ def fit(
     y: Any,
     *,
     sample_weight: Any = None,
+    weight_kind: str = "frequency",
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
     fit_intercept: bool = True,
@@ -42,7 +44,7 @@ def fit(
     max_passes: int = 100,
     start: Any = None,
     inference: bool = True,
-    cov_type: str = "model",
+    cov_type: str | None = None,
     memory_limit: int | str | None = None,
     progress: bool | Progress | None = None,
 ) -> LogitResults:
@@ -65,7 +67,14 @@ def fit(
         Two labels: bool, int, float, string or categorical; any of the kinds above,
         chunked in any way.
     sample_weight : array, shape (n_rows,), optional
-        Frequency weights: everything equals repeating the row. 0 leaves a row out.
+        Not negative; 0 leaves a row out.
+    weight_kind : {"frequency", "probability", "analytic"}
+        What the weights mean. "frequency": everything equals repeating the row.
+        "probability": a row stands for as many of the population as its weight, the
+        inverse of its probability of selection; rows count once, standard errors are
+        by default HC1, and there are no likelihood-ratio tests and criteria.
+        "analytic": a row is as exact as its weight says, relative to the others. The
+        latter two are rescaled to mean 1, which changes no coefficient.
     classes : sequence of two labels, optional
         (other, event); the event's probability is modelled. Default: sorted.
     alpha : float
@@ -91,12 +100,13 @@ def fit(
     inference : bool
         Give standard errors, exact to a relative ``min(tol, 1e-4)``; where the last
         pass was not close enough for that, make one more, the closing pass.
-    cov_type : {"model", "HC0", "HC1"}
+    cov_type : {"model", "HC0", "HC1"}, optional
         Covariance by which the result gives standard errors, intervals and Wald tests.
         "model" trusts the model (inverse Hessian); "HC0" and "HC1" are robust: the
         sandwich, HC1 with the factor n / (n - k), n the sum of weights. All of them are
         sums of the same pass, so that any fit has ``cov_params(kind)`` of all. The
-        robust ones are exact to ``bse_error_bound``.
+        robust ones are exact to ``bse_error_bound``. Default: "model", and "HC1" with
+        probability weights.
     memory_limit : int or str, optional
         Bytes, or for example "2 GB": refuse the fit if it is projected to need more
         beyond the interpreter and the arrays given. It never changes the result.
@@ -126,6 +136,7 @@ def fit(
     >>> print(res.params.round(4))
     [-2.0793  0.5941]
     """
+    check_weight_kind(weight_kind, given=sample_weight is not None)
     options = check_options(
         classes=classes,
         penalty=PenaltyRule(alpha),
@@ -138,6 +149,7 @@ def fit(
         inference=inference,
         memory_limit=memory_limit,
         cov_type=cov_type,
+        weight_kind=weight_kind,
     )
     return fit_with(X, y, sample_weight, options, progress)
 
@@ -161,6 +173,8 @@ def fit_with(
         with single_threaded_blas():
             weights = resolve_class_weight(options.class_weight, y, sample_weight)
             survey = take_survey(layout, passes, options, weights)
+            if options.weight_kind != "frequency":
+                survey, weights = with_mean_weight_one(survey)
             problem = pose(survey, passes, options, source.feature_names, weights)
             problem = problem.begun()
             solution = close(problem, problem.solve())

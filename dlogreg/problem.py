@@ -242,7 +242,14 @@ def pose(
     return Problem(
         survey,
         passes,
-        Objective(passes, std, ridge, survey.event, class_weight),
+        Objective(
+            passes,
+            std,
+            ridge,
+            survey.event,
+            class_weight,
+            options.weight_kind == "probability",
+        ),
         options,
         options.solver,
         kept,

@@ -79,6 +79,8 @@ class LogitResults(Likelihoods, FromCovariance, RowMethods):
     """The sandwich HC0; None if no closing pass was made."""
     cov_type: str = "model"
     """Kind of ``bse``, intervals and Wald tests: "model", "HC0" or "HC1"."""
+    weight_kind: str = "frequency"
+    """What weights meant: "frequency", "probability" or "analytic"."""
     rows: RowsAgain | None = field(default=None, compare=False)
     """Where the rows are, for what needs them again; never saved or pickled."""
 

@@ -101,6 +101,11 @@ def rows_of(
         if results.rows is None:
             raise InferenceError(f"{method}() {NOT_REMEMBERED.format(method=method)}")
         return results.rows
+    if results.weight_kind == "analytic":
+        raise InferenceError(
+            f"{method}() cannot take the rows of a fit with analytic weights, which "
+            "it rescaled to mean 1; ask the result of the fit itself"
+        )
     if X is None or y is None:
         raise ValueError(f"{method}() needs both X and y, or neither of them")
     return _found(results, X, y, sample_weight)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 import zarr
+from distributed import Client
 from statsmodels.stats.sandwich_covariance import cov_white_simple
 
 import dlogreg
@@ -343,3 +344,14 @@ def test_the_command_line(tmp_path, binary_data, capsys):
     res = dlogreg.load(tmp_path / "m.json")
     direct = dlogreg.fit(X, y, cov_type="HC1", progress=False)
     np.testing.assert_allclose(res.bse, direct.bse, rtol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["frequency", "probability"])
+def test_a_cluster_gives_the_same_bits(binary_data, process_cluster, kind):
+    X, y, weight = binary_data
+    rows = da.from_array(X, chunks=(500, 4))
+    options = {"sample_weight": weight, "cov_type": "HC1", "weight_kind": kind}
+    here = dlogreg.fit(rows, y, progress=False, **options)
+    with Client(process_cluster):
+        there = dlogreg.fit(rows, y, progress=False, **options)
+    np.testing.assert_array_equal(there.cov_params(), here.cov_params())

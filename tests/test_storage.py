@@ -21,6 +21,7 @@ from dlogreg import LogitResults, Status
 from dlogreg.evaluation import PassRecord, Tally
 from dlogreg.inference.sandwich import COV_TYPES
 from dlogreg.storage.schema import ADDED_KEYS
+from dlogreg.weights import WEIGHT_KINDS
 from tests.handmade import make_results
 
 NUMBER = st.floats(allow_nan=True, allow_infinity=True)
@@ -81,6 +82,7 @@ def results(draw):
         dropped={name: draw(st.text()) for name in draw(some)},
         why_no_inference=draw(st.text()),
         robust_covariance=robust,
+        weight_kind=draw(st.sampled_from(WEIGHT_KINDS)),
         cov_type="model" if robust is None else draw(st.sampled_from(COV_TYPES)),
     )
 

@@ -14,6 +14,7 @@ from dask.utils import parse_bytes
 
 from dlogreg.errors import DataError
 from dlogreg.inference.sandwich import COV_TYPES
+from dlogreg.weights import WEIGHT_KINDS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -91,9 +92,15 @@ OF_FIT = (
     click.option(
         "--cov-type",
         type=click.Choice(COV_TYPES),
-        default="model",
+        help="Standard errors by the model, or robust ones; default: model, and HC1 "
+        "with probability weights.",
+    ),
+    click.option(
+        "--weight-kind",
+        type=click.Choice(WEIGHT_KINDS),
+        default="frequency",
         show_default=True,
-        help="Standard errors by the model, or robust ones.",
+        help="What the store's sample_weight means.",
     ),
     click.option(
         "--memory",

@@ -118,6 +118,8 @@ def _model(results: LogitResults) -> Facts:
     facts.append(("Rows", count(results.n_rows)))
     if results.nobs != results.n_rows:
         facts.append(("Sum of weights", count(results.nobs)))
+    if results.weight_kind != "frequency":
+        facts.append(("Weights", results.weight_kind))
     if results.cov_type != "model":
         facts.append(("Standard errors", f"robust, {results.cov_type}"))
     return (
@@ -144,8 +146,9 @@ def _seconds(trace: Sequence[PassRecord]) -> Facts:
 
 def _quality(results: LogitResults) -> Facts:
     testable = not results.why_no_llr_test
+    pseudo = "Pseudo l" if results.weight_kind == "probability" else "L"
     facts = (
-        ("Log-likelihood", criterion(results.llf)),
+        (f"{pseudo}og-likelihood", criterion(results.llf)),
         ("Null log-likelihood", criterion(results.llnull)),
         ("McFadden pseudo-R2", significant(results.prsquared, 4)),
         ("LLR p-value", p_value(results.llr_pvalue) if testable else MISSING),

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.together import Sums, Together
+from dlogreg.likelihoods import PSEUDO
 from dlogreg.many_objective import ManyObjective
 from dlogreg.passes import Passes
 from dlogreg.rows_again import RowsAgain, check_unchanged
@@ -96,6 +97,8 @@ def check_testable(
         raise InferenceError(
             f"{what} is made for two classes, and this fit has {len(results.classes)}"
         )
+    if results.weight_kind == "probability":
+        raise InferenceError(f"{what} needs a likelihood, but {PSEUDO}")
     results.cov_params("model")
     if results.status in SEPARATED and not separated:
         names = ", ".join(map(repr, results.separated[:5]))

@@ -5,7 +5,9 @@ With residuals r_i = y_i - p_i, weights s_i and H the Hessian of the summed loss
     HC0 = H^-1 M H^-1,  M = sum_i s_i r_i^2 x_i x_i',      HC1 = n / (n - k) HC0
 
 (White 1982, Econometrica 50, 1-25; the factor of MacKinnon and White 1985 is also that
-of Stata). Weights are frequencies, so n is their sum, and k counts what was estimated.
+of Stata). n is the sum of frequency weights, and k counts what was estimated. With
+weights of probabilities of selection M = sum_i s_i^2 r_i^2 x_i x_i' (Huber 1967; Binder
+1983, Int. Stat. Rev. 51, 279-292), and n is the number of rows.
 
 What is left to the optimum makes a proven error of the roots. Where predictors move by
 at most S, an r_i^2 changes by at most exp(2S) and H by at most exp(S). Write

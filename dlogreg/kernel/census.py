@@ -82,11 +82,10 @@ class CensusKernel:
         squares = buffers.squares(buffers.load(rows.X))
         weight = row_weights(rows, self.class_weight)
         ones = np.ones(len(rows)) if weight is None else weight
-        own = rows.sample_weight
         return Census(
             len(rows),
             tuple(int(np.sum(rows.y == label)) for label in self.classes),
-            float(len(rows) if own is None else own.sum()),
+            float(ones.sum()),
             np.sqrt(squares.max(axis=1)) * self.units,
             float((self.units**2 @ squares).max()),
             squares @ ones * self.units**2,

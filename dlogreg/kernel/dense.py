@@ -54,6 +54,8 @@ class LossKernel:
     precision: str = "double"
     """Of the arithmetic, see ``kernel/row_slab.py``; or "closing": float64, with what
     inference needs besides."""
+    squares_weight: bool = False
+    """The meat is sum s^2 r^2 z z' instead of sum s r^2 z z'."""
 
     @property
     def name(self) -> str:
@@ -109,7 +111,8 @@ class LossKernel:
             sums.rounding = buffers.rounding
         if sums.meat is not None and square is not None:
             buffers.load(rows.X)
-            square = square if weight is None else square * weight
+            if weight is not None:
+                square *= weight**2 if self.squares_weight else weight
             buffers.add_information(sums.meat, square)
 
     def _add_trials(

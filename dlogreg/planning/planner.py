@@ -24,6 +24,7 @@ from dlogreg.planning.timing import time_block, why_not_timed
 from dlogreg.problem import check_start
 from dlogreg.scheduling import active_client, single_threaded_blas
 from dlogreg.source import as_source
+from dlogreg.weights import check_weight_kind
 
 
 def plan(
@@ -31,6 +32,7 @@ def plan(
     y: Any,
     *,
     sample_weight: Any = None,
+    weight_kind: str = "frequency",
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
     fit_intercept: bool = True,
@@ -40,7 +42,7 @@ def plan(
     max_passes: int = 100,
     start: Any = None,
     inference: bool = True,
-    cov_type: str = "model",
+    cov_type: str | None = None,
     memory_limit: int | str | None = None,
     progress: bool | Progress | None = None,
     measure: bool = True,
@@ -79,6 +81,7 @@ def plan(
     >>> p.seconds_per_pass < 10
     True
     """
+    check_weight_kind(weight_kind, given=sample_weight is not None)
     options = check_options(
         classes=classes,
         penalty=PenaltyRule(alpha),
@@ -91,6 +94,7 @@ def plan(
         inference=inference,
         memory_limit=memory_limit,
         cov_type=cov_type,
+        weight_kind=weight_kind,
     )
     measure = check_flag("measure", measure)
     shared: list[Any] = []

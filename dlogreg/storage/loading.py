@@ -41,6 +41,7 @@ from dlogreg.storage.schema import (
     TEXTS,
     TIMES,
 )
+from dlogreg.weights import WEIGHT_KINDS
 
 
 def read_model(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -105,6 +106,7 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         "coefficients": found.vector("coefficients", n_params),
         "covariance": _covariance(found, "covariance", n_params),
         "cov_type": found.get("cov_type", _cov_type, "model"),
+        "weight_kind": found.get("weight_kind", _weight_kind, "frequency"),
         "robust_covariance": _covariance(found, "robust_covariance", n_params),
     }
     _check_kind(fields)
@@ -139,6 +141,12 @@ def _check_kind(fields: Mapping[str, Any]) -> None:
 
 def _cov_type(value: Any) -> str:
     if value not in COV_TYPES:
+        raise InvalidError(f"is unknown: {shown(value)}")
+    return str(value)
+
+
+def _weight_kind(value: Any) -> str:
+    if value not in WEIGHT_KINDS:
         raise InvalidError(f"is unknown: {shown(value)}")
     return str(value)
 

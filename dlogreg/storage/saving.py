@@ -98,6 +98,7 @@ def _encode(results: LogitResults) -> dict[str, Any]:
         "coefficients": [_number(value) for value in results.coefficients.tolist()],
         "covariance": _triangle(results.covariance),
         "cov_type": results.cov_type,
+        "weight_kind": results.weight_kind,
         "robust_covariance": _triangle(results.robust_covariance),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlogreg.chain import ChainSums
 from dlogreg.errors import DataError
@@ -21,6 +21,11 @@ class Group:
     z_sum: FloatArray | None
     """Weighted sum of the centred columns, shape (n_params,); None where the pass has
     learned and the null model is not needed."""
+
+    def weighted(self, factor: float) -> Group:
+        """Return the sums with all weights multiplied."""
+        z_sum = None if self.z_sum is None else factor * self.z_sum
+        return Group(self.n_rows, factor * self.weight, z_sum)
 
     def __add__(self, other: Group) -> Group:
         """Return the sums over the rows of both."""
@@ -45,6 +50,17 @@ class SurveySums:
     """Largest squared norm of a centred and scaled row, the 1 included."""
     chains: ChainSums | None = None
     """What the pass has learned, if it was to learn."""
+
+    def weighted(self, factor: float) -> SurveySums:
+        """Return the sums with all weights multiplied.
+
+        What the chains learned stays: nothing that is asked of it has a scale.
+        """
+        return replace(
+            self,
+            groups={label: g.weighted(factor) for label, g in self.groups.items()},
+            second_moments=factor * self.second_moments,
+        )
 
     def __add__(self, other: SurveySums) -> SurveySums:
         """Return the sums over the rows of both."""
