@@ -16,6 +16,7 @@ from statsmodels.stats.sandwich_covariance import cov_white_simple
 import dlogreg
 from dlogreg import InferenceError
 from dlogreg.cli import main
+from dlogreg.inference.sandwich import relative_error
 from tests.counting import counted_array, reads
 from tests.handmade import make_results
 from tests.test_results import fair, spector
@@ -208,6 +209,16 @@ def test_the_error_of_robust_standard_errors_is_proven(binary_data, tol):
     error = np.abs(np.asarray(res.bse) / exact - 1).max()
     assert error <= res.bse_error_bound + 1e-12
     assert res.bse_error_bound < max(1e-3, tol)
+
+
+def test_the_bound_holds_for_the_worst_change_of_the_hessian():
+    reach, meat = 0.01, np.diag([1.0, 1e-4])
+    change = np.eye(2) + np.expm1(reach) * np.array([[0, 1], [1, 0]])
+    before = np.sqrt(np.diagonal(meat))
+    after = np.sqrt(np.diagonal(change @ (np.exp(2 * reach) * meat) @ change))
+    error = (after / before - 1).max()
+    bound = relative_error(np.eye(2), meat, 1 / before, reach)
+    assert error <= bound < 4 * error
 
 
 def test_the_bound_tells_of_a_point_far_from_the_optimum():

@@ -157,6 +157,7 @@ def test_probability_weights_are_robust_and_have_no_likelihood(survey_data, tmp_
         res.lr_test(fitted(X[:, :3], y, weight, "probability"))
     text = str(res.summary())
     assert "Pseudo log-likelihood" in text
+    assert "criteria trust" not in text
     assert "probability" in text
     res.save(tmp_path / "m.json")
     back = dlogreg.load(tmp_path / "m.json")

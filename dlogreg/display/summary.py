@@ -222,7 +222,7 @@ def _notes(results: LogitResults, alpha: float) -> Iterator[str]:
     else:
         yield (
             f"Wald tests and {100 * (1 - alpha):.4g} % intervals of the odds ratios "
-            f"from the normal distribution{_by(results.cov_type)}"
+            f"from the normal distribution{_by(results)}"
         )
     if results.why_no_llr_test:
         yield f"No likelihood-ratio test: {results.why_no_llr_test}"
@@ -235,12 +235,13 @@ def _notes(results: LogitResults, alpha: float) -> Iterator[str]:
         yield SEPARATED_NOTE
 
 
-def _by(cov_type: str) -> str:
-    if cov_type == "model":
+def _by(results: LogitResults) -> str:
+    if results.cov_type == "model":
         return ""
+    rest = "; the likelihood-ratio test and criteria trust the model"
     return (
-        f", by {cov_type} standard errors, which hold also where the variance is not "
-        "the model's; the likelihood-ratio test and criteria trust the model"
+        f", by {results.cov_type} standard errors, which hold also where the variance "
+        f"is not the model's{'' if results.weight_kind == 'probability' else rest}"
     )
 
 
