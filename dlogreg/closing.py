@@ -11,7 +11,6 @@ import numpy.typing as npt
 from dlogreg.checks import alias_message, moving_columns, separation_message
 from dlogreg.errors import CollinearityWarning, ConvergenceWarning, SeparationWarning
 from dlogreg.evaluation import Evaluation, FloatArray
-from dlogreg.options import MAX_NEWTON_PARAMS
 from dlogreg.problem import Problem
 from dlogreg.results import LogitResults
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
@@ -33,7 +32,7 @@ def close(problem: Problem, solution: Solution) -> Solution:
     the solver's last pass was already so close that it can serve.
     """
     options = problem.options
-    feasible = problem.solver == "newton" or problem.n_params <= MAX_NEWTON_PARAMS
+    feasible = options.ends_with_hessian(problem.solver, problem.n_params)
     wanted = options.inference and feasible and not options.penalty
     useful = solution.status not in (Status.SEPARATION_SUSPECTED, Status.INTERRUPTED)
     left = options.max_passes - problem.passes.n_passes
@@ -202,8 +201,8 @@ def _no_hessian(problem: Problem, evaluation: Evaluation) -> str:
         return "the fit was interrupted before it had standard errors"
     return (
         f"there are no standard errors, because the Hessian of {problem.n_params} "
-        "coefficients was not formed; fit with solver='newton' if memory allows, or "
-        "raise max_passes"
+        "coefficients was not formed; errors_of() finds those of some coefficients, "
+        "solver='newton' all if memory allows"
     )
 
 

@@ -64,8 +64,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Accepted as in scikit-learn, where these solvers do not use it either: the
         result does not depend on chance.
     solver : {"auto", "newton-cholesky", "lbfgs"}
-        "auto" takes Newton's method up to 2,000 coefficients and L-BFGS beyond, where
-        nothing can be proven about the distance to the optimum.
+        "auto" takes Newton's method up to about 2,000 coefficients and L-BFGS beyond,
+        by a rule of rows, columns and their type.
     max_iter : int
         Most passes over the data, at least 1.
     verbose : int

@@ -65,6 +65,42 @@ class Evaluation:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialPoints:
+    """Loss and gradient at several parameter vectors, one column each."""
+
+    losses: FloatArray
+    """Shape (n_points,)."""
+    gradients: FloatArray
+    """Shape (n_params, n_points)."""
+    intercept_curvatures: FloatArray | None = None
+    """First columns of the Hessians, those of the intercept, (n_params, n_points)."""
+
+    def __add__(self, other: TrialPoints) -> TrialPoints:
+        """Return the sums over the rows of both."""
+        return TrialPoints(
+            self.losses + other.losses,
+            self.gradients + other.gradients,
+            _add(self.intercept_curvatures, other.intercept_curvatures),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HessianProducts:
+    """The Hessian times several vectors, and the gradient, at one parameter vector."""
+
+    products: FloatArray
+    """Shape (n_params, n_vectors)."""
+    gradient: FloatArray
+    """Shape (n_params,)."""
+
+    def __add__(self, other: HessianProducts) -> HessianProducts:
+        """Return the sums over the rows of both."""
+        return HessianProducts(
+            self.products + other.products, self.gradient + other.gradient
+        )
+
+
 def _add(left: FloatArray | None, right: FloatArray | None) -> FloatArray | None:
     return None if left is None or right is None else left + right
 

@@ -17,6 +17,7 @@ from dlogreg.partition import pick_blocks, piece_rows
 from dlogreg.passes import Passes
 from dlogreg.penalty import Ridge
 from dlogreg.reduction import Reduction
+from dlogreg.sample import pilot_shape
 from dlogreg.standardization import Standardization
 from dlogreg.survey import (
     PILOT_BLOCKS,
@@ -37,6 +38,7 @@ def take_survey(
 ) -> Survey:
     """Read a few blocks for scales and a start, then make the first pass."""
     pilot = _read_pilot(layout, passes)
+    sample = pilot.pooled() if layout.solver == "lbfgs" else None
     kernel = survey_kernel(layout, options, pilot, class_weight)
     std, chain = kernel.standardization, kernel.chain
     if chain is not None:
@@ -46,7 +48,7 @@ def take_survey(
             return Survey(sums, classes, std, chain)
         kernel = replace(kernel, order=2, chain=None)
     sums = passes.run(kernel)
-    return Survey(sums, event_classes(sums, options.classes), std)
+    return Survey(sums, event_classes(sums, options.classes), std, sample=sample)
 
 
 def survey_kernel(
@@ -61,8 +63,11 @@ def survey_kernel(
 
 
 def _read_pilot(layout: Layout, passes: Passes) -> PilotRows:
-    kernel = PilotKernel(max(PILOT_ROWS, 4 * (layout.source.n_features + 1)))
-    wanted = PILOT_BLOCKS
+    n_params = layout.source.n_features + 1
+    wanted, rows = PILOT_BLOCKS, max(PILOT_ROWS, 4 * n_params)
+    if layout.solver == "lbfgs":
+        wanted, rows = pilot_shape(layout.source, n_params)
+    kernel = PilotKernel(rows)
     while True:
         blocks = pick_blocks(layout.source, wanted)
         found: PilotRows = passes.run_pilot(kernel, Reduction(blocks, layout.inline))

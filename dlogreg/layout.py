@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dlogreg.choice import Choice
 from dlogreg.memory import ProjectedMemory, project_memory
 from dlogreg.options import FitOptions
 from dlogreg.partition import Partition, leaves_per_chain, partition_rows
@@ -17,7 +18,8 @@ class Layout:
     """What is fixed before the first pass; ``fit`` follows it and ``plan`` shows it."""
 
     source: Source
-    solver: str
+    choice: Choice
+    """The solver, and why."""
     n_threads: int
     memory: ProjectedMemory
     partitions: tuple[Partition, ...]
@@ -25,6 +27,11 @@ class Layout:
     """The same rows in runs that a first pass learns from; empty where it does not."""
     inline: bool
     """The calling thread does the work: a scheduler would cost more than it saves."""
+
+    @property
+    def solver(self) -> str:
+        """Name of the solver."""
+        return self.choice.solver
 
     @property
     def n_leaves(self) -> int:
@@ -35,12 +42,15 @@ class Layout:
 def lay_out(source: Source, options: FitOptions) -> Layout:
     """Cut the source into partitions and project the memory; reads no data."""
     n_params = source.n_features + options.fit_intercept
-    solver, threads = options.solver_for(n_params), n_threads()
-    order = 2 if solver == "newton" else 1
-    run = leaves_per_chain(source, n_params) if order == 2 else None
-    memory = project_memory(source, n_params, order, threads, learns=run is not None)
+    choice = options.choice(source.n_rows, n_params, source.dtype.itemsize)
+    solver, threads = choice.solver, n_threads()
+    order = 2 if options.ends_with_hessian(solver, n_params) else 1
+    run = leaves_per_chain(source, n_params) if solver == "newton" else None
+    memory = project_memory(
+        source, n_params, order, threads, learns=run is not None, solver=solver
+    )
     n_tasks = TASKS_PER_THREAD * threads
-    partitions = partition_rows(source, n_params, n_tasks)
+    partitions = partition_rows(source, n_params, n_tasks, order=order)
     chains: tuple[Partition, ...] = ()
     if run is not None:
         laid = partition_rows(source, n_params, n_tasks, run)
@@ -49,4 +59,4 @@ def lay_out(source: Source, options: FitOptions) -> Layout:
     small = source.in_memory and memory.block is not None
     size = (source.n_rows or 0) * source.n_features * source.dtype.itemsize
     inline = small and size <= INLINE_BYTES and active_client() is None
-    return Layout(source, solver, threads, memory, partitions, chains, inline)
+    return Layout(source, choice, threads, memory, partitions, chains, inline)

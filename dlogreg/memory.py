@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlogreg.choice import sample_size
 from dlogreg.errors import MemoryLimitError
-from dlogreg.kernel import slab_rows
+from dlogreg.kernel import short_rows, slab_rows
 from dlogreg.partition import leaf_bounds
+from dlogreg.solvers.pairs import pairs_kept
 from dlogreg.source import Source
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
@@ -19,6 +21,8 @@ BLOCK_COPIES = {"numpy": 0, "pandas": 1, "zarr": 3, "dask": 3, "dask dataframe":
 its stored bytes; for dask, what the block is computed from, as far as can be known."""
 VECTOR_COPIES = 2
 """The same of y or weights that are cut in other blocks than X."""
+POINT_VECTORS = 16
+"""Vectors beside a slab in a pass of order 1: what four points need and return."""
 LEARNING_MATRICES = 7
 """Hessians that a task holds besides while the first pass learns."""
 DRIVER_MATRICES = 8
@@ -48,6 +52,7 @@ def project_memory(
     n_threads: int,
     *,
     learns: bool = False,
+    solver: str = "newton",
 ) -> ProjectedMemory:
     """Return the memory that a pass of this order needs."""
     rows = source.largest_block
@@ -55,17 +60,31 @@ def project_memory(
         1 + len(source.vectors)
     )
     block = None if rows is None else rows * row_bytes
-    matrix = 8 * n_params**2 if order == 2 else 8 * n_params
-    slab = 8 * slab_rows(n_params) * (2 * n_params + 12)
+    matrix = 8 * n_params**2 if order == 2 else 8 * n_params * POINT_VECTORS
+    length = (slab_rows if order == 2 else short_rows)(n_params)
+    slab = 8 * length * (2 * n_params + 12)
     blocks = source.blocks
-    n_leaves = len(leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params)) - 1
+    bounds = leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params, order)
+    n_leaves = len(bounds) - 1
     depth = int(np.ceil(np.log2(max(2, n_leaves / n_threads)))) + 1
     copies = BLOCK_COPIES[source.kind]
     beside = sum(map(_largest_block, source.vectors.values()))
     matrices = 3 + depth + (LEARNING_MATRICES if learns else 0)
     read = copies * (block or 0) + VECTOR_COPIES * beside
     per_task = read + slab + matrices * matrix
-    return ProjectedMemory(block, per_task, n_threads, DRIVER_MATRICES * matrix)
+    driver = DRIVER_MATRICES * matrix
+    if solver == "lbfgs":
+        driver += _lbfgs_memory(source, n_params)
+    return ProjectedMemory(block, per_task, n_threads, driver)
+
+
+def _lbfgs_memory(source: Source, n_params: int) -> int:
+    """Return the bytes of the sample, of its factor, and of the curvature pairs."""
+    itemsize = source.dtype.itemsize
+    n_rows = sample_size(source.n_rows, n_params)
+    sample = n_rows * n_params * (2 * itemsize + 4)  # as read, pooled, standardized
+    factor = 20 * min(n_rows, n_params) ** 2
+    return sample + factor + 16 * n_params * pairs_kept(n_params)
 
 
 def _largest_block(blocks: Blocks) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlogreg.evaluation import Evaluation, FloatArray, Label
-from dlogreg.kernel import LossKernel
+from dlogreg.evaluation import Evaluation, FloatArray, Label, TrialPoints
+from dlogreg.kernel import LossKernel, TrialPointsKernel
 from dlogreg.passes import Passes
 from dlogreg.penalty import Ridge
 from dlogreg.standardization import Standardization
@@ -53,3 +53,21 @@ class Objective:
         evaluation = self.penalty.added(sums, theta, trials)
         self.passes.annotate(loss=evaluation.loss)
         return evaluation
+
+    def points(
+        self, thetas: FloatArray, *, intercept_curvatures: bool = False
+    ) -> TrialPoints:
+        """Read the data once; return loss and gradient at every column of thetas."""
+        std = self.standardization
+        kernel = TrialPointsKernel(
+            thetas * std.units[:, None],
+            std.mean,
+            self.event,
+            std.fit_intercept,
+            intercept_curvatures and std.fit_intercept,
+            self.class_weight,
+        )
+        sums = std.scaled_points(self.passes.run(kernel))
+        found = self.penalty.added_to_points(sums, thetas)
+        self.passes.annotate(loss=float(found.losses.min()))
+        return found

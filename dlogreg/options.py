@@ -12,12 +12,9 @@ from typing import Any
 import numpy as np
 from dask.utils import parse_bytes
 
+from dlogreg.choice import Choice, choose_solver, hessian_fits
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.penalty import PenaltyRule
-
-MAX_NEWTON_PARAMS = 2000
-"""Above, solver="auto" takes L-BFGS: the product for the Hessian would cost more than
-the passes it saves. A function of the number of columns alone, never of the machine."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,11 +34,17 @@ class FitOptions:
     class_weight: Any = None
     """None, "balanced" or a mapping of labels to weights (scikit-learn's face)."""
 
-    def solver_for(self, n_params: int) -> str:
-        """Return "newton" or "lbfgs"."""
+    def choice(self, n_rows: int | None, n_params: int, itemsize: int) -> Choice:
+        """Return the solver that was asked for, or the one that suits the data."""
         if self.solver != "auto":
-            return self.solver
-        return "newton" if n_params <= MAX_NEWTON_PARAMS else "lbfgs"
+            return Choice(self.solver, "as asked for")
+        return choose_solver(n_rows, n_params, itemsize)
+
+    def ends_with_hessian(self, solver: str, n_params: int) -> bool:
+        """Tell whether some pass forms the Hessian, if only for standard errors."""
+        if solver == "newton":
+            return True
+        return self.inference and not self.penalty and hessian_fits(n_params)
 
 
 def check_options(

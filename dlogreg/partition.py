@@ -1,7 +1,8 @@
 """Source -> Partitions: row-aligned recipes, each streamed block by block in a task.
 
 Consecutive blocks are grouped into at most 2**12 *leaves* of at least 8 * n_params
-rows: a function of the grid of blocks and the number of params alone. Sums are made
+rows, or fewer where no Hessian is formed: a function of the grid of blocks, the number
+of params and the solver alone. Sums are made
 leaf by leaf and added along the fixed binary tree over the leaves. A partition is an
 aligned run of 2**k leaves, so it returns a node of that tree: how many partitions
 there are may follow the cluster while the bits of the result do not.
@@ -27,6 +28,7 @@ MIN_CHAINS = 16
 ROWS_PER_CHAIN = 4_000_000
 MIN_PIECES = 50
 ROWS_PER_PARAM = 8
+FIRST_ORDER_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,13 +170,20 @@ def _weights(weight: Array, index: int) -> Array:
 
 
 def leaf_bounds(
-    n_blocks: int, row_counts: Sequence[int] | None, n_params: int
+    n_blocks: int, row_counts: Sequence[int] | None, n_params: int, order: int = 2
 ) -> tuple[int, ...]:
-    """Group consecutive blocks into leaves; return the borders, in blocks."""
+    """Group consecutive blocks into leaves; return the borders, in blocks.
+
+    A pass of order 1 sums a few vectors instead of a matrix, so that leaves of far
+    fewer rows do, and wide data still make more than a task or two.
+    """
     if row_counts is None:
         step = -(-n_blocks // MAX_LEAVES)
         return (*range(0, n_blocks, step), n_blocks)
-    least = max(ROWS_PER_PARAM * n_params, -(-sum(row_counts) // MAX_LEAVES))
+    least = ROWS_PER_PARAM * n_params
+    if order == 1:
+        least = min(least, max(FIRST_ORDER_ROWS, n_params // 16))
+    least = max(least, -(-sum(row_counts) // MAX_LEAVES))
     bounds, rows = [0], 0
     for block, count in enumerate(row_counts):
         rows += count
@@ -215,7 +224,12 @@ def leaves_per_chain(source: Source, n_params: int) -> int | None:
 
 
 def partition_rows(
-    source: Source, n_params: int, n_partitions: int, least_run: int = 1
+    source: Source,
+    n_params: int,
+    n_partitions: int,
+    least_run: int = 1,
+    *,
+    order: int = 2,
 ) -> tuple[Partition, ...]:
     """Cut the source into at most ``n_partitions`` aligned runs of leaves.
 
@@ -223,7 +237,7 @@ def partition_rows(
     run where its rows lie.
     """
     counts = source.blocks.row_counts
-    bounds = leaf_bounds(source.blocks.n_blocks, counts, n_params)
+    bounds = leaf_bounds(source.blocks.n_blocks, counts, n_params, order)
     n_leaves = len(bounds) - 1
     run = least_run
     while -(-n_leaves // run) > n_partitions and not source.on_cluster:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.evaluation import Evaluation, FloatArray, TrialPoints
 from dlogreg.standardization import Standardization
 
 
@@ -68,4 +68,15 @@ class Ridge:
             gradient=sums.gradient + self.curvature * theta,
             hessian=hessian,
             trial_losses=losses,
+        )
+
+    def added_to_points(self, sums: TrialPoints, thetas: FloatArray) -> TrialPoints:
+        """Return loss plus penalty, and their gradient, at every column of thetas.
+
+        The intercept's curvatures stay those of the loss; it has no penalty.
+        """
+        return TrialPoints(
+            sums.losses + 0.5 * self.curvature @ thetas**2,
+            sums.gradients + self.curvature[:, None] * thetas,
+            sums.intercept_curvatures,
         )

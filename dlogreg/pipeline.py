@@ -75,8 +75,10 @@ def fit(
     feature_names : sequence of str, optional
         Names of the columns; default a dataframe's own, or ``x1, x2, ...``.
     solver : {"auto", "newton", "lbfgs"}
-        "auto" takes Newton's method up to 2,000 coefficients and L-BFGS beyond, where
-        nothing can be proven about the distance to the optimum.
+        "auto" takes Newton's method up to about 2,000 coefficients and L-BFGS beyond,
+        by a rule of rows, columns and their type (``plan`` says why). L-BFGS proves a
+        distance to the optimum only with a penalty; without one it is estimated, and
+        ``error_bound`` is NaN.
     tol : float
         Largest allowed distance of any coefficient from the exact optimum, in units of
         its own standard error.
@@ -143,6 +145,7 @@ def fit_with(
     source = open_source(X, y, sample_weight, options)
     options = replace(options, feature_names=source.feature_names)
     layout = lay_out(source, options)
+    options = replace(options, solver=layout.solver)
     check_memory(layout.memory, options.memory_limit, source)
     reduction = Reduction(layout.partitions, layout.inline)
     passes = Passes(reduction, progress_for(progress))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -21,14 +22,18 @@ from dlogreg.objective import Objective
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.penalty import Ridge
+from dlogreg.sample import standardized_sample
 from dlogreg.solvers import (
     LBFGS,
     Certificate,
     Geometry,
+    Metric,
     Newton,
     Point,
     Solution,
     Status,
+    StrongConvexity,
+    sample_metric,
 )
 from dlogreg.survey import Survey
 
@@ -116,9 +121,26 @@ class Problem:
         if self.solver == "newton":
             newton = self.newton(left)
             return newton.minimize(self.objective, self.start, self._observe)
-        curvature = self._curvature()
-        lbfgs = LBFGS(self.options.tol, left, curvature)
-        return lbfgs.minimize(self.objective, self.start)
+        return self._lbfgs(left).minimize(
+            self.objective.points, self.start, self._observe_distance
+        )
+
+    def _lbfgs(self, max_evaluations: int) -> LBFGS:
+        """Return L-BFGS for this problem."""
+        penalty = self.objective.penalty.curvature
+        first = int(self.survey.standardization.fit_intercept)
+        convexity = None
+        if (penalty[first:] > 0).all():
+            convexity = StrongConvexity(penalty, bool(first), self.geometry)
+        even = self.survey.weight_sum == self.survey.n_rows
+        lightest = 1.0 if even and not convexity else 0.0  # other weights: not known
+        return LBFGS(
+            self.options.tol,
+            max_evaluations,
+            self._metric(),
+            convexity,
+            lightest * math.log(2),
+        )
 
     def _start(self) -> tuple[Point, int]:
         """Return the start and the passes spent on it."""
@@ -160,16 +182,27 @@ class Problem:
         theta[np.setdiff1d(np.arange(self.n_params), self.kept)] = 0.0
         return theta
 
-    def _curvature(self) -> FloatArray:
-        """Return the diagonal of the Hessian at the null model."""
-        share = self.survey.event_share
-        squares = self.survey.column_squares()
-        return share * (1 - share) * squares + self.objective.penalty.curvature
+    def _metric(self) -> Metric:
+        """Return the Hessian at the null model, as far as it is known."""
+        survey, penalty = self.survey, self.objective.penalty.curvature
+        share = survey.event_share if survey.standardization.fit_intercept else 0.5
+        curvature = share * (1 - share) * survey.column_squares()
+        if survey.sample is None:
+            return Metric.of_diagonal(curvature + penalty)
+        std, weights = survey.standardization, self.objective.class_weight
+        sample = standardized_sample(survey.sample, std, weights)
+        return sample_metric(sample, curvature, penalty)
 
     def _observe(self, certificate: Certificate) -> None:
         self.passes.annotate(
             error_bound=certificate.after, decrement=certificate.decrement
         )
+
+    def _observe_distance(self, distance: float, bound: float) -> None:
+        learned = {"decrement": distance} if np.isfinite(distance) else {}
+        if np.isfinite(bound):
+            learned["error_bound"] = bound
+        self.passes.annotate(**learned)
 
 
 def check_start(start: object, n_params: int) -> FloatArray:
@@ -211,7 +244,7 @@ def pose(
         passes,
         Objective(passes, std, ridge, survey.event, class_weight),
         options,
-        options.solver_for(std.n_params),
+        options.solver,
         kept,
         dropped,
         separating,

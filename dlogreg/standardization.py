@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.evaluation import Evaluation, FloatArray, TrialPoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,15 @@ class Standardization:
         if meat is not None:
             meat = meat * unit * unit[:, None]
         return replace(sums, gradient=sums.gradient * unit, hessian=hessian, meat=meat)
+
+    def scaled_points(self, sums: TrialPoints) -> TrialPoints:
+        """Return the kernel's sums at several points in the coordinates of theta."""
+        unit, bends = self.units[:, None], sums.intercept_curvatures
+        return TrialPoints(
+            sums.losses,
+            sums.gradients * unit,
+            None if bends is None else bends * unit,
+        )
 
     def to_params(self, theta: FloatArray) -> FloatArray:
         """Return params, intercept first, for theta."""

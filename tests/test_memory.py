@@ -135,3 +135,48 @@ def test_measured_memory_stays_under_the_projection(tmp_path, rows, width):
     growth, projected, stored, _ = map(int, done.stdout.split())
     assert stored > 2 * projected
     assert growth <= projected + ALLOWANCE
+
+
+MEASURE_WIDE = """
+import sys
+import dask, numpy as np, zarr
+import dlogreg
+from dlogreg.scheduling import peak_memory
+
+warm = np.random.default_rng(0).normal(size=(20_000, 3))
+root = zarr.open_group(sys.argv[1], mode="r")
+with dask.config.set(num_workers=2):
+    small = zarr.create_array(zarr.storage.MemoryStore(), shape=warm.shape,
+                              chunks=(1000, 3), dtype="f8")
+    small[:] = warm
+    dlogreg.fit(small, (warm[:, 0] + warm[:, 1] ** 3 > 0).astype(int), solver="lbfgs")
+    options = {"solver": "lbfgs", "alpha": 0.01, "tol": 0.1}
+    projected = dlogreg.plan(root["X"], root["y"], **options).memory.total
+    before = peak_memory()
+    res = dlogreg.fit(root["X"], root["y"], **options)
+    print(peak_memory() - before, projected)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [1000, 3000])
+def test_measured_memory_of_wide_fits_stays_under_the_projection(tmp_path, columns):
+    n_rows, rows = 20_000, 500
+    root = zarr.create_group(tmp_path / "wide.zarr")
+    X = root.create_array(
+        "X", shape=(n_rows, columns), chunks=(rows, columns), dtype="f4"
+    )
+    y = root.create_array("y", shape=(n_rows,), chunks=(rows,), dtype="i1")
+    rng = np.random.default_rng(0)
+    for low in range(0, n_rows, rows):
+        block = rng.normal(size=(rows, columns)) + 2 * rng.normal(size=(rows, 1))
+        X[low : low + rows] = block
+        y[low : low + rows] = rng.random(rows) < 1 / (1 + np.exp(-block[:, 0]))
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE_WIDE, str(tmp_path / "wide.zarr")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    growth, projected = map(int, done.stdout.split())
+    assert growth <= projected + ALLOWANCE

@@ -156,8 +156,10 @@ def test_a_fit_that_would_be_refused_is_planned_and_says_why():
 def test_wide_data_take_lbfgs_and_more_passes():
     y = np.arange(10) % 2
     narrow = dlogreg.plan(np.zeros((10, 1999)), y, measure=False)
-    wide = dlogreg.plan(np.zeros((10, 2000)), y, measure=False)
+    wide = dlogreg.plan(np.zeros((10, 3000)), y, measure=False)
     assert (narrow.solver, wide.solver) == ("newton", "lbfgs")
+    assert "so few data that it takes seconds" in narrow.why_solver
+    assert "3,001 coefficients takes 69 MiB" in wide.why_solver
     assert wide.passes[1] > narrow.passes[1]
     assert wide.passes[1] <= 100
     limited = dlogreg.plan(np.zeros((10, 1999)), y, max_passes=3, measure=False)

@@ -2,17 +2,22 @@
 
 from dlogreg.kernel.block import Kernel, Rows
 from dlogreg.kernel.dense import LossKernel
+from dlogreg.kernel.hessian_products import HessianProductsKernel
 from dlogreg.kernel.many import ManyKernel
-from dlogreg.kernel.row_slab import RowSlab, open_slab
+from dlogreg.kernel.row_slab import RowSlab, open_slab, short_rows
 from dlogreg.kernel.slab import Slab, slab_rows
+from dlogreg.kernel.trial_points import TrialPointsKernel
 
 __all__ = [
+    "HessianProductsKernel",
     "Kernel",
     "LossKernel",
     "ManyKernel",
     "RowSlab",
     "Rows",
     "Slab",
+    "TrialPointsKernel",
     "open_slab",
+    "short_rows",
     "slab_rows",
 ]

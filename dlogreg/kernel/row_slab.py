@@ -26,10 +26,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import PRODUCT_ROWS, SINGLE_ROUNDING, FloatArray
-from dlogreg.kernel.slab import Slab, slab_rows
+from dlogreg.kernel.slab import CACHE_VALUES, Slab, slab_rows
 
 ROWS_FROM = 24
 """Columns from which slabs are kept by rows."""
+SHORT_FROM = 512
+"""Columns from which a slab without products for the Hessian is shortened."""
+FEWEST_ROWS = 32
+"""Fewer make the other products slower; more of 20,000 columns leave the cache."""
 MIXED_FROM = 48
 """Columns from which products in float32 save more than the rounding of rows costs."""
 
@@ -40,18 +44,23 @@ class RowSlab:
     """Centred rows in a reused buffer, without the intercept's column of ones."""
 
     def __init__(
-        self, centre: FloatArray, *, fit_intercept: bool, precision: str = "double"
+        self,
+        centre: FloatArray,
+        *,
+        fit_intercept: bool,
+        precision: str = "double",
+        order: int = 2,
     ) -> None:
         self._first = int(fit_intercept)
         self.n_params = len(centre) + self._first
-        self.length = slab_rows(self.n_params)
+        self.length = (slab_rows if order == 2 else short_rows)(self.n_params)
         self._type = np.dtype("f4" if precision == "single" else "f8")
         self._centre, self._centre_single = centre, centre.astype("f4")
         self._buffer = np.empty((self.length, len(centre)), self._type)
         self._loaded = self._buffer[:0]
         mixed = precision == "mixed"
         self._rounded = np.empty(self._buffer.shape, "f4") if mixed else self._buffer
-        self._product = np.empty((len(centre),) * 2, self._rounded.dtype)
+        self._product = np.empty((0, 0), self._rounded.dtype)
         self._squares = np.empty((0, 0))
         self.rounding = 0.0 if precision == "double" else SINGLE_ROUNDING
         """g, by which products are off at most, relative to sqrt(H_jj H_kk)."""
@@ -64,8 +73,11 @@ class RowSlab:
             np.copyto(z, X, casting="same_kind")
         elif self._type == np.float32 and np.can_cast(X.dtype, np.float32):
             np.subtract(X, self._centre_single, out=z)
-        else:
-            np.subtract(X, self._centre, out=z, casting="same_kind")
+        elif X.dtype == self._type:
+            np.subtract(X, self._centre, out=z)
+        else:  # numpy subtracts mixed types half as fast as it copies them first
+            np.copyto(z, X, casting="same_kind")
+            np.subtract(z, self._centre, out=z, casting="same_kind")
         return z
 
     def predict(self, params: FloatArray) -> Values:
@@ -83,6 +95,21 @@ class RowSlab:
             total[0] = values.sum(dtype=np.float64)
         total[self._first :] = values.astype(self._type, copy=False) @ self._loaded
         return total
+
+    def predict_points(self, params: FloatArray) -> Values:
+        """Return the linear predictors of params (n_params, n_points), by points."""
+        params = params.astype(self._type, copy=False)
+        eta = params[self._first :].T @ self._loaded.T
+        if self._first:
+            eta += params[0][:, None]
+        return np.asarray(eta)
+
+    def project_points(self, values: Values, out: FloatArray) -> FloatArray:
+        """Return sum_i values_bi z_i for every b, shape (n_params, n_points)."""
+        if self._first:
+            values.sum(axis=1, dtype=np.float64, out=out[0])
+        np.matmul(self._loaded.T, values.T, out=out[self._first :])
+        return out
 
     def square_sums(
         self, units: FloatArray, weight: FloatArray | None
@@ -111,6 +138,8 @@ class RowSlab:
             line = self.project(ones)
             total[0] += line
             total[1:, 0] += line[1:]
+        if not self._product.size:
+            self._product = np.empty((z.shape[1],) * 2, self._rounded.dtype)
         rounded = self._rounded[: len(z)]
         if rounded.dtype != z.dtype:
             np.copyto(rounded, z, casting="same_kind")
@@ -123,10 +152,27 @@ class RowSlab:
             total[first:, first:] += self._product
 
 
+def short_rows(n_params: int) -> int:
+    """Return the length of a slab of which no product for the Hessian is made.
+
+    Thousands of columns leave the cache with a thousand rows, and nothing is gained by
+    more than a few.
+    """
+    if n_params < SHORT_FROM:
+        return slab_rows(n_params)
+    return max(FEWEST_ROWS, CACHE_VALUES // n_params)
+
+
 def open_slab(
-    centre: FloatArray, *, fit_intercept: bool, precision: str = "double"
+    centre: FloatArray,
+    *,
+    fit_intercept: bool,
+    precision: str = "double",
+    order: int = 2,
 ) -> Slab | RowSlab:
     """Return the slab for this many columns; few columns are always in float64."""
     if len(centre) < ROWS_FROM:
         return Slab(centre, fit_intercept=fit_intercept)
-    return RowSlab(centre, fit_intercept=fit_intercept, precision=precision)
+    return RowSlab(
+        centre, fit_intercept=fit_intercept, precision=precision, order=order
+    )

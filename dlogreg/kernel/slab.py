@@ -61,6 +61,14 @@ class Slab:
         """Return sum_i values_i z_i over the loaded rows, shape (n_params,)."""
         return np.asarray(self._loaded @ values)
 
+    def predict_points(self, params: FloatArray) -> FloatArray:
+        """Return the linear predictors of params (n_params, n_points), by points."""
+        return np.asarray(params.T @ self._loaded)
+
+    def project_points(self, values: FloatArray, out: FloatArray) -> FloatArray:
+        """Return sum_i values_bi z_i for every b, shape (n_params, n_points)."""
+        return np.matmul(self._loaded, values.T, out=out)
+
     def square_sums(
         self, units: FloatArray, weight: FloatArray | None
     ) -> tuple[float, FloatArray]:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from dlogreg.layout import Layout
-from dlogreg.options import MAX_NEWTON_PARAMS, FitOptions
+from dlogreg.options import FitOptions
 from dlogreg.planning.timing import BlockTime
 from dlogreg.source import Source
 
@@ -14,7 +14,7 @@ NEWTON_PASSES = (3, 9)
 """From the null model; the survey included, a closing pass not."""
 LEARNING_PASSES = (2, 6)
 """The same where the survey learns."""
-LBFGS_PASSES = (15, 100)
+LBFGS_PASSES = (10, 60)
 
 
 def expected_passes(
@@ -26,16 +26,6 @@ def expected_passes(
     low, high = low + (options.start is not None), high + (options.start is not None)
     high += options.inference  # a closing pass, unless the last one serves
     return min(low, options.max_passes), min(high, options.max_passes)
-
-
-def why_solver(solver: str, options: FitOptions, n_params: int) -> str:
-    """Return why this solver is taken."""
-    if options.solver != "auto":
-        return "as asked for"
-    limit = f"{MAX_NEWTON_PARAMS:,} coefficients"
-    if solver == "newton":
-        return f"{n_params:,} coefficients, at most {limit.split()[0]}; few passes"
-    return f"more than {limit}; the Hessian would cost more than the passes it saves"
 
 
 def bytes_per_pass(source: Source, y: Any) -> int | None:

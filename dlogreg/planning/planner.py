@@ -18,7 +18,6 @@ from dlogreg.planning.costs import (
     bytes_per_pass,
     expected_passes,
     seconds_of_passes,
-    why_solver,
 )
 from dlogreg.planning.report import Plan
 from dlogreg.planning.timing import time_block, why_not_timed
@@ -141,7 +140,7 @@ def _plan(layout: Layout, options: FitOptions, given: Given, *, measure: bool) -
         n_workers=None if client is None else len(client.nthreads()),
         bytes_per_pass=bytes_per_pass(source, given.vectors["y"]),
         solver=layout.solver,
-        why_solver=why_solver(layout.solver, options, n_params),
+        why_solver=layout.choice.reason,
         passes=expected_passes(layout.solver, options, learns=bool(layout.chains)),
         block=block,
         why_not_timed=why_not,

@@ -1,7 +1,10 @@
 """Minimizers of a callable that returns an Evaluation; they know no data."""
 
 from dlogreg.solvers.certificate import Certificate, Geometry
+from dlogreg.solvers.convexity import StrongConvexity
+from dlogreg.solvers.inverse_columns import InverseColumns, invert_columns
 from dlogreg.solvers.lbfgs import LBFGS
+from dlogreg.solvers.metric import Metric, sample_metric
 from dlogreg.solvers.newton import Newton
 from dlogreg.solvers.solution import Point, Solution, Status
 from dlogreg.solvers.system import NewtonSystem, independent_columns
@@ -10,10 +13,15 @@ __all__ = [
     "LBFGS",
     "Certificate",
     "Geometry",
+    "InverseColumns",
+    "Metric",
     "Newton",
     "NewtonSystem",
     "Point",
     "Solution",
     "Status",
+    "StrongConvexity",
     "independent_columns",
+    "invert_columns",
+    "sample_metric",
 ]

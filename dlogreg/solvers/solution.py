@@ -16,7 +16,7 @@ class Status(Enum):
 
     CONVERGED = "converged: proven to be within tol standard errors of the optimum"
     CONVERGED_UNCERTIFIED = (
-        "converged by the size of the gradient; without a Hessian there is no proof"
+        "converged by an estimate of the distance; without a Hessian there is no proof"
     )
     SEPARATED = (
         "separated: the named columns predict the outcome perfectly, "

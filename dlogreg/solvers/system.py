@@ -15,6 +15,8 @@ ALIAS_TOLERANCE = 1e-10
 this share of its own is aliased (the square of R's 1e-7 in qr, rounded up for sums of
 products, which carry the square of the condition number)."""
 EXACT_EIGENVALUE_SIZE = 512
+SINGULAR_PIVOT = 4 * np.finfo(float).eps
+"""Times the number of columns: what is left of a column that others explain."""
 LEAST_SQUARES = np.finfo(float).tiny / np.finfo(float).eps
 """Sums of squares below this have lost digits, and their inverse may overflow."""
 
@@ -44,6 +46,9 @@ class NewtonSystem:
                 factor, _ = cho_factor(shifted, lower=True, check_finite=False)
             except LinAlgError:
                 continue
+            pivots = np.diagonal(factor) ** 2
+            if pivots.min(initial=1.0) < SINGULAR_PIVOT * len(kept):
+                continue  # rounding alone decides the sign of such a pivot
             return cls(factor, unit, kept, len(hessian), bool(ridge))
         raise LinAlgError("the Hessian is not finite")
 

@@ -52,7 +52,13 @@ class SurveyKernel:
         """Return the slab's buffers."""
         std = self.standardization
         precision = "double" if self.chain is None else self.chain.kernel.precision
-        return open_slab(std.mean, fit_intercept=std.fit_intercept, precision=precision)
+        order = self.order if self.chain is None else 2
+        return open_slab(
+            std.mean,
+            fit_intercept=std.fit_intercept,
+            precision=precision,
+            order=order,
+        )
 
     def start(self) -> _Open:
         """Return empty sums."""

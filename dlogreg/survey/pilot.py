@@ -12,6 +12,8 @@ from dlogreg.standardization import Standardization
 PILOT_BLOCKS = 4
 PILOT_ROWS = 4096
 """Rows taken from each of them, or four per coefficient where that is more."""
+COLUMNS_AT_ONCE = 512
+"""Columns that are copied at once; of wide data a whole copy would be large."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +43,17 @@ class PilotRows:
 
     def standardization(self, *, fit_intercept: bool) -> Standardization:
         """Return means and scales of the columns over these rows."""
-        X = self.pooled().X.astype(float)
+        X = self.pooled().X
         if not len(X):
             X = np.zeros((1, X.shape[1]))
+        mean, variance = np.empty((2, X.shape[1]))
         with np.errstate(all="ignore"):  # the survey names NaN and overflow
+            for low in range(0, X.shape[1], COLUMNS_AT_ONCE):
+                columns = slice(low, low + COLUMNS_AT_ONCE)
+                part = X[:, columns].astype(float)
+                mean[columns], variance[columns] = part.mean(axis=0), part.var(axis=0)
             return Standardization.from_moments(
-                X.mean(axis=0), X.var(axis=0), fit_intercept=fit_intercept
+                mean, variance, fit_intercept=fit_intercept
             )
 
 

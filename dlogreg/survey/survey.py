@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dlogreg.chain import ChainStart
 from dlogreg.evaluation import Evaluation, FloatArray, Label
+from dlogreg.kernel import Rows
 from dlogreg.standardization import Standardization
 from dlogreg.survey.sums import SurveySums
 
@@ -22,6 +23,8 @@ class Survey:
     standardization: Standardization
     chain: ChainStart | None = None
     """Where the chains started, if the pass has learned."""
+    sample: Rows | None = None
+    """Rows of the pilot, if L-BFGS is to learn correlations from them."""
 
     @property
     def n_rows(self) -> int:

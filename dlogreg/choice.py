@@ -1,0 +1,110 @@
+"""Newton or L-BFGS: chosen from rows, columns and their type, never from a stopwatch.
+
+Costs are counted in multiply-adds, and reading a byte as 15 of them, which is what a
+core does while it decodes one (2 GB/s against 30 billion multiply-adds a second, both
+on two cores). For n rows and d coefficients a pass costs
+
+    Newton  n (d^2 / 2 + 15 b d) + d^3 / 3     (b bytes a value), about 5 of them;
+    L-BFGS  n (8 d + 15 b d)                   four trial points, about 25 of them.
+
+Newton's method also proves its error and has the Hessian for standard errors. That is
+taken to be worth three times the cost. So it is chosen up to about 1,900 columns of
+float32 and 2,900 of float64, where its matrix would become too large: a task holds a
+dozen of them, and 64 MiB is the most for one. Fits that take seconds are always made by
+Newton.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+LARGEST_HESSIAN = 2**26
+"""Bytes of one matrix."""
+READING = 15
+"""Multiply-adds in the time of reading one byte."""
+NEWTON_PASSES, LBFGS_PASSES = 5, 25
+WORTH = 3.0
+"""Times what L-BFGS costs that a proof and standard errors may cost."""
+SECONDS = 2e11
+"""Multiply-adds of a few seconds."""
+TRIAL_PRODUCTS = 8
+
+SAMPLE_VALUES = 2**25
+"""Most values in the rows that L-BFGS learns correlations from, on the driver."""
+SAMPLE_WORK = 150
+"""Most multiply-adds for their products, per value of all data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A solver, and the sentence that says why."""
+
+    solver: str
+    reason: str
+
+
+def choose_solver(n_rows: int | None, n_params: int, itemsize: int) -> Choice:
+    """Return the solver for ``solver="auto"``.
+
+    Parameters
+    ----------
+    n_rows : int or None
+        None where it is not known: then there are taken to be many.
+    n_params : int
+        Coefficients, the intercept included.
+    itemsize : int
+        Bytes of a value of X as it is stored.
+    """
+    if not hessian_fits(n_params):
+        size = 8 * n_params**2 / 2**20
+        return Choice(
+            "lbfgs",
+            f"a Hessian of {n_params:,} coefficients takes {size:,.0f} MiB, more than "
+            f"{LARGEST_HESSIAN >> 20}, and a task would hold a dozen",
+        )
+    ratio = _ratio(n_rows, n_params, itemsize)
+    if ratio <= WORTH:
+        return Choice(
+            "newton",
+            f"{n_params:,} coefficients: projected at {ratio:.2g} times the cost of "
+            "L-BFGS, with a proof and standard errors",
+        )
+    if n_rows is not None and _newton_cost(n_rows, n_params, itemsize) <= SECONDS:
+        return Choice("newton", "so few data that it takes seconds, with a proof")
+    return Choice(
+        "lbfgs",
+        f"Newton is projected at {ratio:.2g} times its cost with {n_params:,} "
+        f"coefficients; at most {WORTH:g} is taken for a proof and standard errors",
+    )
+
+
+def hessian_fits(n_params: int) -> bool:
+    """Tell whether matrices of this size are formed at all without being asked for."""
+    return 8 * n_params**2 <= LARGEST_HESSIAN
+
+
+def sample_size(n_rows: int | None, n_params: int) -> int:
+    """Return how many rows L-BFGS learns correlations from.
+
+    Eight per coefficient, as far as they fit into 2^25 values on the driver and their
+    products, m d min(m, d) / 2 multiply-adds, cost no more than a few passes.
+    """
+    most = min(max(4096, 8 * n_params), max(1, SAMPLE_VALUES // n_params))
+    if n_rows is None:
+        return most
+    work = 2 * SAMPLE_WORK * n_rows
+    square = math.isqrt(work)
+    by_work = square if square < n_params else work // n_params
+    return max(1, min(most, by_work, n_rows))
+
+
+def _ratio(n_rows: int | None, n_params: int, itemsize: int) -> float:
+    rows = 10**9 if n_rows is None else max(1, n_rows)
+    lbfgs = LBFGS_PASSES * rows * n_params * (TRIAL_PRODUCTS + READING * itemsize)
+    return _newton_cost(rows, n_params, itemsize) / lbfgs
+
+
+def _newton_cost(n_rows: int, n_params: int, itemsize: int) -> float:
+    a_pass = n_rows * n_params * (n_params / 2 + READING * itemsize)
+    return NEWTON_PASSES * (a_pass + n_params**3 / 3)

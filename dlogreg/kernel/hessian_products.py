@@ -1,0 +1,78 @@
+"""Products of the Hessian with several vectors, and the gradient, from one read.
+
+With the vectors as columns of V, for a slab Z of centred rows, one line per column,
+and w = s p (1 - p) at the parameters:
+
+    products += Z (w * (Z'V)),   gradient += Z (s * (p - y))
+
+The Hessian is never formed; two matrix products serve all vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlogreg.evaluation import FloatArray, HessianProducts, Label
+from dlogreg.kernel.block import Rows
+from dlogreg.kernel.dense import row_weights
+from dlogreg.kernel.row_slab import RowSlab, open_slab
+from dlogreg.kernel.slab import Slab
+from dlogreg.loss import loss_residual_weight_rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HessianProductsKernel:
+    """Sums of Hessian times every column of ``vectors``, at one parameter vector."""
+
+    params: FloatArray
+    """Coefficients of the centred columns, intercept first, shape (n_params,)."""
+    vectors: FloatArray
+    """In the coordinates of ``params``, shape (n_params, n_vectors)."""
+    centre: FloatArray
+    """What is subtracted from every column, shape (n_features,)."""
+    event: Label
+    """The label whose probability is modelled; every other label is its absence."""
+    fit_intercept: bool = True
+    class_weight: tuple[tuple[Label, float], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the dashboard shows."""
+        return "hessian_products"
+
+    def open(self) -> Slab | RowSlab:
+        """Return the slab's buffers."""
+        return open_slab(self.centre, fit_intercept=self.fit_intercept, order=1)
+
+    def start(self) -> HessianProducts:
+        """Return empty sums."""
+        return HessianProducts(np.zeros(self.vectors.shape), np.zeros(len(self.params)))
+
+    def add(self, sums: HessianProducts, rows: Rows, buffers: Slab | RowSlab) -> None:
+        """Add a block, slab by slab."""
+        for slab in rows.slabs(buffers.length):
+            self._add_slab(sums, slab.positive(), buffers)
+
+    def _add_slab(
+        self, sums: HessianProducts, rows: Rows, buffers: Slab | RowSlab
+    ) -> None:
+        buffers.load(rows.X)
+        sign = np.where(rows.y == self.event, 1.0, -1.0)
+        weight = row_weights(rows, self.class_weight)
+        _, miss, curvature = loss_residual_weight_rows(
+            sign * buffers.predict(self.params)
+        )
+        if weight is not None:
+            miss *= weight
+            curvature *= weight
+        sums.gradient[:] -= buffers.project(sign * miss)
+        along = buffers.predict_points(self.vectors)
+        along *= curvature
+        product = np.empty(self.vectors.shape)
+        sums.products[:] += buffers.project_points(along, product)
+
+    def finish(self, sums: HessianProducts) -> HessianProducts:
+        """Return the sums."""
+        return sums
