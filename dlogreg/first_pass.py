@@ -37,7 +37,7 @@ def take_survey(
     layout: Layout, passes: Passes, options: FitOptions, class_weight: ClassWeight
 ) -> Survey:
     """Read a few blocks for scales and a start, then make the first pass."""
-    pilot = read_pilot(layout, passes)
+    pilot = _read_pilot(layout, passes)
     sample = pilot.pooled() if layout.solver == "lbfgs" else None
     kernel = survey_kernel(layout, options, pilot, class_weight)
     std, chain = kernel.standardization, kernel.chain
@@ -73,8 +73,7 @@ def survey_kernel(
     return SurveyKernel(std, names, order, class_weight, chain)
 
 
-def read_pilot(layout: Layout, passes: Passes) -> PilotRows:
-    """Return rows of a few blocks: scales, and what the solver learns from them."""
+def _read_pilot(layout: Layout, passes: Passes) -> PilotRows:
     n_params = layout.source.n_features + 1
     wanted, rows = PILOT_BLOCKS, max(PILOT_ROWS, 4 * n_params)
     if layout.solver == "lbfgs":

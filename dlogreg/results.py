@@ -21,7 +21,6 @@ from dlogreg.solvers import Status
 from dlogreg.storage import read_model, write_model
 
 if TYPE_CHECKING:
-    from dlogreg.chosen_errors import ChosenErrors
     from dlogreg.prediction import LogitModel
     from dlogreg.rows_again import RowsAgain
 
@@ -258,58 +257,6 @@ class LogitResults(Likelihoods, FromCovariance, RowMethods):
         The other rows get the other label; a row with NaN is an error.
         """
         return self._model.label(X, threshold)
-
-    def errors_of(
-        self,
-        names: Sequence[str],
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        tol: float = 1e-4,
-        max_passes: int = 100,
-    ) -> ChosenErrors:
-        """Return standard errors of some coefficients, without forming the Hessian.
-
-        For fits of so many columns that no pass forms it. Block conjugate gradients,
-        preconditioned by a sample of rows, solve for the chosen columns of its inverse
-        at once; every step reads the data once. With ``tol=1e-4`` these were 5 to 10
-        passes on correlated and on independent columns, and 30 with 2.5 rows per
-        coefficient. Standard errors are exact to twice as many digits as the systems
-        are solved to, and never too large.
-
-        Parameters
-        ----------
-        names : list of str
-            Coefficients, ``const`` for the intercept.
-        X, y, sample_weight
-            The rows of the fit, of any kind that ``fit`` takes: results hold no data.
-        tol : float
-            Relative error of the standard errors, estimated from how they converge.
-        max_passes : int
-            Most passes over the data.
-
-        Returns
-        -------
-        ChosenErrors
-            ``bse``, ``zvalues``, ``pvalues``, ``conf_int()`` and ``cov_params()`` of
-            the chosen coefficients; ``bse_error`` and ``residuals`` for each of them.
-
-        Raises
-        ------
-        InferenceError
-            If a coefficient was dropped, or a penalty was used.
-        DataError
-            If the coefficients are not the optimum of these rows.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If ``max_passes`` are not enough.
-        """
-        compute = import_module("dlogreg.chosen_errors").errors_of
-        found: ChosenErrors = compute(self, names, X, y, sample_weight, tol, max_passes)
-        return found
 
     @property
     def _model(self) -> LogitModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlogreg.choice import sample_size
-from dlogreg.evaluation import Label
+from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel import Rows
 from dlogreg.kernel.dense import row_weights
 from dlogreg.solvers.metric import Float32Array
@@ -43,8 +43,7 @@ def standardized_sample(
     """
     std, first = standardization, int(standardization.fit_intercept)
     sample = np.empty((len(rows), std.n_params), dtype=np.float32)
-    weight = row_weights(rows, class_weight)
-    root = np.ones(len(rows)) if weight is None else np.sqrt(weight / weight.mean())
+    root = root_weights(rows, class_weight)
     step = max(1, COPIED_VALUES // std.n_params)
     with np.errstate(all="ignore"):  # the survey has named NaN and infinity
         for low in range(0, len(rows), step):
@@ -53,3 +52,13 @@ def standardized_sample(
             sample[piece, first:] = z * root[piece, None]
     sample[:, :first] = root[:, None]
     return sample
+
+
+def root_weights(
+    rows: Rows, class_weight: tuple[tuple[Label, float], ...]
+) -> FloatArray:
+    """Return the root of every row's weight over their mean, shape (n_rows,)."""
+    weight = row_weights(rows, class_weight)
+    if weight is None or not len(rows):
+        return np.ones(len(rows))
+    return np.asarray(np.sqrt(weight / weight.mean()))

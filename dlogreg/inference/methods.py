@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from dlogreg.evaluation import FloatArray
 
 if TYPE_CHECKING:
+    from dlogreg.inference.chosen import ChosenErrors
     from dlogreg.inference.likelihood_ratio import Terms
     from dlogreg.inference.table import ChiSquaredTest, TestTable
     from dlogreg.results import LogitResults
 
 
 class RowMethods:
-    """Likelihood-ratio and score tests, and profile intervals, of a LogitResults.
+    """What a LogitResults tells by reading its rows again.
 
     Dask comes with them, so their rooms are entered on first use.
     """
@@ -120,6 +121,59 @@ class RowMethods:
         rows = _rows(self, X, y, sample_weight, "score_test")
         table: TestTable = room.candidate_tests(self, rows, Z)
         return table
+
+    def errors_of(
+        self,
+        names: Sequence[str],
+        *,
+        tol: float = 1e-4,
+        max_passes: int = 100,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+    ) -> ChosenErrors:
+        """Return standard errors of some coefficients, without forming the Hessian.
+
+        For fits of so many columns that no pass forms it. Block conjugate gradients,
+        preconditioned by a sample of rows, solve for the chosen columns of its inverse
+        at once; every step reads the data once. With ``tol=1e-4`` these were 5 to 10
+        passes on correlated and on independent columns, and 30 with 2.5 rows per
+        coefficient. Standard errors are exact to twice as many digits as the systems
+        are solved to, and never too large.
+
+        Parameters
+        ----------
+        names : list of str
+            Coefficients, ``const`` for the intercept.
+        tol : float
+            Relative error of the standard errors, estimated from how they converge.
+        max_passes : int
+            Most passes over the data.
+        X, y, sample_weight : array, optional
+            The rows of the fit, for a result that was loaded and does not know them.
+
+        Returns
+        -------
+        ChosenErrors
+            ``bse``, ``zvalues``, ``pvalues``, ``conf_int()`` and ``cov_params()`` of
+            the chosen coefficients; ``bse_error`` and ``residuals`` for each of them.
+
+        Raises
+        ------
+        InferenceError
+            If a coefficient was dropped, a penalty was used, or the rows are not known.
+        DataError
+            If the coefficients are not the optimum of these rows.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``max_passes`` are not enough.
+        """
+        room = import_module("dlogreg.inference.chosen")
+        rows = _rows(self, X, y, sample_weight, "errors_of")
+        found: ChosenErrors = room.errors_of(self, rows, names, tol, max_passes)
+        return found
 
     def _profile_intervals(
         self,

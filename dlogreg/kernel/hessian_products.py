@@ -35,6 +35,7 @@ class HessianProductsKernel:
     event: Label
     """The label whose probability is modelled; every other label is its absence."""
     fit_intercept: bool = True
+    class_weight: tuple[tuple[Label, float], ...] = ()
 
     @property
     def name(self) -> str:
@@ -59,7 +60,7 @@ class HessianProductsKernel:
     ) -> None:
         buffers.load(rows.X)
         sign = np.where(rows.y == self.event, 1.0, -1.0)
-        weight = row_weights(rows, ())
+        weight = row_weights(rows, self.class_weight)
         _, miss, curvature = loss_residual_weight_rows(
             sign * buffers.predict(self.params)
         )

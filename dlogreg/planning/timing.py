@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from dlogreg.first_pass import survey_kernel
-from dlogreg.kernel import Kernel, LossKernel, Rows
+from dlogreg.kernel import Kernel, LossKernel, Rows, TrialPointsKernel
 from dlogreg.layout import Layout
 from dlogreg.options import FitOptions
 from dlogreg.partition import join_blocks
 from dlogreg.reduction import Reduction
+from dlogreg.solvers.lbfgs import LENGTHS
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.stopwatch import Stopwatch
 from dlogreg.survey import PILOT_ROWS, PilotKernel, PilotRows
@@ -148,13 +149,11 @@ def time_block(layout: Layout, options: FitOptions) -> BlockTime | None:
         return None
     first = survey_kernel(layout, options, pilot, ())
     std = first.standardization
-    later = LossKernel(
-        np.zeros(std.n_params),
-        std.mean,
-        pilot.pooled().y[0],
-        std.fit_intercept,
-        2 if layout.solver == "newton" else 1,
-    )
+    event, theta = pilot.pooled().y[0], np.zeros(std.n_params)
+    later: Kernel = LossKernel(theta, std.mean, event, std.fit_intercept)
+    if layout.solver == "lbfgs":
+        points = np.zeros((std.n_params, len(LENGTHS)))
+        later = TrialPointsKernel(points, std.mean, event, std.fit_intercept)
     timed = Reduction((join_blocks(source, start, stop),), layout.inline)
     found: BlockTime = timed.sum(TimedKernels(first, later))[0]
     return found if found.n_rows else None

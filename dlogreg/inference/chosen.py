@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from dlogreg.errors import ConvergenceWarning, DataError, InferenceError
-from dlogreg.evaluation import FloatArray, HessianProducts
-from dlogreg.first_pass import read_pilot
-from dlogreg.kernel import HessianProductsKernel, Rows
+from dlogreg.evaluation import FloatArray, HessianProducts, Label
+from dlogreg.kernel import HessianProductsKernel
 from dlogreg.labelled import LabelledVector
-from dlogreg.layout import lay_out
-from dlogreg.options import FitOptions
+from dlogreg.partition import pick_blocks
 from dlogreg.passes import Passes
-from dlogreg.reduction import (
-    Reduction,
-    compute_shared,
-    count_rows,
-    single_threaded_blas,
-)
-from dlogreg.sample import standardized_sample
+from dlogreg.reduction import Reduction
+from dlogreg.rows_again import RowsAgain
+from dlogreg.sample import pilot_shape, root_weights, standardized_sample
 from dlogreg.solvers import InverseColumns, Metric, invert_columns, sample_metric
-from dlogreg.source import Source, as_source
 from dlogreg.standardization import Standardization
+from dlogreg.survey import PilotKernel, PilotRows
 
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
@@ -104,10 +98,8 @@ class ChosenErrors:
 
 def errors_of(
     results: LogitResults,
+    rows: RowsAgain,
     names: Sequence[str],
-    X: Any,
-    y: Any,
-    sample_weight: Any,
     tol: float,
     max_passes: int,
 ) -> ChosenErrors:
@@ -117,21 +109,14 @@ def errors_of(
         raise ValueError(f"tol must be a positive number, not {tol!r}")
     if max_passes < 1:
         raise ValueError(f"max_passes must be at least 1, not {max_passes!r}")
-    source = _open(results, X, y, sample_weight)
-    options = FitOptions(
-        fit_intercept=results.fit_intercept, solver="lbfgs", inference=False
-    )
-    layout = lay_out(source, options)
-    passes = Passes(Reduction(layout.partitions, layout.inline))
-    with single_threaded_blas():
-        pilot = read_pilot(layout, passes)
-        std = pilot.standardization(fit_intercept=results.fit_intercept)
-        hessian = _Hessian(results, std, passes)
-        metric = hessian.metric(pilot.pooled())
+    with rows.reading() as passes:
+        hessian = _Hessian(results, rows, passes)
+        metric = hessian.metric()
+        columns = hessian.columns(chosen)
         found = invert_columns(
             lambda vectors: hessian.times(vectors, metric),
             metric,
-            hessian.columns(chosen),
+            columns,
             2 * tol,
             max_passes,
         )
@@ -144,7 +129,7 @@ def errors_of(
             ConvergenceWarning,
             stacklevel=3,
         )
-    return _collect(results, chosen, hessian.columns(chosen), found, passes)
+    return _collect(results, chosen, columns, found, passes)
 
 
 def _collect(
@@ -171,12 +156,17 @@ class _Hessian:
     """The Hessian of a fit, as something to multiply with; one product is one pass."""
 
     results: LogitResults
-    standardization: Standardization
+    rows: RowsAgain
     passes: Passes
 
     @property
+    def standardization(self) -> Standardization:
+        """The coordinates of the products."""
+        return self.rows.standardization
+
+    @property
     def theta(self) -> FloatArray:
-        """The coefficients in the pilot's coordinates, zero where there is none."""
+        """The coefficients in these coordinates, zero where there is none."""
         return self.standardization.to_theta(np.nan_to_num(self.results.coefficients))
 
     @property
@@ -193,20 +183,27 @@ class _Hessian:
                 columns[1:, b] = -std.mean * std.units[1:]
         return columns * self._kept[:, None]
 
-    def metric(self, rows: Rows) -> Metric:
+    def metric(self) -> Metric:
         """Return the Hessian of a sample of rows, its noise shrunk away."""
-        std = self.standardization
-        sample = standardized_sample(rows, std, ())
+        std, source, weights = self.standardization, self.rows.source, self._weights
+        n_blocks, n_rows = pilot_shape(source, std.n_params)
+        blocks = pick_blocks(source, n_blocks)
+        reduction = Reduction(blocks, self.rows.inline)
+        pilot: PilotRows = self.passes.run_pilot(PilotKernel(n_rows), reduction)
+        pooled = pilot.pooled()
+        sample = standardized_sample(pooled, std, weights)
         sample *= self._kept.astype(np.float32)
-        eta = sample @ self.theta.astype(np.float32)
-        if rows.sample_weight is not None:
-            eta /= np.sqrt(rows.sample_weight / rows.sample_weight.mean())
+        root = root_weights(pooled, weights)[:, None]
+        eta = (sample / root.astype(np.float32)) @ self.theta.astype(np.float32)
         small = np.exp(-np.abs(eta))
         sample *= (np.sqrt(small) / (1 + small))[:, None].astype(np.float32)
-        mean_squares = np.einsum("ij,ij->j", sample, sample).astype(float) / len(sample)
-        return sample_metric(
-            sample, self.results.nobs * mean_squares, np.zeros(std.n_params)
-        )
+        squares = np.einsum("ij,ij->j", sample, sample).astype(float)
+        share = self.results.nobs / max(1, len(sample))
+        return sample_metric(sample, share * squares, np.zeros(std.n_params))
+
+    @property
+    def _weights(self) -> tuple[tuple[Label, float], ...]:
+        return self.rows.class_weight
 
     def times(self, vectors: FloatArray, metric: Metric) -> FloatArray:
         """Return Hessian times vectors, from one pass that also checks the rows."""
@@ -217,6 +214,7 @@ class _Hessian:
             std.mean,
             self.results.classes[-1],
             std.fit_intercept,
+            self._weights,
         )
         sums: HessianProducts = self.passes.run(kernel)
         far = metric.norm(sums.gradient * unit * self._kept)
@@ -246,23 +244,3 @@ def _positions(results: LogitResults, names: Sequence[str]) -> list[int]:
             reason = results.dropped.get(name, "it was dropped")
             raise InferenceError(f"{name!r} has no standard error: {reason}")
     return [known[name] for name in wanted]
-
-
-def _open(results: LogitResults, X: Any, y: Any, sample_weight: Any) -> Source:
-    source = as_source(
-        X, y, sample_weight, compute=compute_shared, count_rows=count_rows
-    )
-    n_features = len(results.feature_names)
-    if source.n_features != n_features:
-        raise DataError(
-            f"X has {source.n_features} columns, but the fit had {n_features}"
-        )
-    if "pandas" in source.kind or "dataframe" in source.kind:
-        pairs = zip(source.feature_names, results.feature_names, strict=True)
-        for given, fitted in pairs:
-            if given != fitted:
-                raise DataError(
-                    f"X has the column {given!r} where the fit had {fitted!r}; give "
-                    "the columns in the order of the fit"
-                )
-    return replace(source, feature_names=results.feature_names)
