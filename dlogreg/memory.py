@@ -8,7 +8,7 @@ import numpy as np
 
 from dlogreg.choice import sample_size
 from dlogreg.errors import MemoryLimitError
-from dlogreg.kernel import short_rows, slab_rows
+from dlogreg.kernel import long_rows, short_rows
 from dlogreg.partition import leaf_bounds
 from dlogreg.solvers.pairs import pairs_kept
 from dlogreg.source import Source
@@ -61,7 +61,7 @@ def project_memory(
     )
     block = None if rows is None else rows * row_bytes
     matrix = 8 * n_params**2 if order == 2 else 8 * n_params * POINT_VECTORS
-    length = (slab_rows if order == 2 else short_rows)(n_params)
+    length = (long_rows if order == 2 else short_rows)(n_params)
     slab = 8 * length * (2 * n_params + 12)
     blocks = source.blocks
     bounds = leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params, order)

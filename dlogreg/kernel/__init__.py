@@ -4,7 +4,7 @@ from dlogreg.kernel.block import Kernel, Rows
 from dlogreg.kernel.dense import LossKernel
 from dlogreg.kernel.hessian_products import HessianProductsKernel
 from dlogreg.kernel.many import ManyKernel
-from dlogreg.kernel.row_slab import RowSlab, open_slab, short_rows
+from dlogreg.kernel.row_slab import RowSlab, long_rows, open_slab, short_rows
 from dlogreg.kernel.slab import Slab, slab_rows
 from dlogreg.kernel.trial_points import TrialPointsKernel
 
@@ -17,6 +17,7 @@ __all__ = [
     "Rows",
     "Slab",
     "TrialPointsKernel",
+    "long_rows",
     "open_slab",
     "short_rows",
     "slab_rows",

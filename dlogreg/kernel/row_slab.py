@@ -53,7 +53,7 @@ class RowSlab:
     ) -> None:
         self._first = int(fit_intercept)
         self.n_params = len(centre) + self._first
-        self.length = (slab_rows if order == 2 else short_rows)(self.n_params)
+        self.length = (long_rows if order == 2 else short_rows)(self.n_params)
         self._type = np.dtype("f4" if precision == "single" else "f8")
         self._centre, self._centre_single = centre, centre.astype("f4")
         self._buffer = np.empty((self.length, len(centre)), self._type)
@@ -64,7 +64,7 @@ class RowSlab:
         self._squares = np.empty((0, 0))
         self.rounding = 0.0 if precision == "double" else SINGLE_ROUNDING
         """g, by which products are off at most, relative to sqrt(H_jj H_kk)."""
-        self._step = self.length if precision == "double" else PRODUCT_ROWS
+        self._step = PRODUCT_ROWS if mixed else self.length
 
     def load(self, X: Values) -> Values:
         """Return the centred rows, shape (n_rows, n_features)."""
@@ -150,6 +150,15 @@ class RowSlab:
             part = rounded[low : low + self._step]
             np.matmul(part.T, part, out=self._product)
             total[first:, first:] += self._product
+
+
+def long_rows(n_params: int) -> int:
+    """Return the length of a slab of which products are made.
+
+    Twice what the second-level cache holds: threads then meet half as often at the
+    interpreter's lock, which gains more than the cache.
+    """
+    return int(np.clip(2 * CACHE_VALUES // n_params, 1024, 16384))
 
 
 def short_rows(n_params: int) -> int:
