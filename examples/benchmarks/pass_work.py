@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+import numpy as np
 from bare import gradient_products, hessian_products
 
 from dlogreg.evaluation import PassRecord
@@ -35,10 +36,8 @@ class Work:
             return cls("hessian", 2)
         if getattr(kernel, "order", 1) == 2:
             return cls("hessian", 1)
-        params = getattr(kernel, "params", None)
-        return cls(
-            "gradient", 1 if params is None or params.ndim == 1 else len(params.T)
-        )
+        params = np.asarray(getattr(kernel, "params", 0.0))
+        return cls("gradient", params.shape[1] if params.ndim == 2 else 1)
 
     def seconds(self, rows: int, columns: int, dtype: str, threads: int) -> float:
         """Time it, bare."""
