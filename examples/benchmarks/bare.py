@@ -57,23 +57,25 @@ def hessian_products(rows: int, columns: int, dtype: str, threads: int) -> float
     return in_threads([work(n) for n in _shares(rows, length, threads)])
 
 
-def gradient_products(rows: int, columns: int, dtype: str, threads: int) -> float:
-    """Time linear predictor and gradient of all rows: two products with vectors.
+def gradient_products(
+    rows: int, columns: int, points: int, dtype: str, threads: int
+) -> float:
+    """Time linear predictors and gradients of all rows at so many points.
 
-    A slab of the kernel's length does not fit the cache here; the floor's slab does.
+    Slabs are shorter than the kernel's where those do not fit the cache.
     """
-    length = max(8, CACHE_VALUES // columns)
+    length = int(np.clip(CACHE_VALUES // columns, 8, slab_rows(columns + 1)))
 
     def work(n_slabs: int) -> Work:
         rng = np.random.default_rng(0)
         z = rng.normal(size=(length, columns)).astype(dtype)
-        b, r = rng.normal(size=columns).astype(dtype), np.ones(length, dtype)
-        eta, gradient = np.empty(length, dtype), np.empty(columns, dtype)
+        b, r = (rng.normal(size=(n, points)).astype(dtype) for n in (columns, length))
+        eta, gradient = np.empty_like(r), np.empty_like(b)
 
         def products() -> None:
             for _ in range(n_slabs):
                 np.matmul(z, b, out=eta)
-                np.matmul(r, z, out=gradient)
+                np.matmul(z.T, r, out=gradient)
 
         return products
 

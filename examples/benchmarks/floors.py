@@ -21,25 +21,20 @@ import statistics
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import dask
-from bare import gradient_products, hessian_products, seconds, sweep
+from bare import seconds, sweep
 from generated import Data, data_folder
 from machine import describe
+from pass_work import Pass, Work, kernels_noted
 from readers import available_readers, reader
 from table import note, render, seconds_text
 
 import dlogreg
-from dlogreg.evaluation import PassRecord
-from dlogreg.kernel import Kernel
-from dlogreg.reduction import Reduction
 
 TYPES = ("float32", "float64")
 USED = "used"
@@ -76,30 +71,6 @@ CASES = {
     "wide": Case(1000, {"zarr": 200_000, "memory": 100_000}),
     "lbfgs": Case(20_000, {"zarr": 50_000, "memory": 50_000}, LBFGS_FITS),
 }
-
-
-@dataclass(frozen=True)
-class Pass:
-    """A pass of a fit, and the arithmetic that it cannot do without."""
-
-    number: int
-    kind: str
-    dtype: str
-    """Type of its products."""
-    n_products: int
-
-    @classmethod
-    def of(cls, record: PassRecord, kernel: Kernel) -> Pass:
-        """Return the pass that a kernel has made."""
-        dtype = "float32" if kernel.open().rounding else "float64"
-        learns = getattr(kernel, "chain", None) is not None
-        count = 2 if learns or record.kind == "closing" else 1
-        return cls(record.number, record.kind, dtype, count)
-
-    @property
-    def traits(self) -> tuple[str, str, int]:
-        """What passes in one line have in common."""
-        return self.kind, self.dtype, self.n_products
 
 
 @dataclass
@@ -158,10 +129,9 @@ def measure(name: str, kind: str, arguments: argparse.Namespace) -> list[list[st
 def take_turns(
     data: Data, case: Case, arguments: argparse.Namespace
 ) -> tuple[Times, dict[str, list[Pass]]]:
-    """Time readings, products and fits in turn; return the passes of the last fits."""
+    """Time readings, fits and products in turn; return the passes of the last fits."""
     X, y = data.open()
     times, passes, threads = Times(), {}, arguments.threads
-    products = gradient_products if case.fits is LBFGS_FITS else hessian_products
     readers = {} if data.kind == "memory" else readers_of(data, threads)
     for number in range(arguments.rounds):
         note(f"round {number + 1} of {arguments.rounds}")
@@ -169,33 +139,25 @@ def take_turns(
             times.add(("read", name), seconds(read))
         if data.kind == "memory":
             times.add(("sweep", ""), sweep(X, threads))
-        for dtype in TYPES:
-            spent = products(data.rows, data.columns, dtype, threads)
-            times.add(("product", dtype), spent)
         for name, options in case.fits.items():
-            began = time.perf_counter()
-            with kernels_noted() as kernels:
-                res = dlogreg.fit(X, y, progress=False, **options)
-            times.add(("fit", name), time.perf_counter() - began)
-            records = zip(res.trace, kernels, strict=True)
-            passes[name] = [Pass.of(*pair) for pair in records if pair[0].number]
-            for record in res.trace:
-                times.add((name, record.number), record.seconds)
+            passes[name] = fit(name, X, y, options, times)
+        works = {one.work for made in passes.values() for one in made}
+        for work, dtype in product(works, TYPES):
+            spent = work.seconds(data.rows, data.columns, dtype, threads)
+            times.add((work, dtype), spent)
     return times, passes
 
 
-@contextmanager
-def kernels_noted() -> Iterator[list[Kernel]]:
-    """Take note of the kernel of every pass, the pilot's included."""
-    noted: list[Kernel] = []
-    original = Reduction.sum
-
-    def noting(reduction: Reduction, kernel: Kernel) -> Any:
-        noted.append(kernel)
-        return original(reduction, kernel)
-
-    with mock.patch.object(Reduction, "sum", noting):
-        yield noted
+def fit(name: str, X: Any, y: Any, options: dict[str, Any], times: Times) -> list[Pass]:
+    """Fit once, take note of its times, and return its passes."""
+    began = time.perf_counter()
+    with kernels_noted() as kernels:
+        res = dlogreg.fit(X, y, progress=False, **options)
+    times.add(("fit", name), time.perf_counter() - began)
+    for record in res.trace:
+        times.add((name, record.number), record.seconds)
+    records = zip(res.trace, kernels, strict=True)
+    return [Pass.of(*pair) for pair in records if pair[0].number]
 
 
 def readers_of(data: Data, threads: int) -> dict[str, Any]:
@@ -203,12 +165,12 @@ def readers_of(data: Data, threads: int) -> dict[str, Any]:
     return {name: reader(name, store, threads) for name in available_readers()}
 
 
-def floor(times: Times, kind: str, dtype: str, n_products: int = 1) -> float:
+def floor(times: Times, kind: str, work: Work, dtype: str) -> float:
     """Return the floor of a pass."""
-    product = n_products * times.median(("product", dtype))
+    bare = times.median((work, dtype))
     if kind == "memory":
-        return max(times.median(("sweep", "")), product)
-    return fastest_reading(times)[1] + product
+        return max(times.median(("sweep", "")), bare)
+    return fastest_reading(times)[1] + bare
 
 
 def fastest_reading(times: Times) -> tuple[str, float]:
@@ -219,10 +181,14 @@ def fastest_reading(times: Times) -> tuple[str, float]:
 
 def floors_text(times: Times) -> str:
     """Return the medians of what the floors are made of."""
-    bare = [key for key in times.runs if key[0] in ("read", "sweep", "product")]
-    return ", ".join(
-        f"{' '.join(key).strip()} {seconds_text(times.median(key))}" for key in bare
-    )
+    texts = []
+    for key in times.runs:
+        if key[0] in ("read", "sweep"):
+            texts.append((" ".join(key).strip(), key))
+        elif isinstance(key[0], Work):
+            work, dtype = key
+            texts.append((f"{work.what} x {work.count} {dtype}", key))
+    return ", ".join(f"{text} {seconds_text(times.median(key))}" for text, key in texts)
 
 
 def lines(
@@ -230,9 +196,9 @@ def lines(
 ) -> list[list[str]]:
     """Return a line for every run of passes alike, and one for the whole fit."""
     found, sums, inside = [], dict.fromkeys((*TYPES, USED), 0.0), 0.0
-    for (what, used, count), group in groupby(passes, lambda one: one.traits):
+    for (what, work, used), group in groupby(passes, lambda one: one.traits):
         numbers = [one.number for one in group]
-        floors = {dtype: floor(times, kind, dtype, count) for dtype in TYPES}
+        floors = {dtype: floor(times, kind, work, dtype) for dtype in TYPES}
         floors[USED] = floors[used]
         spent = [times.median((fit, number)) for number in numbers]
         inside += sum(spent)

@@ -27,6 +27,7 @@ from table import note, render, seconds_text
 
 import dlogreg
 
+WIDTHS = "10,30,100,200,400,800,1600,2400,3600,4800"
 WIDE = 100
 """Columns from which the product for the Hessian is what costs."""
 
@@ -48,11 +49,11 @@ class Point:
 
     @property
     def pass_seconds(self) -> float:
-        """Median of the passes after the first."""
+        """Median of the passes after the first, those with Hessian in Newton's."""
         return statistics.median(self.passes)
 
 
-def shapes(what: str, scale: float) -> list[Point]:
+def shapes(what: str, scale: float, widths: list[int]) -> list[Point]:
     """Return the shapes of a sweep."""
 
     def rows(number: int) -> int:
@@ -63,7 +64,6 @@ def shapes(what: str, scale: float) -> list[Point]:
         return [Point(n, 100, max(8, n // 20_000)) for n in counts]
     if what == "columns":
         n = rows(100_000)
-        widths = (10, 30, 100, 200, 400, 800, 1600, 2400, 3600)
         return [Point(n, d, max(8, n * d // 2_000_000)) for d in widths]
     n = rows(4_000_000)
     return [Point(n, 100, k) for k in (200, 1000, 5000, 10_000) if k <= n]
@@ -72,6 +72,7 @@ def shapes(what: str, scale: float) -> list[Point]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sweeps", default="rows,columns,chunks")
+    parser.add_argument("--columns", default=WIDTHS, help="of the sweep of columns")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the rows")
@@ -82,8 +83,9 @@ def main() -> None:
     dask.config.set(scheduler="threads", num_workers=arguments.threads)
     warnings.simplefilter("ignore", dlogreg.ConvergenceWarning)
     print("\n".join(describe(arguments.threads)))
+    widths = [int(width) for width in arguments.columns.split(",")]
     for what in arguments.sweeps.split(","):
-        points = shapes(what, arguments.scale)
+        points = shapes(what, arguments.scale, widths)
         measure(points, arguments)
         print(f"\ncost against {what}: {'; '.join(exponents(what, points))}")
         print(render(HEADER, list(map(cells, points)), markdown=arguments.markdown))
@@ -116,7 +118,8 @@ def fit(point: Point, data: Data, threads: int) -> None:
     began = time.perf_counter()
     res = dlogreg.fit(*data.open(), tol=0.01, inference=False, max_passes=20)
     point.fits.append(time.perf_counter() - began)
-    later = [record for record in res.trace if record.number > 1]
+    kind = {"newton": "loss_gradient_hessian", "lbfgs": "loss_gradient"}[res.solver]
+    later = [record for record in res.trace if record.kind == kind]
     point.passes += [record.seconds for record in later]
     point.n_tasks, point.n_passes = later[-1].tally.n_tasks, res.n_passes
     point.solver = res.solver
