@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dlogreg.chain import ChainStart, pilot_chain
-from dlogreg.checks import event_classes
+from dlogreg.checks import ordered_classes
 from dlogreg.evaluation import Label
 from dlogreg.kernel import LossKernel
 from dlogreg.kernel.dense import row_weights
@@ -41,12 +41,12 @@ def take_survey(
     std, chain = kernel.standardization, kernel.chain
     if chain is not None:
         sums = passes.run(kernel, layout.chains)
-        classes = event_classes(sums, options.classes)
-        if classes[-1] == chain.kernel.event:
+        classes = ordered_classes(sums, options.classes)
+        if len(classes) == 2 and classes[1] == chain.kernel.event:
             return Survey(sums, classes, std, chain)
         kernel = replace(kernel, order=2, chain=None)
     sums = passes.run(kernel)
-    return Survey(sums, event_classes(sums, options.classes), std)
+    return Survey(sums, ordered_classes(sums, options.classes), std)
 
 
 def survey_kernel(
@@ -55,7 +55,8 @@ def survey_kernel(
     """Return the kernel of the first pass, which learns where there is enough data."""
     std = pilot.standardization(fit_intercept=options.fit_intercept)
     chain = _start_chains(layout, options, pilot, std, class_weight)
-    order = 2 if layout.solver == "newton" and chain is None else 1
+    full = options.solver_for(std.n_params) == "newton" and chain is None
+    order = 2 if full else 1
     names = layout.source.feature_names
     return SurveyKernel(std, names, order, class_weight, chain)
 

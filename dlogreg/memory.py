@@ -19,6 +19,8 @@ BLOCK_COPIES = {"numpy": 0, "pandas": 1, "zarr": 3, "dask": 3, "dask dataframe":
 its stored bytes; for dask, what the block is computed from, as far as can be known."""
 VECTOR_COPIES = 2
 """The same of y or weights that are cut in other blocks than X."""
+SOFTMAX_ROWS = 10
+"""Numbers per row and class that a softmax kernel holds besides."""
 LEARNING_MATRICES = 7
 """Hessians that a task holds besides while the first pass learns."""
 DRIVER_MATRICES = 8
@@ -46,6 +48,7 @@ def project_memory(
     n_params: int,
     order: int,
     n_threads: int,
+    n_equations: int = 1,
     *,
     learns: bool = False,
 ) -> ProjectedMemory:
@@ -57,6 +60,8 @@ def project_memory(
     block = None if rows is None else rows * row_bytes
     matrix = 8 * n_params**2 if order == 2 else 8 * n_params
     slab = 8 * slab_rows(n_params) * (2 * n_params + 12)
+    if n_equations > 1:
+        slab += 8 * slab_rows(n_params) * SOFTMAX_ROWS * (n_equations + 1)
     blocks = source.blocks
     n_leaves = len(leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params)) - 1
     depth = int(np.ceil(np.log2(max(2, n_leaves / n_threads)))) + 1

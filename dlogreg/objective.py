@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlogreg.evaluation import Evaluation, FloatArray, Label
-from dlogreg.kernel import LossKernel
+from dlogreg.kernel import Kernel, LossKernel, SoftmaxKernel
+from dlogreg.partition import Partition
 from dlogreg.passes import Passes
-from dlogreg.penalty import Ridge
-from dlogreg.standardization import Standardization
+from dlogreg.penalty import Ridge, SymmetricRidge
+from dlogreg.standardization import StackedStandardization, Standardization
 
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """The summed loss of the data plus the penalty, in the solver's coordinates."""
+    """The summed loss of the data plus the penalty, in the solver's coordinates.
+
+    For more than two classes theta holds one equation after the other.
+    """
 
     passes: Passes
-    standardization: Standardization
-    penalty: Ridge
-    event: Label
+    standardization: Standardization | StackedStandardization
+    penalty: Ridge | SymmetricRidge
+    classes: tuple[Label, ...]
+    """(other, event), or the labels with the reference first."""
     class_weight: tuple[tuple[Label, float], ...] = ()
+    partitions: Sequence[Partition] = ()
+    """The same rows as those of the passes, if they are to be summed otherwise."""
 
     def __call__(
         self,
@@ -35,21 +43,41 @@ class Objective:
         come from the same read.
         """
         std = self.standardization
-        kernel = LossKernel(
-            std.centred(theta),
-            std.mean,
-            self.event,
-            std.fit_intercept,
-            order,
-            None if direction is None else std.centred(direction),
-            step_lengths,
-            self.class_weight,
-            precision,
+        centred = None if direction is None else std.centred(direction)
+        kernel = self._kernel(
+            std.centred(theta), order, centred, step_lengths, precision
         )
-        sums = std.scaled(self.passes.run(kernel))
+        sums = std.scaled(self.passes.run(kernel, self.partitions))
         trials = (
             [] if direction is None else [theta + t * direction for t in step_lengths]
         )
         evaluation = self.penalty.added(sums, theta, trials)
         self.passes.annotate(loss=evaluation.loss)
         return evaluation
+
+    def _kernel(
+        self,
+        params: FloatArray,
+        order: int,
+        direction: FloatArray | None,
+        step_lengths: tuple[float, ...],
+        precision: str,
+    ) -> Kernel:
+        """Return the kernel of the classes."""
+        std, rest = self.standardization, (step_lengths, self.class_weight)
+        if len(self.classes) == 2:
+            event, first = self.classes[1], std.fit_intercept
+            return LossKernel(
+                params, std.mean, event, first, order, direction, *rest, precision
+            )
+        shape = (len(self.classes) - 1, -1)
+        return SoftmaxKernel(
+            params.reshape(shape),
+            std.mean,
+            self.classes,
+            std.fit_intercept,
+            order,
+            None if direction is None else direction.reshape(shape),
+            *rest,
+            precision,
+        )

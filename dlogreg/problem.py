@@ -30,6 +30,7 @@ from dlogreg.solvers import (
     Solution,
     Status,
 )
+from dlogreg.standardization import StackedStandardization, Standardization
 from dlogreg.survey import Survey
 
 
@@ -52,9 +53,14 @@ class Problem:
     """Passes spent on the start."""
 
     @property
+    def standardization(self) -> Standardization | StackedStandardization:
+        """The map between params and the solver's coordinates."""
+        return self.objective.standardization
+
+    @property
     def n_params(self) -> int:
         """Number of coefficients, the intercept included."""
-        return self.survey.standardization.n_params
+        return self.standardization.n_params
 
     @property
     def geometry(self) -> Geometry:
@@ -85,6 +91,29 @@ class Problem:
         largest = weight * float(reach.max()) ** 2
         smallest = weight / survey.n_rows * float(std.scale.min()) ** 2
         return largest < 1e30 and smallest > 1e-25
+
+    def null_loglikelihood(self) -> float:
+        """Return the log-likelihood of the model with an intercept alone."""
+        share, total = self.survey.event_share, self.survey.weight_sum
+        return float(total * (share * np.log(share) + (1 - share) * np.log1p(-share)))
+
+    def range_moved(self, move: FloatArray, inverse: FloatArray, rest: float) -> float:
+        """Bound the change of any row's predictor by a move and what is left of it.
+
+        ``rest`` is what is left in the norm of H, whose inverse on the kept columns
+        is given.
+        """
+        reach = self.geometry.reach
+        kappa = reach[self.kept] @ np.sqrt(np.diagonal(inverse))
+        return float(reach @ np.abs(move) + kappa * rest)
+
+    def reach_of_step(self, step: FloatArray) -> FloatArray:
+        """Return how far a step of every coefficient moves some row's predictor."""
+        return np.abs(step) * self.geometry.reach
+
+    def reported(self, params: FloatArray) -> FloatArray:
+        """Return the coefficients as the results show them."""
+        return params
 
     def null_point(self) -> Point:
         """Return the model without columns, evaluated by the survey."""
@@ -156,7 +185,7 @@ class Problem:
         if self.options.start is None:
             return self.survey.learned_theta(np.setdiff1d(self.kept, self.suspects))
         params = check_start(self.options.start, self.n_params)
-        theta = self.survey.standardization.to_theta(params)
+        theta = self.standardization.to_theta(params)
         theta[np.setdiff1d(np.arange(self.n_params), self.kept)] = 0.0
         return theta
 
@@ -209,7 +238,7 @@ def pose(
     return Problem(
         survey,
         passes,
-        Objective(passes, std, ridge, survey.event, class_weight),
+        Objective(passes, std, ridge, survey.classes, class_weight),
         options,
         options.solver_for(std.n_params),
         kept,

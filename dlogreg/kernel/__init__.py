@@ -5,6 +5,7 @@ from dlogreg.kernel.dense import LossKernel
 from dlogreg.kernel.many import ManyKernel
 from dlogreg.kernel.row_slab import RowSlab, open_slab
 from dlogreg.kernel.slab import Slab, slab_rows
+from dlogreg.kernel.softmax import SoftmaxKernel
 
 __all__ = [
     "Kernel",
@@ -13,6 +14,7 @@ __all__ = [
     "RowSlab",
     "Rows",
     "Slab",
+    "SoftmaxKernel",
     "open_slab",
     "slab_rows",
 ]

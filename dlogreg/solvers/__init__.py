@@ -3,6 +3,7 @@
 from dlogreg.solvers.certificate import Certificate, Geometry
 from dlogreg.solvers.lbfgs import LBFGS
 from dlogreg.solvers.newton import Newton
+from dlogreg.solvers.softmax_certificate import SoftmaxGeometry, SoftmaxNewton
 from dlogreg.solvers.solution import Point, Solution, Status
 from dlogreg.solvers.system import NewtonSystem, independent_columns
 
@@ -13,6 +14,8 @@ __all__ = [
     "Newton",
     "NewtonSystem",
     "Point",
+    "SoftmaxGeometry",
+    "SoftmaxNewton",
     "Solution",
     "Status",
     "independent_columns",
