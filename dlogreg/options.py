@@ -34,6 +34,11 @@ class FitOptions:
     class_weight: Any = None
     """None, "balanced" or a mapping of labels to weights (scikit-learn's face)."""
 
+    @property
+    def n_equations(self) -> int:
+        """Linear predictors of a model with the given classes; one if none are."""
+        return 1 if self.classes is None else len(self.classes) - 1
+
     def choice(self, n_rows: int | None, n_params: int, itemsize: int) -> Choice:
         """Return the solver that was asked for, or the one that suits the data."""
         if self.solver != "auto":
@@ -79,7 +84,7 @@ def check_options(
             f"max_passes must be a whole number of at least {least}, not {max_passes!r}"
         )
     return FitOptions(
-        None if classes is None else _class_pair(classes),
+        None if classes is None else _class_order(classes),
         penalty,
         check_flag("fit_intercept", fit_intercept),
         None if feature_names is None else _names(feature_names),
@@ -106,13 +111,17 @@ def check_flag(name: str, value: object) -> bool:
     return bool(value)
 
 
-def _class_pair(classes: Any) -> tuple[Label, ...]:
-    """Return (other, event); their order matters, so a set will not do."""
+def _class_order(classes: Any) -> tuple[Label, ...]:
+    """Return the labels in order; it matters, so a set will not do."""
     ordered = hasattr(classes, "__getitem__") and not isinstance(classes, str | dict)
-    pair = tuple(classes) if ordered else ()
-    if len(pair) != 2 or not all(isinstance(label, Hashable) for label in pair):
-        raise ValueError(f"classes must be two labels, (other, event), not {classes!r}")
-    return pair
+    labels = tuple(classes) if ordered else ()
+    hashable = all(isinstance(label, Hashable) for label in labels)
+    if not hashable or len(set(labels)) != len(labels) or len(labels) < 2:
+        raise ValueError(
+            "classes must be different labels in order, (other, event) or three or "
+            f"more with the reference first, not {classes!r}"
+        )
+    return labels
 
 
 def _names(feature_names: Any) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ WRONG = {
     "solver": [None, "LBFGS", 3, ["newton"]],
     "fit_intercept": ["False", "no", None, 2],
     "inference": ["no", None],
-    "classes": ["01", {0, 1}, {0: 1, 1: 2}, (0,), (0, 1, 2), 5, ([0], [1])],
+    "classes": ["01", {0, 1}, {0: 1, 1: 2}, (0,), (0, 1, 1), 5, ([0], [1])],
     "feature_names": ["ab", 5],
     "start": ["a", ["a"] * 3, [None, "b"], {"a": 1}],
 }

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from dlogreg.first_pass import survey_kernel
-from dlogreg.kernel import Kernel, LossKernel, Rows
+from dlogreg.kernel import Kernel, LossKernel, Rows, SoftmaxKernel, SoftmaxPointsKernel
 from dlogreg.layout import Layout
 from dlogreg.options import FitOptions
 from dlogreg.partition import join_blocks
 from dlogreg.reduction import Reduction
+from dlogreg.solvers.lbfgs import LENGTHS
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.stopwatch import Stopwatch
 from dlogreg.survey import PILOT_ROWS, PilotKernel, PilotRows
@@ -148,13 +149,17 @@ def time_block(layout: Layout, options: FitOptions) -> BlockTime | None:
         return None
     first = survey_kernel(layout, options, pilot, ())
     std = first.standardization
-    later = LossKernel(
-        np.zeros(std.n_params),
-        std.mean,
-        pilot.pooled().y[0],
-        std.fit_intercept,
-        2 if layout.solver == "newton" else 1,
+    order = 2 if layout.solver == "newton" else 1
+    classes, shape = options.classes, (options.n_equations, std.n_params)
+    later: Kernel = LossKernel(
+        np.zeros(shape[1]), std.mean, pilot.pooled().y[0], std.fit_intercept, order
     )
+    if classes is not None and len(classes) > 2:
+        zeros = np.zeros(shape)
+        later = SoftmaxKernel(zeros, std.mean, classes, std.fit_intercept, order)
+        if layout.solver == "lbfgs":
+            points = np.zeros((zeros.size, len(LENGTHS)))
+            later = SoftmaxPointsKernel(points, std.mean, classes, std.fit_intercept)
     timed = Reduction((join_blocks(source, start, stop),), layout.inline)
     found: BlockTime = timed.sum(TimedKernels(first, later))[0]
     return found if found.n_rows else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from dlogreg.storage.schema import (
     KEYS,
     KIND,
     LEARNED,
+    MULTINOMIAL,
     NUMBERS,
     PASS_KEYS,
     SCHEMA,
@@ -42,7 +44,7 @@ from dlogreg.storage.schema import (
 
 
 def read_model(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the fields of the LogitResults in a file, every one checked."""
+    """Return the fields of the results in a file, every one checked."""
     source = Path(path)
     try:
         entries = _parse(source)
@@ -76,9 +78,10 @@ def _refuse_constant(word: str) -> NoReturn:
 
 
 def _decode(entries: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of LogitResults."""
-    if entries.get("kind") != KIND:
-        raise InvalidError(f"'kind' is {shown(entries.get('kind'))}, not {KIND!r}")
+    """Return the fields of LogitResults or MultinomialResults."""
+    kind = entries.get("kind")
+    if kind not in (KIND, MULTINOMIAL):
+        raise InvalidError(f"'kind' is {shown(kind)}, not {KIND!r} or {MULTINOMIAL!r}")
     if entries.get("schema") != SCHEMA or isinstance(entries["schema"], bool):
         raise InvalidError(
             f"its schema is {shown(entries.get('schema'))}, and this version of "
@@ -86,7 +89,9 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         )
     found = Entries(entries, KEYS)
     names = tuple(found.items("feature_names", as_text))
-    n_params = len(names) + found.get("fit_intercept", as_flag)
+    shape: tuple[int, ...] = (len(names) + found.get("fit_intercept", as_flag),)
+    if kind == MULTINOMIAL:
+        shape = (_n_lines(found), *shape)
     counts = found.items("class_counts", _label_count)
     fields = {
         **{key: found.get(key, as_number) for key in NUMBERS},
@@ -100,14 +105,20 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         "status": found.get("status", _status),
         "dropped": found.get("dropped", _reasons),
         "trace": tuple(found.items("trace", _pass)),
-        "coefficients": found.vector("coefficients", n_params),
-        "covariance": _covariance(found, n_params),
+        "coefficients": found.vector("coefficients", math.prod(shape)).reshape(shape),
+        "covariance": _covariance(found, math.prod(shape)),
     }
-    _check_names(fields)
+    _check_names(fields, binary=kind == KIND)
     return fields
 
 
-def _check_names(fields: Mapping[str, Any]) -> None:
+def _n_lines(found: Entries) -> int:
+    """Return how many classes have coefficients: all of them under a penalty."""
+    n_classes = len(found.get("classes", as_list))
+    return max(0, n_classes - (found.get("alpha", as_number) == 0))
+
+
+def _check_names(fields: Mapping[str, Any], *, binary: bool) -> None:
     """Refuse entries that contradict each other."""
     names = set(fields["feature_names"])
     if len(names) != len(fields["feature_names"]):
@@ -119,8 +130,10 @@ def _check_names(fields: Mapping[str, Any]) -> None:
                 f"{key!r} names {shown(unknown[0])}, which is no feature"
             )
     classes, counts = fields["classes"], fields["class_counts"]
-    if len(classes) < 2 or len(set(classes)) != len(classes):
-        raise InvalidError("'classes' must be two or more different labels")
+    right = len(classes) == 2 if binary else len(classes) > 2
+    if not right or len(set(classes)) != len(classes):
+        wanted = "two" if binary else "three or more"
+        raise InvalidError(f"'classes' must be {wanted} different labels")
     if set(counts) != set(classes):
         raise InvalidError("'class_counts' must count the rows of every class")
 
