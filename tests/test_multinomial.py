@@ -200,6 +200,67 @@ def test_lbfgs_reaches_the_same_optimum():
     np.testing.assert_allclose(res.bse, exact.bse, rtol=1e-4)
 
 
+@pytest.mark.parametrize("alpha", [1e-3, 0.1])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_lbfgs_reaches_the_same_optimum_under_ridge(alpha, fit_intercept):
+    X, y = anes()
+    given = {"alpha": alpha, "fit_intercept": fit_intercept}
+    exact = dlogreg.fit(X, y, tol=1e-10, **given)
+    res = dlogreg.fit(X, y, solver="lbfgs", tol=1e-8, max_passes=400, **given)
+    assert res.status is Status.CONVERGED_UNCERTIFIED  # an estimate, not a proof
+    assert np.isnan(res.error_bound)
+    scale = np.asarray(X).std(axis=0)[:, None]
+    first = int(fit_intercept)
+    away = (np.asarray(res.params) - np.asarray(exact.params))[first:] * scale
+    assert np.abs(away).max() < 1e-8
+    assert res.llf == pytest.approx(exact.llf, rel=1e-12)
+
+
+def test_a_small_penalised_loss_is_not_taken_for_separation_by_lbfgs():
+    X = np.repeat(np.eye(3), 1, axis=0)
+    res = dlogreg.fit(X, [0, 1, 2], alpha=1e-4, solver="lbfgs", max_passes=300)
+    exact = dlogreg.fit(X, [0, 1, 2], alpha=1e-4)
+    assert -res.llf < np.log(2)
+    assert res.status is Status.CONVERGED_UNCERTIFIED
+    np.testing.assert_allclose(res.params, exact.params, rtol=1e-3, atol=1e-3)
+
+
+def test_no_column_is_dropped_by_lbfgs_that_it_has_used():
+    X, y = noisy_iris()
+    X = X.assign(double=2 * X.iloc[:, 0])
+    whole = dlogreg.fit(X, y, solver="lbfgs", tol=1e-5, max_passes=400)
+    assert not whole.dropped
+    with pytest.raises(dlogreg.InferenceError, match="Hessian is singular"):
+        _ = whole.bse
+    with pytest.warns(dlogreg.CollinearityWarning):
+        exact = dlogreg.fit(X, y)
+    np.testing.assert_allclose(whole.predict(X), exact.predict(X), atol=1e-4)
+
+
+def test_a_hessian_that_lbfgs_does_not_form_is_named(monkeypatch):
+    monkeypatch.setattr("dlogreg.choice.LARGEST_HESSIAN", 8 * 6**2)
+    X, y = noisy_iris()
+    res = dlogreg.fit(X, y, tol=1e-4, max_passes=500)
+    assert res.solver == "lbfgs"  # 5 coefficients of an equation would fit
+    assert all(record.kind != "closing" for record in res.trace)
+    message = "Hessian of 10 coefficients was not formed; solver='newton' forms it"
+    with pytest.raises(dlogreg.InferenceError, match=message):
+        _ = res.bse
+    exact = dlogreg.fit(X, y, solver="newton")
+    np.testing.assert_allclose(res.predict(X), exact.predict(X), atol=1e-4)
+
+
+def test_a_plan_with_named_classes_counts_all_equations(monkeypatch):
+    monkeypatch.setattr("dlogreg.choice.LARGEST_HESSIAN", 8 * 6**2)
+    X, y = noisy_iris()
+    two = dlogreg.plan(X, y)
+    assert (two.solver, two.n_params) == ("newton", 5)
+    three = dlogreg.plan(X, y, classes=[0, 1, 2])
+    assert (three.solver, three.n_params) == ("lbfgs", 10)
+    assert three.why_solver.startswith("a Hessian of 10 coefficients")
+    assert three.block is not None
+
+
 def test_too_many_coefficients_for_newton_take_lbfgs(monkeypatch):
     monkeypatch.setattr("dlogreg.choice.LARGEST_HESSIAN", 8 * 10**2)
     X, y = noisy_iris()

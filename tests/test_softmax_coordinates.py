@@ -9,7 +9,7 @@ from scipy.optimize import linprog
 import dlogreg
 from dlogreg import Status
 from dlogreg.class_ranges import _splits
-from dlogreg.evaluation import Evaluation
+from dlogreg.evaluation import Evaluation, TrialPoints
 from dlogreg.penalty import PenaltyRule, SymmetricRidge
 from dlogreg.solvers import Geometry, SoftmaxGeometry
 from dlogreg.standardization import StackedStandardization, Standardization
@@ -54,6 +54,25 @@ def test_sums_and_covariances_change_with_the_coordinates(stacked):
     np.testing.assert_allclose(
         stacked.covariance(root @ root.T), to_params @ root @ root.T @ to_params.T
     )
+
+
+def test_several_points_change_like_single_ones(stacked):
+    rng = np.random.default_rng(5)
+    thetas, losses, gradients = (
+        rng.normal(size=(9, 4)),
+        np.arange(4.0),
+        np.eye(9)[:, :4],
+    )
+    penalty = SymmetricRidge.of(PenaltyRule(0.3), 10.0, stacked)
+    centred = stacked.centred_points(thetas)
+    scaled = stacked.scaled_points(TrialPoints(losses, gradients))
+    found = penalty.added_to_points(scaled, thetas)
+    for i, theta in enumerate(thetas.T):
+        np.testing.assert_array_equal(centred[:, i], stacked.centred(theta))
+        sums = stacked.scaled(Evaluation(losses[i], gradients[:, i]))
+        expected = penalty.added(sums, theta, [])
+        assert found.losses[i] == pytest.approx(expected.loss, rel=1e-14)
+        np.testing.assert_allclose(found.gradients[:, i], expected.gradient, rtol=1e-13)
 
 
 def test_the_penalty_is_that_of_the_symmetric_coefficients(stacked):

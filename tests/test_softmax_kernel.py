@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from dlogreg.kernel import LossKernel, Rows, SoftmaxKernel
+from dlogreg.kernel import LossKernel, Rows, SoftmaxKernel, SoftmaxPointsKernel
 from dlogreg.loss import softmax_rows
 from tests.test_kernel import evaluate
 
@@ -125,6 +125,26 @@ def test_trial_losses_are_the_losses_at_the_trial_points(data):
     for length, loss in zip(lengths, found.trial_losses, strict=True):
         there = SoftmaxKernel(params + length * direction, centre, CLASSES)
         assert loss == pytest.approx(evaluate(there, rows).loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_several_points_from_one_read_are_those_of_single_reads(data, fit_intercept):
+    X, y, weight, params, centre = data
+    X[weight == 0] = np.nan
+    if not fit_intercept:
+        params, centre = params[:, 1:], np.zeros(3)
+    points, class_weight = [params, 0 * params, -2 * params], (("a", 2.0),)
+    columns = np.column_stack([point.ravel() for point in points])
+    kernel = SoftmaxPointsKernel(columns, centre, CLASSES, fit_intercept, class_weight)
+    found = evaluate(kernel, Rows(X, y, weight))
+    assert found.intercept_curvatures is None
+    for i, point in enumerate(points):
+        single = SoftmaxKernel(
+            point, centre, CLASSES, fit_intercept, 1, class_weight=class_weight
+        )
+        expected = evaluate(single, Rows(X, y, weight))
+        assert found.losses[i] == expected.loss
+        np.testing.assert_array_equal(found.gradients[:, i], expected.gradient)
 
 
 def test_class_weight_multiplies_sample_weight(data):
