@@ -217,7 +217,7 @@ def test_lbfgs_reaches_the_same_optimum_under_ridge(alpha, fit_intercept):
 
 
 def test_a_small_penalised_loss_is_not_taken_for_separation_by_lbfgs():
-    X = np.repeat(np.eye(3), 1, axis=0)
+    X = np.eye(3)
     res = dlogreg.fit(X, [0, 1, 2], alpha=1e-4, solver="lbfgs", max_passes=300)
     exact = dlogreg.fit(X, [0, 1, 2], alpha=1e-4)
     assert -res.llf < np.log(2)
@@ -235,6 +235,22 @@ def test_no_column_is_dropped_by_lbfgs_that_it_has_used():
     with pytest.warns(dlogreg.CollinearityWarning):
         exact = dlogreg.fit(X, y)
     np.testing.assert_allclose(whole.predict(X), exact.predict(X), atol=1e-4)
+
+
+def test_no_column_is_dropped_where_the_classes_make_it_too_wide_for_newton(
+    monkeypatch,
+):
+    """The first pass takes two classes for granted, and sums products of columns."""
+    X, y = noisy_iris()
+    X = X.assign(double=2 * X.iloc[:, 0])
+    with pytest.warns(dlogreg.CollinearityWarning):
+        exact = dlogreg.fit(X, y)
+    monkeypatch.setattr("dlogreg.choice.LARGEST_HESSIAN", 8 * 7**2)
+    res = dlogreg.fit(X, y, max_passes=500)
+    assert res.solver == "lbfgs"
+    assert not res.dropped
+    assert np.isfinite(np.asarray(res.params)).all()
+    np.testing.assert_allclose(res.predict(X), exact.predict(X), atol=1e-4)
 
 
 def test_a_hessian_that_lbfgs_does_not_form_is_named(monkeypatch):
