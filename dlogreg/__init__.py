@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         SeparationWarning,
     )
     from dlogreg.estimator import LogisticRegression
+    from dlogreg.multinomial import MultinomialResults
     from dlogreg.pipeline import fit
     from dlogreg.planning import plan
     from dlogreg.results import LogitResults, load
@@ -33,6 +34,7 @@ _ROOMS = {
     "LogitResults": "results",
     "MemoryLimitError": "errors",
     "MissingChunkWarning": "errors",
+    "MultinomialResults": "multinomial",
     "SeparationWarning": "errors",
     "Status": "solvers",
     "evaluate": "scoring",
@@ -50,6 +52,7 @@ __all__ = [
     "LogitResults",
     "MemoryLimitError",
     "MissingChunkWarning",
+    "MultinomialResults",
     "SeparationWarning",
     "Status",
     "__version__",

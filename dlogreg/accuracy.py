@@ -7,6 +7,7 @@ from typing import Any
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel import Rows
+from dlogreg.multinomial_prediction import MultinomialModel
 from dlogreg.partition import partition_rows
 from dlogreg.prediction import LogitModel
 from dlogreg.reduction import (
@@ -37,7 +38,7 @@ class Hits:
 class HitKernel:
     """Counts the rows that a model labels right."""
 
-    model: LogitModel
+    model: LogitModel | MultinomialModel
 
     @property
     def name(self) -> str:
@@ -67,7 +68,9 @@ class HitKernel:
         return sums[0]
 
 
-def accuracy(model: LogitModel, X: Any, y: Any, sample_weight: Any = None) -> float:
+def accuracy(
+    model: LogitModel | MultinomialModel, X: Any, y: Any, sample_weight: Any = None
+) -> float:
     """Return the weighted share of rows of X whose label is predicted right.
 
     X, y and weights are of any kind that ``fit`` takes; X is read once.

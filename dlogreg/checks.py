@@ -14,7 +14,7 @@ from dlogreg.solvers.system import (
     combination,
     independent_columns,
 )
-from dlogreg.survey import Survey, SurveySums, sort_labels
+from dlogreg.survey import Survey, SurveySums, class_shares, sort_labels
 
 SURE_TOLERANCE = 1e-3
 """A residual share above it is no rounding of sums in float32."""
@@ -22,10 +22,10 @@ LARGEST_WEIGHT = 1e100
 """Sums of weights beyond this, or below its inverse, would overflow when squared."""
 
 
-def event_classes(
+def ordered_classes(
     sums: SurveySums, wanted: Sequence[Label] | None
-) -> tuple[Label, Label]:
-    """Return (other, event), or raise unless there are exactly two labels."""
+) -> tuple[Label, ...]:
+    """Return (other, event), or more labels with the reference first, or raise."""
     found = sort_labels(sums.groups)
     listed = ", ".join(repr(label) for label in found)
     if not found:
@@ -35,15 +35,23 @@ def event_classes(
             f"y has only one class, {listed}; logistic regression needs rows of both"
         )
     if len(found) > 2:
-        raise DataError(
-            f"y has {len(found)} classes ({listed}); only two are supported: model one "
-            "against the rest, for example y == label"
-        )
+        check_discrete(found)
     if wanted is not None:
         if set(wanted) != set(found):
             raise DataError(f"classes={tuple(wanted)!r} but y holds {listed}")
         found = list(wanted)
-    return found[0], found[1]
+    return tuple(found)
+
+
+def check_discrete(labels: Sequence[Label]) -> None:
+    """Refuse three or more labels among which there are fractions."""
+    fractions = [x for x in labels if isinstance(x, float) and x != round(x)]
+    if fractions:
+        raise DataError(
+            f"y has {len(labels)} distinct values with fractions among them "
+            f"({fractions[0]!r}): it looks continuous; logistic regression needs "
+            "labels, for example y > threshold, or y.astype(str) if they are labels"
+        )
 
 
 def check_magnitudes(survey: Survey, names: Sequence[str]) -> None:
@@ -59,8 +67,9 @@ def check_magnitudes(survey: Survey, names: Sequence[str]) -> None:
     if not 1 / LARGEST_WEIGHT < total < LARGEST_WEIGHT:
         advice = "multiply all of them by the same number"
         raise DataError(f"sample_weight sums to {total:.3g}; {advice}")
-    if survey.event_share in (0.0, 1.0):
-        light = survey.classes[0] if survey.event_share else survey.event
+    shares = class_shares(survey)
+    if 0.0 in shares or 1.0 in shares[1:]:
+        light = survey.classes[int(shares.argmin())]
         raise DataError(
             f"rows with y = {light!r} weigh less than 1e-16 of all; give them more "
             "weight, or leave the class out"
@@ -201,11 +210,11 @@ def separation_message(reasons: Mapping[str, str], *, proven: bool) -> str:
     )
 
 
-def moving_columns(
-    step: FloatArray, reach: FloatArray, names: Sequence[str]
-) -> dict[str, str]:
-    """Return the columns that carry the last step, when coefficients grow endlessly."""
-    share = np.abs(step) * reach
+def moving_columns(share: FloatArray, names: Sequence[str]) -> dict[str, str]:
+    """Return the columns that carry the last step, when coefficients grow endlessly.
+
+    ``share`` is how far the step of every coefficient moves some row's predictor.
+    """
     first = len(share) - len(names)
     large = np.flatnonzero(share[first:] >= 0.1 * share.max())
     return {names[j]: "its coefficient keeps growing" for j in large.tolist()}

@@ -21,8 +21,9 @@ from dlogreg.inference.sandwich import (
     sandwich,
     small_sample_factor,
 )
+from dlogreg.multinomial import MultinomialResults
 from dlogreg.problem import Problem
-from dlogreg.results import LogitResults
+from dlogreg.results import LogitResults, Results
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
 from dlogreg.solvers.newton import LARGEST_ERROR
 
@@ -115,7 +116,7 @@ def warn_about(problem: Problem, solution: Solution) -> tuple[Status, tuple[str,
         status = Status.SEPARATED
     elif status is Status.SEPARATION_SUSPECTED and solution.step is not None:
         names = _names(problem)
-        separating = moving_columns(solution.step, problem.geometry.reach, names)
+        separating = moving_columns(problem.reach_of_step(solution.step), names)
     if status in (Status.SEPARATED, Status.SEPARATION_SUSPECTED):
         proven = status is Status.SEPARATED
         message = separation_message(separating, proven=proven)
@@ -130,28 +131,27 @@ def warn_about(problem: Problem, solution: Solution) -> tuple[Status, tuple[str,
     return status, ()
 
 
-def build_results(problem: Problem, solution: Solution) -> LogitResults:
+def build_results(problem: Problem, solution: Solution) -> Results:
     """Map the solution back to the columns as the user gave them."""
     survey, options, passes = problem.survey, problem.options, problem.passes
-    std = survey.standardization
+    std = problem.standardization
     status, separated = warn_about(problem, solution)
     params = std.to_params(solution.theta)
     params[_aliased(problem)] = np.nan
     found = _covariances(problem, solution)
     tally = passes.tally
-    share = survey.event_share
-    null = survey.weight_sum * (share * np.log(share) + (1 - share) * np.log1p(-share))
-    return LogitResults(
+    kind = LogitResults if len(survey.classes) == 2 else MultinomialResults
+    return kind(
         feature_names=_names(problem),
         classes=survey.classes,
         class_counts=survey.class_counts,
         fit_intercept=std.fit_intercept,
-        coefficients=params,
+        coefficients=problem.reported(params),
         covariance=found.model,
         robust_covariance=found.robust,
         cov_type=options.cov_type,
         llf=-_loss(problem, solution),
-        llnull=float(null),
+        llnull=problem.null_loglikelihood(),
         nobs=_nobs(problem),
         weight_kind=options.weight_kind,
         n_rows=survey.n_rows,
@@ -198,8 +198,8 @@ def _loss(problem: Problem, solution: Solution) -> float:
     move = solution.theta - at
     if evaluation.hessian is None or not move.any():
         return loss
-    slope = (evaluation.gradient - penalty.curvature * at) @ move
-    bend = move @ evaluation.hessian @ move - penalty.curvature @ move**2
+    slope = (evaluation.gradient - penalty.gradient(at)) @ move
+    bend = move @ evaluation.hessian @ move - 2 * penalty.value(move)
     return float(loss + slope + bend / 2)
 
 
@@ -218,11 +218,13 @@ def _covariances(problem: Problem, solution: Solution) -> _Covariances:
     inverse = system.inverse()
     covariance = _of_params(problem, inverse)
     error = _relative_error(problem, solution, inverse)
-    if evaluation.meat is None:
+    # the error of robust standard errors is proven for two classes
+    meat = evaluation.meat if len(problem.survey.classes) == 2 else None
+    if meat is None:
         if options.cov_type == "model":
             return _Covariances("", covariance, None, error)
         return _Covariances(NO_MEAT.format(solution.status.value))
-    meat = evaluation.meat[np.ix_(problem.kept, problem.kept)]
+    meat = meat[np.ix_(problem.kept, problem.kept)]
     robust = _of_params(problem, sandwich(inverse, meat))
     if options.cov_type == "HC1":
         try:
@@ -239,7 +241,7 @@ def _of_params(problem: Problem, inside: FloatArray) -> FloatArray:
     """Return the covariance of params, NaN for aliased ones, from that of theta."""
     full = np.zeros((problem.n_params, problem.n_params))
     full[np.ix_(problem.kept, problem.kept)] = inside
-    covariance = problem.survey.standardization.covariance(full)
+    covariance = problem.standardization.covariance(full)
     aliased = _aliased(problem)
     covariance[aliased] = np.nan
     covariance[:, aliased] = np.nan
@@ -249,9 +251,14 @@ def _of_params(problem: Problem, inside: FloatArray) -> FloatArray:
 def _no_hessian(problem: Problem, evaluation: Evaluation) -> str:
     if evaluation.hessian is not None or problem.solver == "newton":
         return "the fit was interrupted before it had standard errors"
-    return (
+    why = (
         f"there are no standard errors, because the Hessian of {problem.n_params} "
-        "coefficients was not formed; errors_of() finds those of some coefficients, "
+        "coefficients was not formed"
+    )
+    if len(problem.survey.classes) > 2:
+        return f"{why}; solver='newton' forms it if memory allows"
+    return (
+        f"{why}; errors_of() finds those of some coefficients, "
         "solver='newton' all if memory allows"
     )
 
@@ -263,8 +270,6 @@ def _relative_error(problem: Problem, solution: Solution, inverse: FloatArray) -
     predictor by at most sum_j reach_j abs(step_j), and what is left to the optimum by
     kappa times its length, see solvers/certificate.py.
     """
-    geometry = problem.geometry
-    move = np.abs(solution.theta - solution.point.theta)
-    kappa = geometry.reach[problem.kept] @ np.sqrt(np.diagonal(inverse))
-    reach = float(geometry.reach @ move + kappa * solution.error_bound)
+    move = solution.theta - solution.point.theta
+    reach = problem.range_moved(move, inverse, solution.error_bound)
     return float(np.inf if reach > 1400.0 else np.expm1(reach / 2))

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -26,11 +26,13 @@ from sklearn.utils.validation import (
 from dlogreg.accuracy import accuracy
 from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.evaluation import FloatArray
+from dlogreg.multinomial import MultinomialResults
+from dlogreg.multinomial_prediction import MultinomialModel
 from dlogreg.options import check_options
 from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import fit_with
 from dlogreg.prediction import LogitModel, label_array
-from dlogreg.results import LogitResults
+from dlogreg.results import Results
 from dlogreg.sklearn_parameters import SOLVERS, in_sklearn_words, refuse_parameters
 from dlogreg.source.opening import kind_of
 
@@ -38,13 +40,16 @@ ONE_CLASS = "y needs samples of at least 2 classes, but it contains only one cla
 
 
 class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    r"""Binary logistic regression with scikit-learn's parameters and coefficients.
+    r"""Logistic regression with scikit-learn's parameters and coefficients.
 
     It minimizes ``C * sum_i s_i log(1 + exp(-m_i)) + |coef|^2 / 2`` as scikit-learn
     does, over data of any size: besides what scikit-learn takes, ``X`` may be a dask
     array or dataframe, a ``zarr.Array`` or a memmap, which are read in passes and never
     held in memory. Predictions for Dask and Zarr are then lazy. Standard errors are
     the business of :func:`dlogreg.fit`.
+
+    Three or more classes are fitted together, by softmax regression in scikit-learn's
+    symmetric parametrization: coefficients and intercepts sum to zero over the classes.
 
     Parameters
     ----------
@@ -77,12 +82,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    classes_ : array, shape (2,)
-        The labels; the probability of the last one is modelled.
-    coef_ : array, shape (1, n_features)
+    classes_ : array, shape (n_classes,)
+        The labels; of two the probability of the last one is modelled.
+    coef_ : array, shape (1, n_features) or (n_classes, n_features)
         Coefficients; 0 for columns that were dropped as aliased (only without penalty).
-    intercept_ : array, shape (1,)
-        The intercept, or 0.
+    intercept_ : array, shape (1,) or (n_classes,)
+        The intercepts, or 0.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : array of str, shape (n_features,)
@@ -161,7 +166,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : array, shape (n_rows, n_features)
             What scikit-learn takes, memmap, dask array or dataframe, ``zarr.Array``.
         y : array, shape (n_rows,)
-            Two labels, of any type and any of these kinds.
+            Labels, of any type and any of these kinds.
         sample_weight : array, shape (n_rows,), optional
             Weights of the rows; 0 leaves a row out.
 
@@ -188,17 +193,20 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return model.label(X)
 
     def predict_proba(self, X: Any) -> Any:
-        """Return the probabilities of ``classes_``, shape (n_rows, 2)."""
+        """Return the probabilities of ``classes_``, shape (n_rows, n_classes)."""
         model, X = self._model_and_rows(X)
         return model.class_probability(X)
 
     def predict_log_proba(self, X: Any) -> Any:
-        """Return the logarithms of the probabilities, shape (n_rows, 2)."""
+        """Return the logarithms of the probabilities, shape (n_rows, n_classes)."""
         model, X = self._model_and_rows(X)
         return model.class_log_probability(X)
 
     def decision_function(self, X: Any) -> Any:
-        """Return the linear predictor, the log-odds of ``classes_[1]``."""
+        """Return the linear predictor: of two classes the log-odds of ``classes_[1]``.
+
+        Of more, one for every class, shape (n_rows, n_classes).
+        """
         model, X = self._model_and_rows(X)
         return model.linear_predictor(X)
 
@@ -212,39 +220,39 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model, X = self._model_and_rows(X)
         return accuracy(model, X, y, sample_weight)
 
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that there are two classes, and no sparse input."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
-
     def _encode(
         self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[Any, Any, Any, tuple[Any, Any]]:
-        """Return X, where y is the event, the labels, and row and class weights."""
+        """Return X, codes of y, the labels, and row and class weights.
+
+        The codes of two classes say whether a row is the event; those of more are
+        positions among the labels.
+        """
         X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
         check_classification_targets(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        classes, event = np.unique(y, return_inverse=True)
-        if len(classes) > 2:
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is "
-                f"{type_of_target(y)}, with {len(classes)} classes; model one against "
-                "the rest with sklearn.multiclass.OneVsRestClassifier"
-            )
-        class_weight = self._class_weight(classes, y, event, sample_weight)
-        return X, event.astype(bool), classes, (sample_weight, class_weight)
+        classes, codes = np.unique(y, return_inverse=True)
+        class_weight = self._class_weight(classes, y, codes, sample_weight)
+        if len(classes) == 2:
+            codes = codes.astype(bool)
+        return X, codes, classes, (sample_weight, class_weight)
 
     def _class_weight(
-        self, classes: Any, y: Any, event: Any, sample_weight: Any
-    ) -> dict[bool, float] | None:
+        self, classes: Any, y: Any, codes: Any, sample_weight: Any
+    ) -> dict[Any, float] | None:
         """Return the class weights of scikit-learn, unless a class weighs nothing."""
-        used = event if sample_weight is None else event[sample_weight > 0]
+        used = codes if sample_weight is None else codes[sample_weight > 0]
         counts = np.bincount(used, minlength=len(classes))
         if np.count_nonzero(counts) == 1:
             label = classes.tolist()[int(counts.argmax())]
             raise ValueError(f"{ONE_CLASS}: {label!r}")
+        if counts.any() and not counts.all():
+            label = classes.tolist()[int(counts.argmin())]
+            raise ValueError(
+                f"all rows with y = {label!r} have sample_weight 0, so that this class "
+                "has no coefficients; leave these rows out"
+            )
         if self.class_weight is None or not counts.any():
             return None
         weight = compute_class_weight(
@@ -255,11 +263,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"class_weight must be finite and positive, not {self.class_weight!r}; "
                 "to leave rows out give them sample_weight 0"
             )
-        return dict(zip((False, True), weight.tolist(), strict=True))
+        keys = (False, True) if len(classes) == 2 else range(len(classes))
+        return dict(zip(keys, weight.tolist(), strict=True))
 
-    def _fit(
-        self, X: Any, y: Any, sample_weight: Any, class_weight: Any
-    ) -> LogitResults:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, class_weight: Any) -> Results:
         """Run the fit; say what it has to say in scikit-learn's words."""
         options = check_options(
             classes=None,
@@ -291,25 +298,29 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the coefficients of the fit before, if they are wanted."""
         if not (self.warm_start and hasattr(self, "coef_")):
             return None
-        if self.coef_.shape != (1, self.n_features_in_):
+        if self.coef_.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"warm_start=True, but coef_ has shape {self.coef_.shape} and X has "
                 f"{self.n_features_in_} columns; set warm_start=False"
             )
-        intercept = self.intercept_ if self.fit_intercept else self.intercept_[:0]
-        return np.concatenate([intercept, self.coef_[0]])
+        lines = np.column_stack([self.intercept_, self.coef_])
+        lines = lines if self.fit_intercept else self.coef_
+        return np.asarray(lines.T if len(lines) > 1 else lines[0])
 
-    def _take(self, results: LogitResults) -> None:
+    def _take(self, results: Results) -> None:
         """Set the attributes that scikit-learn promises."""
-        params = np.array(results.params)
-        params[np.isnan(params)] = 0.0
+        if isinstance(results, MultinomialResults):
+            lines = results.symmetric_coefficients().copy()
+        else:
+            lines = np.array(results.params)[None]
+        lines[np.isnan(lines)] = 0.0
         first = int(self.fit_intercept)
-        self.coef_ = params[None, first:]
-        self.intercept_ = params[:1].copy() if self.fit_intercept else np.zeros(1)
+        self.coef_ = lines[:, first:]
+        self.intercept_ = lines[:, 0].copy() if first else np.zeros(len(lines))
         self.n_iter_ = np.array([results.n_passes], dtype=np.int32)
         self.error_bound_ = results.error_bound
 
-    def _model_and_rows(self, X: Any) -> tuple[LogitModel, Any]:
+    def _model_and_rows(self, X: Any) -> tuple[LogitModel | MultinomialModel, Any]:
         """Return what predicts, and X once scikit-learn's rules are kept."""
         check_is_fitted(self)
         names: tuple[str, ...] = ()
@@ -318,6 +329,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             names = tuple(map(str, getattr(X, "columns", ())))
         else:
             X = validate_data(self, X, reset=False, dtype="numeric")
+        if len(self.coef_) > 1:
+            slopes = np.ascontiguousarray(self.coef_.T)
+            return MultinomialModel(self.intercept_, slopes, names, self.classes_), X
         intercept = float(self.intercept_[0])
         return LogitModel(intercept, self.coef_[0], names, self.classes_), X
 

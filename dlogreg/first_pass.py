@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dlogreg.chain import ChainStart, pilot_chain
-from dlogreg.checks import event_classes
+from dlogreg.checks import ordered_classes
 from dlogreg.evaluation import Label
 from dlogreg.kernel import LossKernel
 from dlogreg.kernel.dense import row_weights
@@ -43,12 +43,13 @@ def take_survey(
     std, chain = kernel.standardization, kernel.chain
     if chain is not None:
         sums = passes.run(kernel, layout.chains)
-        classes = event_classes(sums, options.classes)
-        if classes[-1] == chain.kernel.event:
+        classes = ordered_classes(sums, options.classes)
+        if len(classes) == 2 and classes[1] == chain.kernel.event:
             return Survey(sums, classes, std, chain)
         kernel = replace(kernel, order=2, chain=None)
     sums = passes.run(kernel)
-    return Survey(sums, event_classes(sums, options.classes), std, sample=sample)
+    classes = ordered_classes(sums, options.classes)
+    return Survey(sums, classes, std, sample=sample)
 
 
 def with_mean_weight_one(survey: Survey) -> tuple[Survey, ClassWeight]:

@@ -39,16 +39,29 @@ class Layout:
         return sum(len(partition.leaves) - 1 for partition in self.partitions)
 
 
-def lay_out(source: Source, options: FitOptions) -> Layout:
-    """Cut the source into partitions and project the memory; reads no data."""
-    n_params = source.n_features + options.fit_intercept
+def lay_out(
+    source: Source, options: FitOptions, n_equations: int | None = None
+) -> Layout:
+    """Cut the source into partitions and project the memory; reads no data.
+
+    Without ``n_equations``, as many are assumed as the options name classes, or one.
+    """
+    n_equations = n_equations or options.n_equations
+    n_params = n_equations * (source.n_features + options.fit_intercept)
     choice = options.choice(source.n_rows, n_params, source.dtype.itemsize)
     solver, threads = choice.solver, n_threads()
     options.check_robust(solver, n_params)
     order = 2 if options.ends_with_hessian(solver, n_params) else 1
-    run = leaves_per_chain(source, n_params) if solver == "newton" else None
+    learns = solver == "newton" and n_equations == 1
+    run = leaves_per_chain(source, n_params) if learns else None
     memory = project_memory(
-        source, n_params, order, threads, learns=run is not None, solver=solver
+        source,
+        n_params,
+        order,
+        threads,
+        n_equations,
+        learns=run is not None,
+        solver=solver,
     )
     n_tasks = TASKS_PER_THREAD * threads
     partitions = partition_rows(source, n_params, n_tasks, order=order)

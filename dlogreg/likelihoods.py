@@ -71,14 +71,23 @@ class Likelihoods(Deviances):
     weight_kind: str
 
     @property
+    def n_equations(self) -> int:
+        """Number of linear predictors: classes without the reference."""
+        return 1
+
+    @property
     def df_model(self) -> int:
-        """Number of estimated coefficients without the intercept."""
-        return len(self.feature_names) - len(self.dropped)
+        """Number of estimated coefficients without the intercepts."""
+        return (len(self.feature_names) - len(self.dropped)) * self.n_equations
 
     @property
     def df_resid(self) -> float:
         """Nobs minus the number of estimated coefficients."""
-        return self.nobs - self.df_model - int(self.fit_intercept)
+        return self.nobs - self.df_model - self._n_intercepts
+
+    @property
+    def _n_intercepts(self) -> int:
+        return self.n_equations if self.fit_intercept else 0
 
     @property
     def llr_pvalue(self) -> float:
@@ -116,7 +125,7 @@ class Likelihoods(Deviances):
         """Akaike's criterion, 2 n_estimated - 2 llf; NaN with a penalty.
 
         NaN also with probability weights, which make no likelihood. The number of
-        estimated coefficients includes the intercept. A penalty leaves them fewer
+        estimated coefficients includes the intercepts. A penalty leaves them fewer
         degrees of freedom than their number.
         """
         return self._criterion(2.0)
@@ -128,6 +137,6 @@ class Likelihoods(Deviances):
 
     def _criterion(self, price: float) -> float:
         """Return -2 llf plus a price per estimated coefficient."""
-        n_estimated = self.df_model + int(self.fit_intercept)
+        n_estimated = self.df_model + self._n_intercepts
         without = self.alpha > 0 or self.weight_kind == "probability"
         return float(np.nan) if without else price * n_estimated - 2 * self.llf

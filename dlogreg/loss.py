@@ -9,11 +9,21 @@ With the sign s = +1 for the event and -1 otherwise, and the margin m = s * eta,
 The margin form keeps full relative precision of the loss and of the residual for
 rows that are predicted well, where ``p - y`` would cancel. All three are written
 with exp(-|m|), which cannot overflow.
+
+For K classes, with linear predictors eta_k and the largest of them, top, taken out,
+
+    rest = sum of exp(eta_k - top) without the largest's own 1
+    loss = log(1 + rest) + (top - eta_y)
+    p_k  = exp(eta_k - top) / (1 + rest)
+
+and 1 - p_k is rest / (1 + rest) for the largest: again nothing cancels where a row is
+predicted well.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
 
@@ -46,3 +56,51 @@ def _softplus(margin: FloatArray, small: FloatArray) -> FloatArray:
     loss = np.log1p(small)
     loss -= np.minimum(margin, 0.0)
     return loss
+
+
+def softmax_rows(
+    eta: FloatArray, own: npt.NDArray[np.intp]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return every row's loss, and p and 1 - p of every class, (n_classes, n_rows).
+
+    Parameters
+    ----------
+    eta
+        Linear predictors of all classes but the first, for which it is 0, shape
+        (n_classes - 1, n_rows).
+    own
+        Position of every row's label among the classes, shape (n_rows,).
+    """
+    loss, p, rest, best, places = _shares(eta, own)
+    total = 1.0 + rest
+    complement = total - p
+    complement[best, places] = rest
+    p[best, places] = 1.0
+    p /= total
+    complement /= total
+    return loss, p, complement
+
+
+def softmax_loss_rows(eta: FloatArray, own: npt.NDArray[np.intp]) -> FloatArray:
+    """Return logsumexp(eta) - eta_y for every row, shape (n_rows,)."""
+    return _shares(eta, own)[0]
+
+
+def _shares(
+    eta: FloatArray, own: npt.NDArray[np.intp]
+) -> tuple[
+    FloatArray, FloatArray, FloatArray, npt.NDArray[np.intp], npt.NDArray[np.intp]
+]:
+    """Return loss, exp(eta - top), 0 for the largest, their sum, and the largest."""
+    n_equations, n_rows = eta.shape
+    places = np.arange(n_rows)
+    full = np.zeros((n_equations + 1, n_rows))
+    full[1:] = eta
+    best = full.argmax(axis=0)
+    full -= full[best, places]
+    loss = -full[own, places]
+    np.exp(full, out=full)
+    full[best, places] = 0.0
+    rest = full.sum(axis=0)
+    loss += np.log1p(rest)
+    return loss, full, rest, best, places

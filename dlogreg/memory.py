@@ -8,7 +8,7 @@ import numpy as np
 
 from dlogreg.choice import sample_size
 from dlogreg.errors import MemoryLimitError
-from dlogreg.kernel import long_rows, short_rows
+from dlogreg.kernel import long_rows, short_rows, slab_rows
 from dlogreg.partition import leaf_bounds
 from dlogreg.solvers.pairs import pairs_kept
 from dlogreg.source import Source
@@ -23,6 +23,8 @@ VECTOR_COPIES = 2
 """The same of y or weights that are cut in other blocks than X."""
 POINT_VECTORS = 16
 """Vectors beside a slab in a pass of order 1: what four points need and return."""
+SOFTMAX_ROWS = 10
+"""Numbers per row and class that a softmax kernel holds besides."""
 LEARNING_MATRICES = 7
 """Hessians that a task holds besides while the first pass learns."""
 DRIVER_MATRICES = 8
@@ -50,6 +52,7 @@ def project_memory(
     n_params: int,
     order: int,
     n_threads: int,
+    n_equations: int = 1,
     *,
     learns: bool = False,
     solver: str = "newton",
@@ -61,8 +64,11 @@ def project_memory(
     )
     block = None if rows is None else rows * row_bytes
     matrix = 8 * n_params**2 if order == 2 else 8 * n_params * POINT_VECTORS
-    length = (long_rows if order == 2 else short_rows)(n_params)
+    shorter = short_rows if n_equations == 1 else slab_rows
+    length = (long_rows if order == 2 else shorter)(n_params)
     slab = 8 * length * (2 * n_params + 12)
+    if n_equations > 1:
+        slab += 8 * length * SOFTMAX_ROWS * (n_equations + 1)
     blocks = source.blocks
     bounds = leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params, order)
     n_leaves = len(bounds) - 1
@@ -74,16 +80,16 @@ def project_memory(
     per_task = read + slab + matrices * matrix
     driver = DRIVER_MATRICES * matrix
     if solver == "lbfgs":
-        driver += _lbfgs_memory(source, n_params)
+        driver += _lbfgs_memory(source, n_params, n_equations)
     return ProjectedMemory(block, per_task, n_threads, driver)
 
 
-def _lbfgs_memory(source: Source, n_params: int) -> int:
+def _lbfgs_memory(source: Source, n_params: int, n_equations: int) -> int:
     """Return the bytes of the sample, of its factor, and of the curvature pairs."""
-    itemsize = source.dtype.itemsize
-    n_rows = sample_size(source.n_rows, n_params)
-    sample = n_rows * n_params * (2 * itemsize + 4)  # as read, pooled, standardized
-    factor = 20 * min(n_rows, n_params) ** 2
+    itemsize, width = source.dtype.itemsize, n_params // n_equations
+    n_rows = sample_size(source.n_rows, width)
+    sample = n_rows * width * (2 * itemsize + 4)  # as read, pooled, standardized
+    factor = 20 * min(n_rows, width) ** 2
     return sample + factor + 16 * n_params * pairs_kept(n_params)
 
 

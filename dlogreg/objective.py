@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlogreg.evaluation import Evaluation, FloatArray, Label, TrialPoints
-from dlogreg.kernel import LossKernel, TrialPointsKernel
+from dlogreg.kernel import (
+    Kernel,
+    LossKernel,
+    SoftmaxKernel,
+    SoftmaxPointsKernel,
+    TrialPointsKernel,
+)
+from dlogreg.partition import Partition
 from dlogreg.passes import Passes
-from dlogreg.penalty import Ridge
-from dlogreg.standardization import Standardization
+from dlogreg.penalty import Ridge, SymmetricRidge
+from dlogreg.standardization import StackedStandardization, Standardization
 
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """The summed loss of the data plus the penalty, in the solver's coordinates."""
+    """The summed loss of the data plus the penalty, in the solver's coordinates.
+
+    For more than two classes theta holds one equation after the other.
+    """
 
     passes: Passes
-    standardization: Standardization
-    penalty: Ridge
-    event: Label
+    standardization: Standardization | StackedStandardization
+    penalty: Ridge | SymmetricRidge
+    classes: tuple[Label, ...]
+    """(other, event), or the labels with the reference first."""
     class_weight: tuple[tuple[Label, float], ...] = ()
+    partitions: Sequence[Partition] = ()
+    """The same rows as those of the passes, if they are to be summed otherwise."""
     squares_weight: bool = False
     """Weights are of probabilities of selection: see ``LossKernel``."""
 
@@ -37,19 +51,11 @@ class Objective:
         come from the same read.
         """
         std = self.standardization
-        kernel = LossKernel(
-            std.centred(theta),
-            std.mean,
-            self.event,
-            std.fit_intercept,
-            order,
-            None if direction is None else std.centred(direction),
-            step_lengths,
-            self.class_weight,
-            precision,
-            self.squares_weight,
+        centred = None if direction is None else std.centred(direction)
+        kernel = self._kernel(
+            std.centred(theta), order, centred, step_lengths, precision
         )
-        sums = std.scaled(self.passes.run(kernel))
+        sums = std.scaled(self.passes.run(kernel, self.partitions))
         trials = (
             [] if direction is None else [theta + t * direction for t in step_lengths]
         )
@@ -60,17 +66,65 @@ class Objective:
     def points(
         self, thetas: FloatArray, *, intercept_curvatures: bool = False
     ) -> TrialPoints:
-        """Read the data once; return loss and gradient at every column of thetas."""
-        std = self.standardization
-        kernel = TrialPointsKernel(
-            thetas * std.units[:, None],
-            std.mean,
-            self.event,
-            std.fit_intercept,
-            intercept_curvatures and std.fit_intercept,
-            self.class_weight,
-        )
-        sums = std.scaled_points(self.passes.run(kernel))
-        found = self.penalty.added_to_points(sums, thetas)
+        """Read the data once; return loss and gradient at every column of thetas.
+
+        The intercept's curvatures are known for two classes alone.
+        """
+        kernel = self._points_kernel(thetas, intercept_curvatures)
+        sums: TrialPoints = self.passes.run(kernel, self.partitions)
+        scaled = self.standardization.scaled_points(sums)
+        found = self.penalty.added_to_points(scaled, thetas)
         self.passes.annotate(loss=float(found.losses.min()))
         return found
+
+    def _points_kernel(self, thetas: FloatArray, intercept_curvatures: bool) -> Kernel:
+        """Return the kernel of the classes that evaluates every column of thetas."""
+        std = self.standardization
+        params, first = std.centred_points(thetas), std.fit_intercept
+        if len(self.classes) > 2:
+            return SoftmaxPointsKernel(
+                params, std.mean, self.classes, first, self.class_weight
+            )
+        return TrialPointsKernel(
+            params,
+            std.mean,
+            self.classes[1],
+            first,
+            intercept_curvatures and first,
+            self.class_weight,
+        )
+
+    def _kernel(
+        self,
+        params: FloatArray,
+        order: int,
+        direction: FloatArray | None,
+        step_lengths: tuple[float, ...],
+        precision: str,
+    ) -> Kernel:
+        """Return the kernel of the classes."""
+        std, rest = self.standardization, (step_lengths, self.class_weight)
+        if len(self.classes) == 2:
+            event, first = self.classes[1], std.fit_intercept
+            return LossKernel(
+                params,
+                std.mean,
+                event,
+                first,
+                order,
+                direction,
+                *rest,
+                precision,
+                self.squares_weight,
+            )
+        shape = (len(self.classes) - 1, -1)
+        return SoftmaxKernel(
+            params.reshape(shape),
+            std.mean,
+            self.classes,
+            std.fit_intercept,
+            order,
+            None if direction is None else direction.reshape(shape),
+            *rest,
+            precision,
+        )

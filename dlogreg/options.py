@@ -13,6 +13,7 @@ import numpy as np
 from dask.utils import parse_bytes
 
 from dlogreg.choice import Choice, choose_solver, hessian_fits
+from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.inference.sandwich import check_kind
 from dlogreg.penalty import PenaltyRule
@@ -37,6 +38,11 @@ class FitOptions:
     cov_type: str = "model"
     weight_kind: str = "frequency"
 
+    @property
+    def n_equations(self) -> int:
+        """Linear predictors of a model with the given classes; one if none are."""
+        return 1 if self.classes is None else len(self.classes) - 1
+
     def choice(self, n_rows: int | None, n_params: int, itemsize: int) -> Choice:
         """Return the solver that was asked for, or the one that suits the data."""
         if self.solver != "auto":
@@ -48,6 +54,16 @@ class FitOptions:
         if solver == "newton":
             return True
         return self.inference and not self.penalty and hessian_fits(n_params)
+
+    def check_n_classes(self, n_classes: int) -> None:
+        """Refuse what is made for two classes where there are more."""
+        for name, plain in (("weight_kind", "frequency"), ("cov_type", "model")):
+            value = getattr(self, name)
+            if n_classes > 2 and value != plain:
+                raise DataError(
+                    f"{name}={value!r} is for two classes only so far, and there are "
+                    f"{n_classes}; take {name}={plain!r}"
+                )
 
     def check_robust(self, solver: str, n_params: int) -> None:
         """Refuse robust standard errors where no Hessian is formed."""
@@ -97,8 +113,8 @@ def check_options(
         raise ValueError(
             f"max_passes must be a whole number of at least {least}, not {max_passes!r}"
         )
-    return FitOptions(
-        None if classes is None else _class_pair(classes),
+    options = FitOptions(
+        None if classes is None else _class_order(classes),
         penalty,
         check_flag("fit_intercept", fit_intercept),
         None if feature_names is None else _names(feature_names),
@@ -112,6 +128,8 @@ def check_options(
         cov_type,
         weight_kind,
     )
+    options.check_n_classes(options.n_equations + 1)
+    return options
 
 
 def _check_robust(cov_type: str, penalty: PenaltyRule, *, inference: bool) -> None:
@@ -139,13 +157,17 @@ def check_flag(name: str, value: object) -> bool:
     return bool(value)
 
 
-def _class_pair(classes: Any) -> tuple[Label, ...]:
-    """Return (other, event); their order matters, so a set will not do."""
+def _class_order(classes: Any) -> tuple[Label, ...]:
+    """Return the labels in order; it matters, so a set will not do."""
     ordered = hasattr(classes, "__getitem__") and not isinstance(classes, str | dict)
-    pair = tuple(classes) if ordered else ()
-    if len(pair) != 2 or not all(isinstance(label, Hashable) for label in pair):
-        raise ValueError(f"classes must be two labels, (other, event), not {classes!r}")
-    return pair
+    labels = tuple(classes) if ordered else ()
+    hashable = all(isinstance(label, Hashable) for label in labels)
+    if not hashable or len(set(labels)) != len(labels) or len(labels) < 2:
+        raise ValueError(
+            "classes must be different labels in order, (other, event) or three or "
+            f"more with the reference first, not {classes!r}"
+        )
+    return labels
 
 
 def _names(feature_names: Any) -> tuple[str, ...]:

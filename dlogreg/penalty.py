@@ -3,6 +3,14 @@
 The public ``alpha`` multiplies the penalty on the *mean* loss; inside, everything is
 a sum, so the strength is alpha times the sum of weights, which only the first pass
 knows. Until then the penalty is carried as a rule.
+
+With K classes the penalty is scikit-learn's, on the coefficients B_k of all classes in
+the symmetric parametrization. There they sum to zero over the classes, since shifting
+all of them by the same vector changes no probability, and the least sum of squares is
+that of B_k = b_k - mean(b), b_0 = 0 being the reference's. So the solver can keep the
+K - 1 free vectors b_k, with the penalty
+
+    sum_k |B_k|^2 = sum_k |b_k|^2 - |sum_k b_k|^2 / K.
 """
 
 from __future__ import annotations
@@ -12,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlogreg.evaluation import Evaluation, FloatArray, TrialPoints
-from dlogreg.standardization import Standardization
+from dlogreg.standardization import StackedStandardization, Standardization
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,10 @@ class Ridge:
         """Return the penalty."""
         return float(0.5 * self.curvature @ theta**2)
 
+    def gradient(self, theta: FloatArray) -> FloatArray:
+        """Return its gradient."""
+        return self.curvature * theta
+
     def added(
         self, sums: Evaluation, theta: FloatArray, trials: list[FloatArray]
     ) -> Evaluation:
@@ -80,3 +92,79 @@ class Ridge:
             sums.gradients + self.curvature[:, None] * thetas,
             sums.intercept_curvatures,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SymmetricRidge:
+    """The ridge penalty of K classes on the K - 1 lines of theta."""
+
+    single: FloatArray
+    """Curvature of the penalty on one class, shape (n_params of an equation,)."""
+    coupling: FloatArray
+    """I - 11'/K for equations against the reference; shape (K - 1, K - 1)."""
+
+    @classmethod
+    def of(
+        cls,
+        rule: PenaltyRule,
+        weight_sum: float,
+        standardization: StackedStandardization,
+    ) -> SymmetricRidge:
+        """Return the penalty on params, expressed in theta."""
+        ridge = Ridge.of(rule, weight_sum, standardization.single)
+        coupling = symmetric_coupling(standardization.n_equations)
+        mixing = standardization.mixing
+        if mixing is not None:
+            coupling = mixing.T @ coupling @ mixing
+        return cls(ridge.curvature, coupling)
+
+    @property
+    def curvature(self) -> FloatArray:
+        """Diagonal of the penalty's Hessian, shape (n_params,)."""
+        return np.outer(np.diagonal(self.coupling), self.single).ravel()
+
+    def value(self, theta: FloatArray) -> float:
+        """Return the penalty."""
+        return float(0.5 * self.gradient(theta) @ theta)
+
+    def gradient(self, theta: FloatArray) -> FloatArray:
+        """Return its gradient."""
+        lines = self.coupling @ theta.reshape(len(self.coupling), -1)
+        return np.ravel(lines * self.single)
+
+    def hessian(self) -> FloatArray:
+        """Return its Hessian, coupling x diag(single)."""
+        found = np.kron(self.coupling, np.diag(self.single))
+        return np.asarray(found, dtype=np.float64)
+
+    def added(
+        self, sums: Evaluation, theta: FloatArray, trials: list[FloatArray]
+    ) -> Evaluation:
+        """Return loss plus penalty at theta and at the trial points."""
+        if not self.single.any():
+            return sums
+        hessian, losses = sums.hessian, sums.trial_losses
+        if hessian is not None:
+            hessian = hessian + self.hessian()
+        if losses is not None:
+            losses = losses + np.array([self.value(trial) for trial in trials])
+        return replace(
+            sums,
+            loss=sums.loss + self.value(theta),
+            gradient=sums.gradient + self.gradient(theta),
+            hessian=hessian,
+            trial_losses=losses,
+        )
+
+    def added_to_points(self, sums: TrialPoints, thetas: FloatArray) -> TrialPoints:
+        """Return loss plus penalty, and their gradient, at every column of thetas."""
+        points = list(thetas.T)
+        return TrialPoints(
+            sums.losses + np.array([self.value(theta) for theta in points]),
+            sums.gradients + np.column_stack([self.gradient(at) for at in points]),
+        )
+
+
+def symmetric_coupling(n_equations: int) -> FloatArray:
+    """Return I - 11'/K, by which the equations of K classes are coupled."""
+    return np.asarray(np.eye(n_equations) - 1 / (n_equations + 1), dtype=np.float64)

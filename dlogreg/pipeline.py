@@ -23,9 +23,11 @@ from dlogreg.reduction import (
     count_rows,
     single_threaded_blas,
 )
-from dlogreg.results import LogitResults
+from dlogreg.results import LogitResults, Results
 from dlogreg.rows_again import RowsAgain
+from dlogreg.softmax_problem import pose_softmax
 from dlogreg.source import Source, as_source
+from dlogreg.survey import Survey
 from dlogreg.weights import check_weight_kind
 
 
@@ -47,7 +49,7 @@ def fit(
     cov_type: str | None = None,
     memory_limit: int | str | None = None,
     progress: bool | Progress | None = None,
-) -> LogitResults:
+) -> Results:
     r"""Fit a logistic regression by maximum likelihood, reading the data in few passes.
 
     The model is ``log(p_i / (1 - p_i)) = b_0 + x_i'b`` for the probability p_i of the
@@ -57,6 +59,12 @@ def fit(
 
     with margins m_i = +-(b_0 + x_i'b). The intercept is never penalised.
 
+    Three or more classes are fitted together by softmax regression, never one against
+    the rest: ``log(p_ik / p_i0) = b_k0 + x_i'b_k`` for every class k but the first,
+    the reference, as in statsmodels' ``MNLogit``. With a penalty all classes have
+    coefficients, which sum to zero over the classes, as in scikit-learn. The first
+    pass does not learn then, so that a fit takes a few passes more.
+
     Parameters
     ----------
     X : array, shape (n_rows, n_features)
@@ -64,8 +72,8 @@ def fit(
         counts and several column chunks included), or pandas or dask dataframe of
         numeric columns.
     y : array, shape (n_rows,)
-        Two labels: bool, int, float, string or categorical; any of the kinds above,
-        chunked in any way.
+        Labels: bool, int, float, string or categorical; any of the kinds above,
+        chunked in any way. At most 200 different ones.
     sample_weight : array, shape (n_rows,), optional
         Not negative; 0 leaves a row out.
     weight_kind : {"frequency", "probability", "analytic"}
@@ -74,9 +82,11 @@ def fit(
         inverse of its probability of selection; rows count once, standard errors are
         by default HC1, and there are no likelihood-ratio tests and criteria.
         "analytic": a row is as exact as its weight says, relative to the others. The
-        latter two are rescaled to mean 1, which changes no coefficient.
-    classes : sequence of two labels, optional
-        (other, event); the event's probability is modelled. Default: sorted.
+        latter two are rescaled to mean 1, which changes no coefficient; they are for
+        two classes only so far.
+    classes : sequence of labels, optional
+        Order of the labels. Two: (other, event); the event's probability is modelled.
+        More: the first is the reference. Default: sorted.
     alpha : float
         Ridge penalty on the *mean* loss; ``1 / (C * sum of weights)`` in the words of
         scikit-learn. With a penalty there are no standard errors.
@@ -85,9 +95,10 @@ def fit(
     feature_names : sequence of str, optional
         Names of the columns; default a dataframe's own, or ``x1, x2, ...``.
     solver : {"auto", "newton", "lbfgs"}
-        "auto" takes Newton's method up to about 2,000 coefficients and L-BFGS beyond,
-        by a rule of rows, columns and their type (``plan`` says why). L-BFGS proves a
-        distance to the optimum only with a penalty; without one it is estimated, and
+        "auto" takes Newton's method up to about 2,000 coefficients (three or more
+        classes: of all of them but one together) and L-BFGS beyond, by a rule of rows,
+        columns and their type (``plan`` says why). L-BFGS proves a distance to the
+        optimum only for two classes with a penalty; otherwise it is estimated, and
         ``error_bound`` is NaN.
     tol : float
         Largest allowed distance of any coefficient from the exact optimum, in units of
@@ -95,8 +106,8 @@ def fit(
     max_passes : int
         Most passes over the data.
     start : array, shape (n_params,), optional
-        Coefficients to start from, intercept first; costs one pass, and is dropped
-        where the model without columns has a smaller loss.
+        Coefficients to start from, in the layout of ``params``, intercept first; costs
+        one pass, and is dropped where the model without columns has a smaller loss.
     inference : bool
         Give standard errors, exact to a relative ``min(tol, 1e-4)``; where the last
         pass was not close enough for that, make one more, the closing pass.
@@ -105,8 +116,8 @@ def fit(
         "model" trusts the model (inverse Hessian); "HC0" and "HC1" are robust: the
         sandwich, HC1 with the factor n / (n - k), n the sum of weights. All of them are
         sums of the same pass, so that any fit has ``cov_params(kind)`` of all. The
-        robust ones are exact to ``bse_error_bound``. Default: "model", and "HC1" with
-        probability weights.
+        robust ones are exact to ``bse_error_bound``, and for two classes only so far.
+        Default: "model", and "HC1" with probability weights.
     memory_limit : int or str, optional
         Bytes, or for example "2 GB": refuse the fit if it is projected to need more
         beyond the interpreter and the arrays given. It never changes the result.
@@ -116,13 +127,16 @@ def fit(
     Returns
     -------
     LogitResults
+        Or ``MultinomialResults`` for three or more classes.
 
     Raises
     ------
     DataError
-        If the data cannot be fitted; the message names column, row or chunk.
+        If the data cannot be fitted; the message names column, row or chunk. Also if
+        there are three or more classes, and ``weight_kind`` or ``cov_type`` is for two.
     MemoryLimitError
-        If the projected memory is above ``memory_limit``.
+        If the projected memory is above ``memory_limit``: before the first pass, or
+        after it where only that shows that there are more than two classes.
 
     Warns
     -----
@@ -160,12 +174,11 @@ def fit_with(
     sample_weight: Any,
     options: FitOptions,
     progress: bool | Progress | None = None,
-) -> LogitResults:
+) -> Results:
     """Fit with options that are already checked; the faces share this."""
     source = open_source(X, y, sample_weight, options)
     options = replace(options, feature_names=source.feature_names)
     layout = lay_out(source, options)
-    options = replace(options, solver=layout.solver)
     check_memory(layout.memory, options.memory_limit, source)
     reduction = Reduction(layout.partitions, layout.inline)
     passes = Passes(reduction, progress_for(progress))
@@ -173,14 +186,17 @@ def fit_with(
         with single_threaded_blas():
             weights = resolve_class_weight(options.class_weight, y, sample_weight)
             survey = take_survey(layout, passes, options, weights)
+            options.check_n_classes(len(survey.classes))
             if options.weight_kind != "frequency":
                 survey, weights = with_mean_weight_one(survey)
-            problem = pose(survey, passes, options, source.feature_names, weights)
+            problem = _pose(survey, passes, options, layout, weights)
             problem = problem.begun()
             solution = close(problem, problem.solve())
             passes.close_record()
             results = build_results(problem, solution)
-            return replace(results, rows=_remember(layout, problem))
+            if isinstance(results, LogitResults):
+                return replace(results, rows=_remember(layout, problem))
+            return results
     finally:
         passes.progress.close()
 
@@ -196,6 +212,24 @@ def _remember(layout: Layout, problem: Problem) -> RowsAgain:
         survey.classes,
         problem.objective.class_weight,
     )
+
+
+def _pose(
+    survey: Survey,
+    passes: Passes,
+    options: FitOptions,
+    layout: Layout,
+    weights: tuple[tuple[Label, float], ...],
+) -> Problem:
+    """Set up the problem of the classes that the survey has found."""
+    source = layout.source
+    if len(survey.classes) == 2:
+        options = replace(options, solver=layout.solver)
+        return pose(survey, passes, options, source.feature_names, weights)
+    layout = lay_out(source, options, len(survey.classes) - 1)
+    options = replace(options, solver=layout.solver)
+    check_memory(layout.memory, options.memory_limit, source)
+    return pose_softmax(survey, passes, options, layout, weights)
 
 
 def open_source(X: Any, y: Any, sample_weight: Any, options: FitOptions) -> Source:

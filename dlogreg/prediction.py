@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import dask.array as da
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import issparse
 from scipy.special import expit, log_expit, logit
 
@@ -36,12 +37,13 @@ Finish = Callable[[FloatArray], Array]
 
 
 def linear_predictor_rows(X: Any, slopes: FloatArray) -> FloatArray:
-    """Return ``X @ slopes`` of a numpy or pandas block in float64, shape (n_rows,).
+    """Return ``X @ slopes`` of a numpy or pandas block in float64.
 
-    It goes slab by slab, so that narrower types are never widened as a whole.
+    The shape is (n_rows,), or (n_rows, n_classes) if there is a column of slopes per
+    class. It goes slab by slab, so that narrower types are never widened as a whole.
     """
-    eta = np.empty(len(X))
-    length = slab_rows(max(1, len(slopes)))
+    eta = np.empty((len(X), *slopes.shape[1:]))
+    length = slab_rows(max(1, slopes.size))
     for low in range(0, len(X), length):
         cut = slice(low, low + length)
         slab = frame_to_numpy(X.iloc[cut]) if hasattr(X, "iloc") else X[cut]
@@ -70,13 +72,17 @@ def class_log_probability_rows(eta: FloatArray) -> FloatArray:
 
 def label_rows(eta: FloatArray, cut: float, labels: Array) -> Array:
     """Return the second label where the linear predictor is above the cut."""
-    missing = np.flatnonzero(np.isnan(eta))
-    if len(missing):
+    refuse_missing(np.flatnonzero(np.isnan(eta)))
+    return labels[(eta > cut).astype(np.intp)]
+
+
+def refuse_missing(rows: npt.NDArray[np.intp]) -> None:
+    """Refuse to label rows without a linear predictor."""
+    if len(rows):
         raise DataError(
-            f"row {missing[0]} of a block of X (the first of {len(missing)} such rows) "
+            f"row {rows[0]} of a block of X (the first of {len(rows)} such rows) "
             "has no label, because it holds NaN; remove or fill such rows"
         )
-    return labels[(eta > cut).astype(np.intp)]
 
 
 def label_array(classes: Sequence[Label]) -> Array:
@@ -137,7 +143,26 @@ class LogitModel:
         return predict_blocks(X, self, finish, self.labels[:0])
 
 
-def predict_blocks(X: Any, model: LogitModel, finish: Finish, meta: Array) -> Any:
+class LinearModel(Protocol):
+    """Coefficients, with one column of slopes or one for every class."""
+
+    @property
+    def intercept(self) -> float | FloatArray:
+        """One number, or one for every class."""
+        ...
+
+    @property
+    def slopes(self) -> FloatArray:
+        """Shape (n_features,) or (n_features, n_classes)."""
+        ...
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns; empty where they go by position."""
+        ...
+
+
+def predict_blocks(X: Any, model: LinearModel, finish: Finish, meta: Array) -> Any:
     """Lay a prediction over the rows of X, whatever X is.
 
     Parameters
@@ -164,13 +189,14 @@ def predict_blocks(X: Any, model: LogitModel, finish: Finish, meta: Array) -> An
     return block(X)
 
 
-def _predict_pieces(model: LogitModel, finish: Finish, pieces: Any) -> Array:
+def _predict_pieces(model: LinearModel, finish: Finish, pieces: Any) -> Array:
     """Predict one block of rows, given whole or as a list of its column chunks."""
     pieces = pieces if isinstance(pieces, list) else [pieces]
     n_features = sum(piece.shape[1] for piece in pieces)
     if n_features != len(model.slopes):
         raise DataError(_wrong_columns(n_features, len(model.slopes)))
-    eta, first = np.full(len(pieces[0]), model.intercept), 0
+    shape = (len(pieces[0]), *model.slopes.shape[1:])
+    eta, first = np.full(shape, model.intercept), 0
     for piece in pieces:
         last = first + piece.shape[1]
         eta += linear_predictor_rows(piece, model.slopes[first:last])
@@ -220,7 +246,7 @@ def _predict_stored(
     return block(blocks.open(())(block_id[0])["X"])
 
 
-def model_columns(X: Any, model: LogitModel) -> Any:
+def model_columns(X: Any, model: LinearModel) -> Any:
     """Return X with the columns of a model, in their order."""
     kind = kind_of(X)
     if kind in ("pandas", "dask dataframe"):

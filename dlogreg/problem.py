@@ -35,6 +35,7 @@ from dlogreg.solvers import (
     StrongConvexity,
     sample_metric,
 )
+from dlogreg.standardization import StackedStandardization, Standardization
 from dlogreg.survey import Survey
 
 
@@ -57,9 +58,14 @@ class Problem:
     """Passes spent on the start."""
 
     @property
+    def standardization(self) -> Standardization | StackedStandardization:
+        """The map between params and the solver's coordinates."""
+        return self.objective.standardization
+
+    @property
     def n_params(self) -> int:
         """Number of coefficients, the intercept included."""
-        return self.survey.standardization.n_params
+        return self.standardization.n_params
 
     @property
     def geometry(self) -> Geometry:
@@ -90,6 +96,29 @@ class Problem:
         largest = weight * float(reach.max()) ** 2
         smallest = weight / survey.n_rows * float(std.scale.min()) ** 2
         return largest < 1e30 and smallest > 1e-25
+
+    def null_loglikelihood(self) -> float:
+        """Return the log-likelihood of the model with an intercept alone."""
+        share, total = self.survey.event_share, self.survey.weight_sum
+        return float(total * (share * np.log(share) + (1 - share) * np.log1p(-share)))
+
+    def range_moved(self, move: FloatArray, inverse: FloatArray, rest: float) -> float:
+        """Bound the change of any row's predictor by a move and what is left of it.
+
+        ``rest`` is what is left in the norm of H, whose inverse on the kept columns
+        is given.
+        """
+        reach = self.geometry.reach
+        kappa = reach[self.kept] @ np.sqrt(np.diagonal(inverse))
+        return float(reach @ np.abs(move) + kappa * rest)
+
+    def reach_of_step(self, step: FloatArray) -> FloatArray:
+        """Return how far a step of every coefficient moves some row's predictor."""
+        return np.abs(step) * self.geometry.reach
+
+    def reported(self, params: FloatArray) -> FloatArray:
+        """Return the coefficients as the results show them."""
+        return params
 
     def null_point(self) -> Point:
         """Return the model without columns, evaluated by the survey."""
@@ -127,13 +156,10 @@ class Problem:
 
     def _lbfgs(self, max_evaluations: int) -> LBFGS:
         """Return L-BFGS for this problem."""
-        penalty = self.objective.penalty.curvature
-        first = int(self.survey.standardization.fit_intercept)
-        convexity = None
-        if (penalty[first:] > 0).all():
-            convexity = StrongConvexity(penalty, bool(first), self.geometry)
+        convexity = self._convexity()
         even = self.survey.weight_sum == self.survey.n_rows
-        lightest = 1.0 if even and not convexity else 0.0  # other weights: not known
+        known = even and not convexity and not self.options.penalty
+        lightest = 1.0 if known else 0.0  # other weights: not known
         return LBFGS(
             self.options.tol,
             max_evaluations,
@@ -141,6 +167,14 @@ class Problem:
             convexity,
             lightest * math.log(2),
         )
+
+    def _convexity(self) -> StrongConvexity | None:
+        """Return what a penalty on every slope proves."""
+        penalty = self.objective.penalty.curvature
+        first = int(self.survey.standardization.fit_intercept)
+        if not (penalty[first:] > 0).all():
+            return None
+        return StrongConvexity(penalty, bool(first), self.geometry)
 
     def _start(self) -> tuple[Point, int]:
         """Return the start and the passes spent on it."""
@@ -178,7 +212,7 @@ class Problem:
         if self.options.start is None:
             return self.survey.learned_theta(np.setdiff1d(self.kept, self.suspects))
         params = check_start(self.options.start, self.n_params)
-        theta = self.survey.standardization.to_theta(params)
+        theta = self.standardization.to_theta(params)
         theta[np.setdiff1d(np.arange(self.n_params), self.kept)] = 0.0
         return theta
 
@@ -246,9 +280,9 @@ def pose(
             passes,
             std,
             ridge,
-            survey.event,
+            survey.classes,
             class_weight,
-            options.weight_kind == "probability",
+            squares_weight=options.weight_kind == "probability",
         ),
         options,
         options.solver,

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from dlogreg.display import Summary, Trace, describe, summarize
-from dlogreg.evaluation import FloatArray, Label, PassRecord
+from dlogreg.display import Summary, describe, summarize
+from dlogreg.evaluation import FloatArray
+from dlogreg.fitted import FittedModel
 from dlogreg.inference import FromCovariance, check_level, odds_ratios
 from dlogreg.inference.methods import RowMethods
 from dlogreg.labelled import LabelledVector
-from dlogreg.likelihoods import Likelihoods
-from dlogreg.solvers import Status
-from dlogreg.storage import read_model, write_model
+from dlogreg.multinomial import MultinomialResults
+from dlogreg.storage import read_model
 
 if TYPE_CHECKING:
     from dlogreg.prediction import LogitModel
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LogitResults(Likelihoods, FromCovariance, RowMethods):
+class LogitResults(FittedModel, FromCovariance, RowMethods):
     """Coefficients, their standard errors, and what the fit cost.
 
     The words are those of statsmodels. The model is
@@ -34,67 +34,8 @@ class LogitResults(Likelihoods, FromCovariance, RowMethods):
     last of ``classes``; coefficients of columns that were dropped as aliased are NaN.
     """
 
-    feature_names: tuple[str, ...]
-    classes: tuple[Label, ...]
-    class_counts: Mapping[Label, int]
-    """Rows of every class."""
-    fit_intercept: bool
-    coefficients: FloatArray
-    """All coefficients, intercept first, shape (n_params,)."""
-    covariance: FloatArray | None
-    """Inverse of the Hessian of the summed loss; None if no closing pass was made."""
-    llf: float
-    """Log-likelihood, without any penalty term."""
-    llnull: float
-    """Log-likelihood of the model with an intercept alone."""
-    nobs: float
-    """Number of rows; with frequency weights their sum."""
-    n_rows: int
-    """Number of rows with a positive weight."""
-    alpha: float
-    """Strength of the ridge penalty on the mean loss."""
-    status: Status
-    error_bound: float
-    """Proven distance from the exact optimum, in standard errors."""
-    bse_error_bound: float
-    """Proven relative error of the standard errors of kind ``cov_type``."""
-    tol: float
-    solver: str
-    n_passes: int
-    """Times that all data were read, the closing pass included, the pilot not."""
-    bytes_read: int
-    """Decoded bytes of all blocks that were loaded."""
-    peak_memory: int
-    """Largest resident set of any process that took part, in bytes."""
-    trace: tuple[PassRecord, ...] = ()
-    """What each pass did and cost; a ``Trace``, which shows itself as a table."""
-    separated: tuple[str, ...] = ()
-    """Columns whose coefficients have no finite optimum."""
-    dropped: Mapping[str, str] = field(default_factory=dict)
-    """Aliased columns, with the reason."""
-    why_no_inference: str = ""
-    """Reason why there is no covariance; empty if there is one."""
-    robust_covariance: FloatArray | None = None
-    """The sandwich HC0; None if no closing pass was made."""
-    cov_type: str = "model"
-    """Kind of ``bse``, intervals and Wald tests: "model", "HC0" or "HC1"."""
-    weight_kind: str = "frequency"
-    """What weights meant: "frequency", "probability" or "analytic"."""
     rows: RowsAgain | None = field(default=None, compare=False)
     """Where the rows are, for what needs them again; never saved or pickled."""
-
-    def __post_init__(self) -> None:
-        """Make the arrays read-only, and covariances symmetric to the last bit."""
-        object.__setattr__(self, "trace", Trace(self.trace))
-        coefficients = np.array(self.coefficients, dtype=np.float64)
-        coefficients.flags.writeable = False
-        object.__setattr__(self, "coefficients", coefficients)
-        for name in ("covariance", "robust_covariance"):
-            given = getattr(self, name)
-            if given is not None:
-                symmetric = np.tril(given) + np.tril(given, -1).T
-                symmetric.flags.writeable = False
-                object.__setattr__(self, name, symmetric)
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -119,33 +60,6 @@ class LogitResults(Likelihoods, FromCovariance, RowMethods):
         """
         check_level(alpha)
         return summarize(self, alpha)
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the results to a JSON file, which ``dlogreg.load`` reads.
-
-        The file appears whole or not at all, and only its owner may read it.
-
-        Parameters
-        ----------
-        path : str or path
-            File to write; its directory must exist.
-        overwrite : bool
-            Replace a file that exists, instead of raising FileExistsError.
-        """
-        write_model(self, path, overwrite=overwrite)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of all coefficients, ``const`` first.
-
-        The intercept is ``(const)`` where a column is itself named ``const``.
-        """
-        if not self.fit_intercept:
-            return self.feature_names
-        intercept = "const"
-        while intercept in self.feature_names:
-            intercept = f"({intercept})"
-        return (intercept, *self.feature_names)
 
     @property
     def params(self) -> LabelledVector:
@@ -225,11 +139,6 @@ class LogitResults(Likelihoods, FromCovariance, RowMethods):
         logs = np.column_stack([self.coefficients, ends])
         return odds_ratios(logs, self.names, units)
 
-    @property
-    def converged(self) -> bool:
-        """Whether the optimum was reached."""
-        return self.status.converged
-
     def predict(self, X: Any) -> Any:
         """Return the probability of the event, the last of ``classes``, of every row.
 
@@ -274,8 +183,12 @@ class LogitResults(Likelihoods, FromCovariance, RowMethods):
         return LabelledVector.of(np.asarray(values, dtype=float), self.names)
 
 
-def load(path: str | os.PathLike[str]) -> LogitResults:
-    """Return the results that ``LogitResults.save`` wrote.
+Results = LogitResults | MultinomialResults
+"""What a fit returns: of two classes, or of more."""
+
+
+def load(path: str | os.PathLike[str]) -> Results:
+    """Return the results that their method ``save`` wrote.
 
     Nothing is executed: the file is JSON, and every entry of it is checked.
 
@@ -286,7 +199,7 @@ def load(path: str | os.PathLike[str]) -> LogitResults:
 
     Returns
     -------
-    LogitResults
+    LogitResults or MultinomialResults
         Equal to those saved, to the last bit.
 
     Raises
@@ -294,4 +207,7 @@ def load(path: str | os.PathLike[str]) -> LogitResults:
     ValueError
         If the file is not a model saved by dlogreg; the message says what is wrong.
     """
-    return LogitResults(**read_model(path))
+    fields = read_model(path)
+    if len(fields["classes"]) > 2:
+        return MultinomialResults(**fields)
+    return LogitResults(**fields)

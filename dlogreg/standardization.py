@@ -9,6 +9,9 @@ those of the columns themselves. The linear predictor is the same in both:
 The data are centred slab by slab inside the kernel. Centring the finished sums
 instead loses all digits of a column whose mean is 1e8 standard deviations away
 from zero. Scaling loses none, so it is applied to the sums.
+
+A model of several equations, one for every class but the reference, has the same map
+in each of them; its vectors hold the equations one after the other.
 """
 
 from __future__ import annotations
@@ -58,6 +61,10 @@ class Standardization:
     def centred(self, theta: FloatArray) -> FloatArray:
         """Return the coefficients of the centred, unscaled columns."""
         return theta * self.units
+
+    def centred_points(self, thetas: FloatArray) -> FloatArray:
+        """Return the same for every column of thetas."""
+        return thetas * self.units[:, None]
 
     def scaled(self, sums: Evaluation) -> Evaluation:
         """Return the kernel's sums in the coordinates of theta."""
@@ -122,3 +129,114 @@ class Standardization:
         if self.fit_intercept and position == 0:
             along[1:] = -self.mean / self.scale
         return along
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StackedStandardization:
+    """The map between params and the solver's coordinates in every equation.
+
+    ``theta`` holds a line for every equation; the equations against the reference are
+    ``mixing`` times these lines, or the lines themselves.
+    """
+
+    single: Standardization
+    """The map of one equation."""
+    n_equations: int
+    mixing: FloatArray | None = None
+    """Shape (n_equations, n_equations), invertible."""
+
+    @property
+    def mean(self) -> FloatArray:
+        """Shape (n_features,); zeros without an intercept."""
+        return self.single.mean
+
+    @property
+    def fit_intercept(self) -> bool:
+        """Whether every equation has an intercept."""
+        return self.single.fit_intercept
+
+    @property
+    def n_params(self) -> int:
+        """Number of coefficients of all equations."""
+        return self.n_equations * self.single.n_params
+
+    def equations(self, theta: FloatArray) -> FloatArray:
+        """Return the equations against the reference, (n_equations, n_names)."""
+        lines = theta.reshape(self.n_equations, -1)
+        return lines if self.mixing is None else np.asarray(self.mixing @ lines)
+
+    def mixed(self, equations: FloatArray) -> FloatArray:
+        """Return the theta of which these are the equations."""
+        if self.mixing is None:
+            return equations.ravel()
+        return np.ravel(np.linalg.solve(self.mixing, equations))
+
+    def centred(self, theta: FloatArray) -> FloatArray:
+        """Return the coefficients of the centred, unscaled columns."""
+        return np.ravel(self.equations(theta) * self.single.units)
+
+    def centred_points(self, thetas: FloatArray) -> FloatArray:
+        """Return the same for every column of thetas."""
+        return np.column_stack([self.centred(theta) for theta in thetas.T])
+
+    def scaled_points(self, sums: TrialPoints) -> TrialPoints:
+        """Return the kernel's sums at several points in the coordinates of theta."""
+        unit = np.tile(self.single.units, self.n_equations)
+        gradients = sums.gradients * unit[:, None]
+        if self.mixing is not None:
+            lines = gradients.reshape(self.n_equations, -1)
+            gradients = (self.mixing.T @ lines).reshape(gradients.shape)
+        return TrialPoints(sums.losses, gradients)
+
+    def scaled(self, sums: Evaluation) -> Evaluation:
+        """Return the kernel's sums in the coordinates of theta."""
+        unit = np.tile(self.single.units, self.n_equations)
+        gradient = sums.gradient * unit
+        if self.mixing is not None:
+            lines = gradient.reshape(self.n_equations, -1)
+            gradient = np.ravel(self.mixing.T @ lines)
+        return replace(
+            sums,
+            gradient=gradient,
+            hessian=self._scaled_matrix(sums.hessian),
+            meat=self._scaled_matrix(sums.meat),
+        )
+
+    def _scaled_matrix(self, matrix: FloatArray | None) -> FloatArray | None:
+        if matrix is None:
+            return None
+        unit = np.tile(self.single.units, self.n_equations)
+        matrix = matrix * unit
+        matrix *= unit[:, None]
+        return matrix if self.mixing is None else congruent(matrix, self.mixing.T)
+
+    def to_params(self, theta: FloatArray) -> FloatArray:
+        """Return params, every equation's intercept first, for theta."""
+        lines = self.equations(theta)
+        return np.concatenate([self.single.to_params(line) for line in lines])
+
+    def to_theta(self, params: FloatArray) -> FloatArray:
+        """Return theta for params, every equation's intercept first."""
+        lines = params.reshape(self.n_equations, -1)
+        return self.mixed(np.array([self.single.to_theta(line) for line in lines]))
+
+    def covariance(self, cov_theta: FloatArray) -> FloatArray:
+        """Return the covariance of params, (V x A) C (V x A)', for that of theta."""
+        shape = (self.n_equations, self.single.n_params)
+        unit = np.tile(self.single.units, self.n_equations)
+        if self.mixing is not None:
+            cov_theta = congruent(cov_theta, self.mixing)
+        cov = (cov_theta * unit * unit[:, None]).reshape(shape + shape)
+        if self.fit_intercept:
+            cov[:, 0] -= np.einsum("j,ajbk->abk", self.mean, cov[:, 1:])
+            cov[:, :, :, 0] -= np.einsum("ajbk,k->ajb", cov[:, :, :, 1:], self.mean)
+        return cov.reshape(self.n_params, self.n_params)
+
+
+def congruent(matrix: FloatArray, mixing: FloatArray) -> FloatArray:
+    """Return (V x I) M (V x I)' for a matrix of n x n blocks, V of shape (n, n)."""
+    n = len(mixing)
+    size = len(matrix) // n
+    blocks = np.tensordot(mixing, matrix.reshape(n, size, n, size), axes=(1, 0))
+    blocks = np.tensordot(blocks, mixing, axes=(2, 1)).transpose(0, 1, 3, 2)
+    return blocks.reshape(n * size, n * size)

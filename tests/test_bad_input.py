@@ -158,10 +158,13 @@ def test_one_class_among_rows_of_positive_weight(data):
         dlogreg.fit(X, y, sample_weight=y)
 
 
-def test_three_classes(data):
+def test_classes_that_y_does_not_hold(data):
     X, _ = data
-    with pytest.raises(DataError, match=r"3 classes \('a', 'b', 'c'\).*y == label"):
-        dlogreg.fit(X, np.array(list("abc"))[np.arange(N) % 3])
+    y = np.array(list("abc"))[np.arange(N) % 3]
+    with pytest.raises(DataError, match=r"\('a', 'b'\) but y holds 'a', 'b', 'c'"):
+        dlogreg.fit(X, y, classes=["a", "b"])
+    with pytest.raises(DataError, match=r"'d'\) but y holds 'a', 'b', 'c'"):
+        dlogreg.fit(X, y, classes=["a", "b", "c", "d"])
 
 
 def test_a_continuous_outcome(data):
@@ -170,6 +173,9 @@ def test_a_continuous_outcome(data):
         dlogreg.fit(X, X[:, 0])
     with pytest.raises(DataError, match=r"looks continuous"):
         dlogreg.fit(da.from_array(X, chunks=(30, 3)), da.from_array(X[:, 0], chunks=30))
+    few = np.round(X[:, 0] * 2) / 2
+    with pytest.raises(DataError, match=r"fractions among them .*astype\(str\)"):
+        dlogreg.fit(X, few)
 
 
 @pytest.mark.parametrize("kind", ["numpy", "zarr", "dask", "pandas"])

@@ -162,6 +162,32 @@ def test_evaluate_on_other_rows(folder, table):
     assert refused(run("evaluate", "no.json", "u.zarr"), "no model at no.json")
 
 
+def test_three_classes_from_csv_to_predictions(folder, table):
+    third = table.assign(y=table["y"].mask(table["c"] > 0.8, "cancelled"))
+    third.loc[:60, "y"] = "late"
+    third.loc[61:120, "y"] = "cancelled"
+    third.to_csv("k.csv", index=False)
+    assert run("convert", "k.csv", "k.zarr", "--target", "y").exit_code == 0
+    done = run("fit", "k.zarr", "--model", "k.json")
+    assert done.exit_code == 0, done.output
+    assert "log-odds of 'late' against 'cancelled'" in done.output
+    direct = dlogreg.fit(third[["a", "b", "c"]], third["y"])
+    assert dlogreg.load("k.json").classes == ("cancelled", "late", "on time")
+    assert "against 'cancelled'" in run("summary", "k.json").stdout
+    done = run("predict", "k.json", "k.zarr", "p.zarr")
+    assert "probability of 3 classes for 900 rows" in done.output
+    group = zarr.open_group("p.zarr", mode="r")
+    expected = direct.predict(third[["a", "b", "c"]])
+    np.testing.assert_allclose(group["probability"][:], expected, rtol=1e-9)
+    assert group.attrs["classes"] == ["cancelled", "late", "on time"]
+    done = run("predict", "k.json", "k.zarr", "q.zarr", "--threshold", 0.7)
+    assert refused(done, "--threshold is for two classes", "k.json has 3")
+    done = run("evaluate", "k.json", "k.zarr")
+    assert refused(done, "only models of two classes can be evaluated, not of 3")
+    done = run("fit", "k.zarr", "--model", "r.json", "--cov-type", "HC1")
+    assert refused(done, "cov_type='HC1' is for two classes only so far")
+
+
 def test_options_of_fit_act(folder, table):
     done = run(
         "fit", "t.zarr", "--model", "m.json", "--alpha", 0.1, "--tol", 1e-9,

@@ -175,10 +175,19 @@ def test_the_order_of_classes_in_the_store_decides_the_event(tmp_path):
     np.testing.assert_allclose(backward.params, -forward.params, rtol=1e-6)
 
 
-def test_three_classes_are_stored_but_refused_by_name(tmp_path):
-    table = pd.DataFrame({"x": [1.0, 2, 3], "y": ["a", "b", "c"]})
+def test_three_classes_are_fitted_by_name(tmp_path):
+    table = pd.DataFrame({"x": [1.0, 2, 3, 4] * 3, "y": list("abcabaccbbca")})
     data = convert(write(table, tmp_path, "csv"), tmp_path / "o.zarr", target="y")
-    with pytest.raises(DataError, match="'a', 'b', 'c'"):
+    results = fit_stored(data)
+    assert results.labels == ("b", "c")
+    exact = dlogreg.fit(table[["x"]], table["y"])
+    np.testing.assert_allclose(results.params, exact.params, rtol=1e-6, atol=1e-9)
+
+
+def test_one_class_is_named(tmp_path):
+    table = pd.DataFrame({"x": [1.0, 2, 3], "y": ["a", "a", "a"]})
+    data = convert(write(table, tmp_path, "csv"), tmp_path / "o.zarr", target="y")
+    with pytest.raises(DataError, match="only one class, 'a'"):
         fit_stored(data)
 
 
@@ -206,8 +215,8 @@ CSV_FAULTS = {
     "only names": ("a,y\n", "has no rows"),
     "only a target": ("y\n1\n0\n", "no column besides 'y'"),
     "continuous": (
-        "a,y\n" + "".join(f"1,{i}.5\n" for i in range(150)),
-        "more than 100 distinct values",
+        "a,y\n" + "".join(f"1,{i}.5\n" for i in range(250)),
+        "more than 200 distinct values",
     ),
     "not UTF-8": (b"a,y\n\xff\xfe,1\n", "cannot be read"),
 }

@@ -19,7 +19,6 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression as Sklearn
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -547,18 +546,6 @@ def test_sparse_input_is_refused():
         LogisticRegression().fit(blocks, y)
     with pytest.raises(TypeError, match="sparse X is not supported"):
         LogisticRegression().fit(X, y).predict(blocks)
-
-
-def test_more_classes_are_refused_with_the_alternative():
-    X, _, _ = draw(3)
-    y = np.arange(len(X)) % 3
-    with pytest.raises(ValueError, match=r"Only binary .*OneVsRestClassifier"):
-        LogisticRegression().fit(X, y)
-    with pytest.raises(ValueError, match=r"3 classes .* only two are supported"):
-        LogisticRegression().fit(da.from_array(X), y)
-    exact = OneVsRestClassifier(Sklearn(solver="newton-cholesky", tol=1e-10)).fit(X, y)
-    found = OneVsRestClassifier(LogisticRegression(tol=1e-10)).fit(X, y)
-    np.testing.assert_allclose(found.predict_proba(X), exact.predict_proba(X))
 
 
 @pytest.mark.parametrize("label", [0, "only"])

@@ -20,7 +20,7 @@ WRONG = {
     "inference": ["no", None],
     "cov_type": ["HC2", "hc1", 0, ["HC0"]],
     "weight_kind": ["sampling", None, 3, ["analytic"]],
-    "classes": ["01", {0, 1}, {0: 1, 1: 2}, (0,), (0, 1, 2), 5, ([0], [1])],
+    "classes": ["01", {0, 1}, {0: 1, 1: 2}, (0,), (0, 1, 1), 5, ([0], [1])],
     "feature_names": ["ab", 5],
     "start": ["a", ["a"] * 3, [None, "b"], {"a": 1}],
 }

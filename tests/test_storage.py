@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import dlogreg
-from dlogreg import LogitResults, Status
+from dlogreg import LogitResults, MultinomialResults, Status
 from dlogreg.evaluation import PassRecord, Tally
 from dlogreg.inference.sandwich import COV_TYPES
 from dlogreg.storage.schema import ADDED_KEYS
@@ -29,7 +30,12 @@ SIZE = st.integers(0, 2**70)
 LABELS = st.one_of(
     st.just((False, True)),
     st.lists(st.integers(), min_size=2, max_size=3, unique=True),
-    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, unique=True),
+    st.lists(
+        st.floats(allow_nan=False, allow_infinity=False),
+        min_size=2,
+        max_size=5,
+        unique=True,
+    ),
     st.lists(st.text(), min_size=2, max_size=3, unique=True),
 )
 RECORDS = st.builds(
@@ -50,25 +56,28 @@ def results(draw):
     names = tuple(draw(st.lists(st.text(), max_size=5, unique=True)))
     some = st.sets(st.sampled_from(names)) if names else st.just(set())
     intercept = draw(st.booleans())
-    n_params = len(names) + intercept
-    square = draw(st.lists(NUMBER, min_size=n_params**2, max_size=n_params**2))
-    covariance = np.array(square, float).reshape(n_params, n_params)
-    classes = tuple(draw(LABELS))
-    robust = draw(st.sampled_from([None, covariance, covariance[::-1]]))
-    return LogitResults(
+    classes, alpha = tuple(draw(LABELS)), draw(st.just(0.0) | st.floats(0, 1e300))
+    shape = (len(names) + intercept,)
+    if len(classes) > 2:
+        shape = (len(classes) - (alpha == 0), *shape)
+    n_params = math.prod(shape)
+    covariance = draw(arrays(float, (n_params, n_params), elements=NUMBER))
+    robust, weight_kind, kind = None, "frequency", MultinomialResults
+    if len(classes) == 2:
+        robust = draw(st.sampled_from([None, covariance, covariance[::-1]]))
+        weight_kind, kind = draw(st.sampled_from(WEIGHT_KINDS)), LogitResults
+    return kind(
         feature_names=names,
         classes=classes,
         class_counts={label: draw(SIZE) for label in reversed(classes)},
         fit_intercept=intercept,
-        coefficients=np.array(
-            draw(st.lists(NUMBER, min_size=n_params, max_size=n_params)), float
-        ),
+        coefficients=draw(arrays(float, shape, elements=NUMBER)),
         covariance=covariance if draw(st.booleans()) else None,
         llf=draw(NUMBER),
         llnull=draw(NUMBER),
         nobs=draw(NUMBER),
         n_rows=draw(SIZE),
-        alpha=draw(st.floats(0, 1e300)),
+        alpha=alpha,
         status=draw(st.sampled_from(Status)),
         error_bound=draw(NUMBER),
         bse_error_bound=draw(NUMBER),
@@ -82,7 +91,7 @@ def results(draw):
         dropped={name: draw(st.text()) for name in draw(some)},
         why_no_inference=draw(st.text()),
         robust_covariance=robust,
-        weight_kind=draw(st.sampled_from(WEIGHT_KINDS)),
+        weight_kind=weight_kind,
         cov_type="model" if robust is None else draw(st.sampled_from(COV_TYPES)),
     )
 
@@ -310,8 +319,8 @@ CHANGES = {
     "object as list": ("coefficients", {"a": 1}, "'coefficients' must be a list"),
     "full covariance": ("covariance", [1.0] * 9, "9 numbers instead of 6"),
     "text in covariance": ("covariance", ["a"] * 6, "item of 'covariance' must be"),
-    "one class": ("classes", [0], "two or more different labels"),
-    "same class twice": ("classes", [0, 0], "two or more different labels"),
+    "one class": ("classes", [0], "must be two different labels"),
+    "same class twice": ("classes", [0, 0], "must be two different labels"),
     "null as class": ("classes", [None, 1], "item of 'classes' must be a label"),
     "list as class": ("classes", [[0], 1], "item of 'classes' must be a label"),
     "other classes": ("classes", [3, 4], "must count the rows of every class"),
@@ -341,6 +350,27 @@ def test_entries_that_are_missing_or_unknown(saved):
         refused(saved, f"'?{key}'?")
     saved.write_text(json.dumps({**entries, "surplus": 1}))
     refused(saved, "unknown entry 'surplus'")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("cov_type", "HC1"),
+        ("weight_kind", "analytic"),
+        ("robust_covariance", [1.0] * 21),
+    ],
+)
+def test_three_classes_have_no_robust_errors_in_a_file(tmp_path, key, value):
+    path = tmp_path / "model.json"
+    fields = {**vars(make_results()), "classes": (0, 1, 2)}
+    del fields["rows"]
+    fields["class_counts"] = {0: 60, 1: 30, 2: 10}
+    fields["coefficients"] = np.arange(6.0).reshape(2, 3)
+    MultinomialResults(**{**fields, "covariance": np.eye(6)}).save(path)
+    entries = json.loads(path.read_text())
+    assert dlogreg.load(path).coefficients[1, 2] == 5.0
+    path.write_text(json.dumps({**entries, key: value}))
+    refused(path, f"'{key}'.* for three or more classes")
 
 
 CONTENTS = {

@@ -14,7 +14,7 @@ from dlogreg.cli.models import check_model_path, exit_with
 from dlogreg.cli.options import OVERWRITE, QUIET, Size, shown, with_options
 from dlogreg.cli.stores import fit_stored, plan_stored
 from dlogreg.demo import LATE, read_flights, write_flights
-from dlogreg.results import LogitResults
+from dlogreg.results import Results
 from dlogreg.scheduling import peak_memory
 from dlogreg.screen import bytes_text
 from dlogreg.source.group import StoredData, check_target
@@ -118,7 +118,7 @@ def _write(path: str, scale: int, *, overwrite: bool, quiet: bool) -> StoredData
     return data
 
 
-def _fit(data: StoredData, memory: int | None, *, quiet: bool) -> LogitResults:
+def _fit(data: StoredData, memory: int | None, *, quiet: bool) -> Results:
     _heading("Plan")
     click.echo(str(plan_stored(data, memory_limit=memory)))
     click.echo(err=True)  # above the table of passes

@@ -8,11 +8,12 @@ import click
 
 from dlogreg.cli import INTERRUPTED, NOT_CONVERGED
 from dlogreg.errors import DataError
-from dlogreg.results import LogitResults, load
+from dlogreg.fitted import FittedModel
+from dlogreg.results import Results, load
 from dlogreg.solvers import Status
 
 
-def read_model(path: str) -> LogitResults:
+def read_model(path: str) -> Results:
     """Return a saved model, or say what is wrong with the file."""
     if not Path(path).exists():
         raise DataError(f"there is no model at {path}; make one with `dlogreg fit`")
@@ -33,7 +34,7 @@ def check_model_path(path: str, *, overwrite: bool) -> None:
         raise DataError(f"{path} exists already; choose another name, or --overwrite")
 
 
-def exit_with(results: LogitResults) -> None:
+def exit_with(results: FittedModel) -> None:
     """End the command with the code that tells how the fit ended."""
     if results.converged:
         return

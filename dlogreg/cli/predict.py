@@ -22,7 +22,7 @@ from dlogreg.cli.options import (
 from dlogreg.cli.stores import matched_columns
 from dlogreg.errors import DataError
 from dlogreg.reduction import TASKS_PER_THREAD
-from dlogreg.results import LogitResults
+from dlogreg.results import Results
 from dlogreg.scheduling import n_threads
 from dlogreg.screen import WorkBar, count_text
 from dlogreg.source.group import GroupWriter, open_data
@@ -35,7 +35,8 @@ from dlogreg.source.group import GroupWriter, open_data
 @click.option(
     "--threshold",
     type=Finite(0, 1),
-    help="Also write labels: the event where its probability is above this.",
+    help="Also write labels: the event where its probability is above this. For two "
+    "classes only.",
 )
 @with_options(SCHEDULER, OVERWRITE, QUIET)
 def command(
@@ -50,9 +51,16 @@ def command(
     """Write the probability of MODEL's event for every row of STORE to OUT.
 
     OUT becomes a Zarr group with the array `probability`, and `label` if there is a
-    threshold. Columns are matched by their names where STORE has them.
+    threshold. A model of three or more classes gives a column of probabilities for each
+    of them, in the order of the attribute `classes`. Columns of STORE are matched by
+    their names where it has them.
     """
     results = read_model(model)
+    if threshold is not None and len(results.classes) > 2:
+        raise DataError(
+            f"--threshold is for two classes, but {model} has {len(results.classes)}; "
+            "leave it out and take the class of the largest probability"
+        )
     data = open_data(store, needs_y=False)
     with (
         cluster(scheduler),
@@ -61,7 +69,7 @@ def command(
     ):
         lazy = results.predict(matched_columns(results, data))
         n_missing = write_blocks(lazy, results, threshold, writer, bar)
-        event = results.classes[-1]
+        event = results.classes[-1] if len(results.classes) == 2 else None
         writer.commit(event=event, classes=list(results.classes), threshold=threshold)
     if n_missing:
         click.echo(
@@ -69,12 +77,13 @@ def command(
             "NaN there",
             err=True,
         )
-    click.echo(f"{out}: probability of {event!r} for {lazy.shape[0]:,} rows")
+    what = f"{len(results.classes)} classes" if event is None else repr(event)
+    click.echo(f"{out}: probability of {what} for {lazy.shape[0]:,} rows")
 
 
 def write_blocks(
     lazy: da.Array,
-    results: LogitResults,
+    results: Results,
     threshold: float | None,
     writer: GroupWriter,
     bar: WorkBar,
@@ -84,11 +93,14 @@ def write_blocks(
     n_rows = n_missing = 0
     for first in range(0, lazy.numblocks[0], step):
         probability = np.asarray(lazy.blocks[first : first + step].compute())
-        missing = int(np.isnan(probability).sum())
+        is_missing = np.isnan(probability)
+        if is_missing.ndim == 2:
+            is_missing = is_missing[:, 0]
+        missing = int(is_missing.sum())
         fields = {"probability": probability}
         if threshold is not None:
             if missing:
-                row = n_rows + int(np.flatnonzero(np.isnan(probability))[0])
+                row = n_rows + int(np.flatnonzero(is_missing)[0])
                 raise DataError(
                     f"row {row} of X has no label, because it holds NaN; remove or "
                     "fill such rows, or leave --threshold out"
@@ -102,9 +114,7 @@ def write_blocks(
     return n_missing
 
 
-def label_codes(
-    results: LogitResults, is_event: npt.NDArray[np.bool_]
-) -> npt.NDArray[Any]:
+def label_codes(results: Results, is_event: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
     """Return labels, or where they are text the numbers that stand for them."""
     if isinstance(results.classes[0], str):
         return is_event.astype(np.int8)

@@ -12,12 +12,12 @@ from dlogreg.evaluation import Label
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.pipeline import fit
 from dlogreg.planning import Plan, plan
-from dlogreg.results import LogitResults
+from dlogreg.results import LogitResults, Results
 from dlogreg.scoring import evaluate
 from dlogreg.source.group import StoredData
 
 
-def fit_stored(data: StoredData, **options: Any) -> LogitResults:
+def fit_stored(data: StoredData, **options: Any) -> Results:
     """Fit a store; the results speak of its labels, not of their numbers."""
     results = fit(data.X, data.y, **_described(data), **options)
     return results if data.labels is None else relabelled(results, data.labels)
@@ -29,16 +29,21 @@ def plan_stored(data: StoredData, **options: Any) -> Plan:
 
 
 def evaluate_stored(
-    results: LogitResults, data: StoredData, **options: Any
+    results: Results, data: StoredData, **options: Any
 ) -> GoodnessOfFit:
     """Evaluate a model on a store; the report speaks of labels, not of numbers."""
+    if not isinstance(results, LogitResults):
+        raise DataError(
+            f"only models of two classes can be evaluated, not of "
+            f"{len(results.classes)}; compare the labels of their predictions instead"
+        )
     model = results if data.labels is None else _coded(results, data)
     X = matched_columns(results, data)
     report = evaluate(model, X, data.y, data.sample_weight, **options)
     return replace(report, classes=results.classes)
 
 
-def matched_columns(results: LogitResults, data: StoredData) -> Any:
+def matched_columns(results: Results, data: StoredData) -> Any:
     """Return X with the columns of the model, in its order."""
     names, wanted = data.feature_names, results.feature_names
     if names is None or names == wanted:
@@ -65,11 +70,11 @@ def _stored_classes(data: StoredData) -> tuple[Label, ...] | None:
     """Return the classes as they stand in y."""
     if data.classes is None:
         return None
-    if len(data.classes) != 2:
+    if len(data.classes) < 2:
         listed = ", ".join(repr(label) for label in data.classes)
         raise DataError(
-            f"y of {data.path} has {len(data.classes)} class(es) ({listed}); exactly "
-            "two are supported: convert a column that says one against the rest"
+            f"y of {data.path} has only one class, {listed}; logistic regression needs "
+            "rows of two or more"
         )
     if data.labels is None:
         return data.classes
@@ -82,7 +87,7 @@ def _stored_classes(data: StoredData) -> tuple[Label, ...] | None:
     return tuple(data.labels.index(label) for label in data.classes)
 
 
-def relabelled(results: LogitResults, labels: tuple[str, ...]) -> LogitResults:
+def relabelled(results: Results, labels: tuple[str, ...]) -> Results:
     """Replace the numbers that stand for labels by the labels."""
     counts = {labels[int(code)]: n for code, n in results.class_counts.items()}
     classes = tuple(labels[int(code)] for code in results.classes)

@@ -22,9 +22,10 @@ from dlogreg.display.numerals import (
     statistic,
     upper_bound,
 )
-from dlogreg.evaluation import Label, PassRecord
+from dlogreg.evaluation import FloatArray, Label, PassRecord
 
 if TYPE_CHECKING:
+    from dlogreg.fitted import FittedModel
     from dlogreg.results import LogitResults
 
 MAX_ROWS = 2000
@@ -80,31 +81,41 @@ class Summary:
 
 def describe(results: LogitResults) -> str:
     """Return one line about a fitted model."""
+    return (
+        f"<LogitResults: {len(results.names)} coefficients, "
+        f"event {label_text(results.classes[-1])}, {outcome(results)}>"
+    )
+
+
+def outcome(results: FittedModel) -> str:
+    """Return how a fit ended."""
     known = np.isfinite(results.error_bound)
     bound = f"within {upper_bound(results.error_bound)} standard errors, "
     return (
-        f"<LogitResults: {len(results.names)} coefficients, "
-        f"event {label_text(results.classes[-1])}, {count(results.n_rows)} rows, "
-        f"log-likelihood {criterion(results.llf)}, "
+        f"{count(results.n_rows)} rows, log-likelihood {criterion(results.llf)}, "
         f"{results.status.value.split(':')[0]}, "
-        f"{bound if known else ''}{results.n_passes} passes>"
+        f"{bound if known else ''}{results.n_passes} passes"
     )
 
 
 def summarize(results: LogitResults, alpha: float) -> Summary:
     """Return what there is to say about a fitted model."""
-    method = "maximum likelihood"
-    if results.alpha:
-        method = f"ridge penalty, alpha = {results.alpha:.6g} on the mean loss"
     return Summary(
-        title=f"Logistic regression, {method}",
+        title=f"Logistic regression, {method(results)}",
         model=_model(results),
-        quality=_quality(results),
+        quality=quality(results),
         status=results.status.value,
-        columns=_columns(results, alpha),
-        rows=tuple(_shortened(list(_rows(results, alpha)))),
-        notes=tuple(_notes(results, alpha)),
+        columns=columns(results, alpha),
+        rows=tuple(shortened(list(_rows(results, alpha)))),
+        notes=tuple(notes(results, alpha)),
     )
+
+
+def method(results: FittedModel) -> str:
+    """Say how the coefficients were estimated."""
+    if results.alpha:
+        return f"ridge penalty, alpha = {results.alpha:.6g} on the mean loss"
+    return "maximum likelihood"
 
 
 def _model(results: LogitResults) -> Facts:
@@ -115,7 +126,12 @@ def _model(results: LogitResults) -> Facts:
         ("Other class", f"{label_text(label)} ({count(counts[label])} rows)")
         for label in others
     ]
-    facts.append(("Rows", count(results.n_rows)))
+    return *facts, *computation(results)
+
+
+def computation(results: FittedModel) -> Facts:
+    """Return what was fitted and what it cost."""
+    facts = [("Rows", count(results.n_rows))]
     if results.nobs != results.n_rows:
         facts.append(("Sum of weights", count(results.nobs)))
     if results.weight_kind != "frequency":
@@ -144,7 +160,8 @@ def _seconds(trace: Sequence[PassRecord]) -> Facts:
     return (("Seconds in passes", f"{seconds:,.2f}{share}"),)
 
 
-def _quality(results: LogitResults) -> Facts:
+def quality(results: FittedModel) -> Facts:
+    """Return likelihoods, criteria and what is proven."""
     testable = not results.why_no_llr_test
     pseudo = "Pseudo l" if results.weight_kind == "probability" else "L"
     facts = (
@@ -163,7 +180,8 @@ def _quality(results: LogitResults) -> Facts:
     return *facts, ("Relative error of std err", accuracy)
 
 
-def _columns(results: LogitResults, alpha: float) -> tuple[str, ...]:
+def columns(results: FittedModel, alpha: float) -> tuple[str, ...]:
+    """Return the titles of the table."""
     if results.covariance is None:
         return "coef", "odds ratio"
     interval = f"[{alpha / 2:.4g}", f"{1 - alpha / 2:.4g}]"
@@ -172,7 +190,17 @@ def _columns(results: LogitResults, alpha: float) -> tuple[str, ...]:
 
 def _rows(results: LogitResults, alpha: float) -> Iterator[CoefficientRow]:
     """Return one row per coefficient."""
-    numbers = _numbers(results, alpha)
+    wald = None
+    if results.covariance is not None:
+        wald = results.bse, results.zvalues, results.pvalues
+    numbers = cells(results.coefficients, results.odds_ratios(alpha), wald)
+    yield from coefficient_rows(results, numbers)
+
+
+def coefficient_rows(
+    results: FittedModel, numbers: Sequence[tuple[str, ...]]
+) -> Iterator[CoefficientRow]:
+    """Return a row for every name, with its cells or why there are none."""
     separated = set(results.separated)
     for name, values in zip(results.names, numbers, strict=True):
         shown = printable(name)
@@ -186,27 +214,31 @@ def _rows(results: LogitResults, alpha: float) -> Iterator[CoefficientRow]:
             yield CoefficientRow(shown, values)
 
 
-def _numbers(results: LogitResults, alpha: float) -> list[tuple[str, ...]]:
-    """Return the cells of every coefficient."""
-    ratios = results.odds_ratios(alpha)
-    columns = [_formatted(results.coefficients, 6)]
-    if results.covariance is not None:
-        columns += [
-            _formatted(results.bse, 5),
-            [statistic(z) for z in results.zvalues.tolist()],
-            [p_value(p) for p in results.pvalues.tolist()],
-            *([ratio(value) for value in column.tolist()] for column in ratios.T),
-        ]
-    else:
-        columns.append([ratio(value) for value in ratios[:, 0].tolist()])
-    return list(zip(*columns, strict=True))
+def cells(
+    coefficients: FloatArray,
+    ratios: FloatArray,
+    wald: tuple[FloatArray, FloatArray, FloatArray] | None,
+) -> list[tuple[str, ...]]:
+    """Return the cells of every coefficient, from its error, statistic and p-value."""
+    found = [_formatted(coefficients, 6)]
+    if wald is None:
+        found.append([ratio(value) for value in ratios[:, 0].tolist()])
+        return list(zip(*found, strict=True))
+    errors, statistics, p_values = wald
+    found += [
+        _formatted(errors, 5),
+        [statistic(z) for z in statistics.tolist()],
+        [p_value(p) for p in p_values.tolist()],
+        *([ratio(value) for value in column.tolist()] for column in ratios.T),
+    ]
+    return list(zip(*found, strict=True))
 
 
 def _formatted(values: np.ndarray, digits: int) -> list[str]:
     return [significant(value, digits) for value in values.tolist()]
 
 
-def _shortened(rows: Sequence[CoefficientRow]) -> Sequence[CoefficientRow]:
+def shortened(rows: Sequence[CoefficientRow]) -> Sequence[CoefficientRow]:
     """Leave out the middle of a very long table, and say so."""
     if len(rows) <= MAX_ROWS:
         return rows
@@ -215,7 +247,7 @@ def _shortened(rows: Sequence[CoefficientRow]) -> Sequence[CoefficientRow]:
     return [*rows[:half], CoefficientRow("...", remark=remark), *rows[-half:]]
 
 
-def _notes(results: LogitResults, alpha: float) -> Iterator[str]:
+def notes(results: FittedModel, alpha: float) -> Iterator[str]:
     """Return what the reader of the table must know."""
     if results.covariance is None:
         yield results.why_no_inference[:1].upper() + results.why_no_inference[1:]
@@ -235,7 +267,7 @@ def _notes(results: LogitResults, alpha: float) -> Iterator[str]:
         yield SEPARATED_NOTE
 
 
-def _by(results: LogitResults) -> str:
+def _by(results: FittedModel) -> str:
     if results.cov_type == "model":
         return ""
     rest = "; the likelihood-ratio test and criteria trust the model"

@@ -6,6 +6,8 @@ from dlogreg.kernel.hessian_products import HessianProductsKernel
 from dlogreg.kernel.many import ManyKernel
 from dlogreg.kernel.row_slab import RowSlab, long_rows, open_slab, short_rows
 from dlogreg.kernel.slab import Slab, slab_rows
+from dlogreg.kernel.softmax import SoftmaxKernel
+from dlogreg.kernel.softmax_points import SoftmaxPointsKernel
 from dlogreg.kernel.trial_points import TrialPointsKernel
 
 __all__ = [
@@ -16,6 +18,8 @@ __all__ = [
     "RowSlab",
     "Rows",
     "Slab",
+    "SoftmaxKernel",
+    "SoftmaxPointsKernel",
     "TrialPointsKernel",
     "long_rows",
     "open_slab",

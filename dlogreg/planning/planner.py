@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from dlogreg.errors import MemoryLimitError
 from dlogreg.evaluation import Label
 from dlogreg.layout import Layout, lay_out
@@ -23,6 +25,7 @@ from dlogreg.planning.report import Plan
 from dlogreg.planning.timing import time_block, why_not_timed
 from dlogreg.problem import check_start
 from dlogreg.scheduling import active_client, single_threaded_blas
+from dlogreg.softmax_problem import check_starts
 from dlogreg.source import as_source
 from dlogreg.weights import check_weight_kind
 
@@ -49,9 +52,10 @@ def plan(
 ) -> Plan:
     """Tell what ``fit`` with the same arguments would do and cost, without doing it.
 
-    The arguments are those of ``fit`` and are checked as there. A plan makes no pass,
-    so ``progress`` has nothing to show; a fit that would be refused for its memory
-    is planned, and says so in ``refusal``.
+    The arguments are those of ``fit`` and are checked as there. Unless ``classes``
+    names more, y is taken to have two classes. A plan makes no pass, so ``progress``
+    has nothing to show; a fit that would be refused for its memory is planned, and
+    says so in ``refusal``.
 
     Parameters
     ----------
@@ -113,15 +117,18 @@ def plan(
     )
     options = replace(options, feature_names=source.feature_names)
     layout = lay_out(source, options)
-    if start is not None:
-        check_start(start, source.n_features + options.fit_intercept)
+    n_names = source.n_features + options.fit_intercept
+    if options.n_equations > 1 and start is not None:
+        check_starts(start, (options.n_equations, n_names))
+    elif start is not None and np.ndim(start) != 2:
+        check_start(start, n_names)
     given = Given(X, {"y": y, "sample_weight": sample_weight}, len(shared))
     return _plan(layout, options, given, measure=measure)
 
 
 def _plan(layout: Layout, options: FitOptions, given: Given, *, measure: bool) -> Plan:
     source, client = layout.source, active_client()
-    n_params = source.n_features + options.fit_intercept
+    n_params = options.n_equations * (source.n_features + options.fit_intercept)
     refusal = _refusal(layout, options)
     block, first, later = None, None, None
     why_not = "measure=False"

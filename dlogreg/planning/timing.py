@@ -9,14 +9,23 @@ from typing import Any
 
 import numpy as np
 
+from dlogreg.evaluation import Label
 from dlogreg.first_pass import survey_kernel
-from dlogreg.kernel import Kernel, LossKernel, Rows, TrialPointsKernel
+from dlogreg.kernel import (
+    Kernel,
+    LossKernel,
+    Rows,
+    SoftmaxKernel,
+    SoftmaxPointsKernel,
+    TrialPointsKernel,
+)
 from dlogreg.layout import Layout
 from dlogreg.options import FitOptions
 from dlogreg.partition import join_blocks
 from dlogreg.reduction import Reduction
 from dlogreg.solvers.lbfgs import LENGTHS
 from dlogreg.source.graph import GraphBlocks
+from dlogreg.standardization import Standardization
 from dlogreg.stopwatch import Stopwatch
 from dlogreg.survey import PILOT_ROWS, PilotKernel, PilotRows
 
@@ -149,14 +158,26 @@ def time_block(layout: Layout, options: FitOptions) -> BlockTime | None:
         return None
     first = survey_kernel(layout, options, pilot, ())
     std = first.standardization
-    event, theta = pilot.pooled().y[0], np.zeros(std.n_params)
-    later: Kernel = LossKernel(theta, std.mean, event, std.fit_intercept)
-    if layout.solver == "lbfgs":
-        points = np.zeros((std.n_params, len(LENGTHS)))
-        later = TrialPointsKernel(points, std.mean, event, std.fit_intercept)
+    later = _later_kernel(layout, options, std, pilot.pooled().y[0])
     timed = Reduction((join_blocks(source, start, stop),), layout.inline)
     found: BlockTime = timed.sum(TimedKernels(first, later))[0]
     return found if found.n_rows else None
+
+
+def _later_kernel(
+    layout: Layout, options: FitOptions, std: Standardization, event: Label
+) -> Kernel:
+    """Return the kernel of the passes after the first."""
+    classes, first = options.classes, std.fit_intercept
+    zeros = np.zeros((options.n_equations, std.n_params))
+    if layout.solver == "lbfgs":
+        points = np.zeros((zeros.size, len(LENGTHS)))
+        if classes is None or len(classes) == 2:
+            return TrialPointsKernel(points, std.mean, event, first)
+        return SoftmaxPointsKernel(points, std.mean, classes, first)
+    if classes is None or len(classes) == 2:
+        return LossKernel(zeros[0], std.mean, event, first)
+    return SoftmaxKernel(zeros, std.mean, classes, first)
 
 
 def _choose(layout: Layout) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from dlogreg.solvers.inverse_columns import InverseColumns, invert_columns
 from dlogreg.solvers.lbfgs import LBFGS
 from dlogreg.solvers.metric import Metric, sample_metric
 from dlogreg.solvers.newton import Newton
+from dlogreg.solvers.softmax_certificate import SoftmaxGeometry, SoftmaxNewton
 from dlogreg.solvers.solution import Point, Solution, Status
 from dlogreg.solvers.system import NewtonSystem, independent_columns
 
@@ -18,6 +19,8 @@ __all__ = [
     "Newton",
     "NewtonSystem",
     "Point",
+    "SoftmaxGeometry",
+    "SoftmaxNewton",
     "Solution",
     "Status",
     "StrongConvexity",

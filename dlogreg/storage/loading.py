@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ from dlogreg.storage.schema import (
     KEYS,
     KIND,
     LEARNED,
+    MULTINOMIAL,
     NUMBERS,
     PASS_KEYS,
     SCHEMA,
@@ -45,7 +47,7 @@ from dlogreg.weights import WEIGHT_KINDS
 
 
 def read_model(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the fields of the LogitResults in a file, every one checked."""
+    """Return the fields of the results in a file, every one checked."""
     source = Path(path)
     try:
         entries = _parse(source)
@@ -79,9 +81,10 @@ def _refuse_constant(word: str) -> NoReturn:
 
 
 def _decode(entries: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of LogitResults."""
-    if entries.get("kind") != KIND:
-        raise InvalidError(f"'kind' is {shown(entries.get('kind'))}, not {KIND!r}")
+    """Return the fields of LogitResults or MultinomialResults."""
+    kind = entries.get("kind")
+    if kind not in (KIND, MULTINOMIAL):
+        raise InvalidError(f"'kind' is {shown(kind)}, not {KIND!r} or {MULTINOMIAL!r}")
     if entries.get("schema") != SCHEMA or isinstance(entries["schema"], bool):
         raise InvalidError(
             f"its schema is {shown(entries.get('schema'))}, and this version of "
@@ -89,7 +92,9 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         )
     found = Entries(entries, KEYS, ADDED_KEYS)
     names = tuple(found.items("feature_names", as_text))
-    n_params = len(names) + found.get("fit_intercept", as_flag)
+    shape: tuple[int, ...] = (len(names) + found.get("fit_intercept", as_flag),)
+    if kind == MULTINOMIAL:
+        shape = (_n_lines(found), *shape)
     counts = found.items("class_counts", _label_count)
     fields = {
         **{key: found.get(key, as_number) for key in NUMBERS},
@@ -103,18 +108,24 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         "status": found.get("status", _status),
         "dropped": found.get("dropped", _reasons),
         "trace": tuple(found.items("trace", _pass)),
-        "coefficients": found.vector("coefficients", n_params),
-        "covariance": _covariance(found, "covariance", n_params),
+        "coefficients": found.vector("coefficients", math.prod(shape)).reshape(shape),
+        "covariance": _covariance(found, "covariance", math.prod(shape)),
         "cov_type": found.get("cov_type", _cov_type, "model"),
         "weight_kind": found.get("weight_kind", _weight_kind, "frequency"),
-        "robust_covariance": _covariance(found, "robust_covariance", n_params),
+        "robust_covariance": _covariance(found, "robust_covariance", math.prod(shape)),
     }
-    _check_kind(fields)
-    _check_names(fields)
+    _check_kind(fields, binary=kind == KIND)
+    _check_names(fields, binary=kind == KIND)
     return fields
 
 
-def _check_names(fields: Mapping[str, Any]) -> None:
+def _n_lines(found: Entries) -> int:
+    """Return how many classes have coefficients: all of them under a penalty."""
+    n_classes = len(found.get("classes", as_list))
+    return max(0, n_classes - (found.get("alpha", as_number) == 0))
+
+
+def _check_names(fields: Mapping[str, Any], *, binary: bool) -> None:
     """Refuse entries that contradict each other."""
     names = set(fields["feature_names"])
     if len(names) != len(fields["feature_names"]):
@@ -126,16 +137,24 @@ def _check_names(fields: Mapping[str, Any]) -> None:
                 f"{key!r} names {shown(unknown[0])}, which is no feature"
             )
     classes, counts = fields["classes"], fields["class_counts"]
-    if len(classes) < 2 or len(set(classes)) != len(classes):
-        raise InvalidError("'classes' must be two or more different labels")
+    right = len(classes) == 2 if binary else len(classes) > 2
+    if not right or len(set(classes)) != len(classes):
+        wanted = "two" if binary else "three or more"
+        raise InvalidError(f"'classes' must be {wanted} different labels")
     if set(counts) != set(classes):
         raise InvalidError("'class_counts' must count the rows of every class")
 
 
-def _check_kind(fields: Mapping[str, Any]) -> None:
-    """Refuse standard errors of a kind that the file lacks."""
-    kind, lacks = fields["cov_type"], fields["robust_covariance"] is None
-    if kind != "model" and lacks and fields["covariance"] is not None:
+def _check_kind(fields: Mapping[str, Any], *, binary: bool) -> None:
+    """Refuse standard errors of a kind that the file lacks, or that cannot be."""
+    kind, robust = fields["cov_type"], fields["robust_covariance"]
+    plain = kind == "model" and robust is None and fields["weight_kind"] == "frequency"
+    if not binary and not plain:
+        raise InvalidError(
+            "'cov_type', 'robust_covariance' and 'weight_kind' must be 'model', null "
+            "and 'frequency' for three or more classes"
+        )
+    if kind != "model" and robust is None and fields["covariance"] is not None:
         raise InvalidError(f"'cov_type' is {kind!r}, and 'robust_covariance' is null")
 
 

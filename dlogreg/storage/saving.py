@@ -18,6 +18,7 @@ from dlogreg.storage.schema import (
     INTEGERS,
     KIND,
     LEARNED,
+    MULTINOMIAL,
     NAMES,
     NUMBERS,
     SCHEMA,
@@ -26,11 +27,11 @@ from dlogreg.storage.schema import (
 )
 
 if TYPE_CHECKING:
-    from dlogreg.results import LogitResults
+    from dlogreg.fitted import FittedModel
 
 
 def write_model(
-    results: LogitResults, path: str | os.PathLike[str], *, overwrite: bool
+    results: FittedModel, path: str | os.PathLike[str], *, overwrite: bool
 ) -> None:
     """Write results to a file that did not exist, or replace it if told to."""
     target = Path(path)
@@ -79,11 +80,12 @@ def _refuse_to_replace(target: Path) -> NoReturn:
     )
 
 
-def _encode(results: LogitResults) -> dict[str, Any]:
+def _encode(results: FittedModel) -> dict[str, Any]:
     """Return results as what JSON can hold."""
+    coefficients = results.coefficients
     counts = results.class_counts.items()
     return {
-        "kind": KIND,
+        "kind": KIND if coefficients.ndim == 1 else MULTINOMIAL,
         "schema": SCHEMA,
         "status": results.status.name,
         "classes": [_plain_label(label) for label in results.classes],
@@ -95,7 +97,7 @@ def _encode(results: LogitResults) -> dict[str, Any]:
         **{key: list(getattr(results, key)) for key in NAMES},
         "dropped": dict(results.dropped),
         "trace": [_encode_pass(record) for record in results.trace],
-        "coefficients": [_number(value) for value in results.coefficients.tolist()],
+        "coefficients": [_number(value) for value in coefficients.ravel().tolist()],
         "covariance": _triangle(results.covariance),
         "cov_type": results.cov_type,
         "weight_kind": results.weight_kind,

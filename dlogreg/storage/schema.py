@@ -1,6 +1,8 @@
-"""The entries of a saved model: their names, which are those of LogitResults."""
+"""The entries of a saved model: their names, which are those of the results' fields."""
 
 KIND = "dlogreg.LogitResults"
+MULTINOMIAL = "dlogreg.MultinomialResults"
+"""Three or more classes; coefficients are written class after class."""
 SCHEMA = 1
 NOT_IN_JSON = ("nan", "inf", "-inf")
 """How numbers are written for which JSON has no word."""

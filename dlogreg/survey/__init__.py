@@ -18,6 +18,13 @@ from dlogreg.survey.labels import (
     label_masks,
     sort_labels,
 )
+from dlogreg.survey.null import (
+    class_shares,
+    null_curvature,
+    null_loglikelihood,
+    null_point,
+    null_shares,
+)
 from dlogreg.survey.pilot import PILOT_BLOCKS, PILOT_ROWS, PilotKernel, PilotRows
 from dlogreg.survey.sums import Group, SurveySums
 from dlogreg.survey.survey import Survey
@@ -34,6 +41,11 @@ __all__ = [
     "SurveySums",
     "check_labels",
     "check_weights",
+    "class_shares",
     "label_masks",
+    "null_curvature",
+    "null_loglikelihood",
+    "null_point",
+    "null_shares",
     "sort_labels",
 ]

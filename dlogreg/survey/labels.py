@@ -11,7 +11,7 @@ from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
 from dlogreg.kernel import Rows
 
-MAX_LABELS = 100
+MAX_LABELS = 200
 """More distinct values of y than this are taken for a continuous outcome."""
 
 

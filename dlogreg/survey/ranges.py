@@ -3,7 +3,8 @@
 Two labels are separated by a column if all values of one lie on one side of a value
 and all of the other on the other side, touching it at most. Once values have been seen
 that overlap, no further row can undo it, so the ranges by label need not be followed
-any longer; for continuous columns that is after some hundred rows.
+any longer; for continuous columns that is after some hundred rows. They then count as
+those of all labels together, which are no smaller.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Ranges:
     low: FloatArray
     high: FloatArray
     by_label: Mapping[Label, Range]
-    """All numbers, for every label, where values that overlap have been seen."""
+    """Those of all labels together where values that overlap have been seen."""
 
     def __add__(self, other: Ranges) -> Ranges:
         """Return the ranges over the rows of both."""
@@ -85,7 +86,7 @@ class RangesInProgress:
         """Return the ranges."""
         closed = ~np.isin(np.arange(len(self._whole[0])), self._open)
         for low, high in self._by_label.values():
-            low[closed], high[closed] = -np.inf, np.inf
+            low[closed], high[closed] = (side[closed] for side in self._whole)
         return Ranges(*self._whole, self._by_label)
 
 

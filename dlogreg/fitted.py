@@ -1,0 +1,112 @@
+"""What the results of every model hold: sums, coefficients and what they cost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dlogreg.display import Trace
+from dlogreg.evaluation import FloatArray, Label, PassRecord
+from dlogreg.likelihoods import Likelihoods
+from dlogreg.solvers import Status
+from dlogreg.storage import write_model
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedModel(Likelihoods):
+    """Coefficients, their covariance, and what the fit cost; holds no data."""
+
+    feature_names: tuple[str, ...]
+    classes: tuple[Label, ...]
+    class_counts: Mapping[Label, int]
+    """Rows of every class."""
+    fit_intercept: bool
+    coefficients: FloatArray
+    """All coefficients, the intercept first: a vector, or a line for every class."""
+    covariance: FloatArray | None
+    """Inverse of the Hessian of the summed loss; None if no closing pass was made."""
+    llf: float
+    """Log-likelihood, without any penalty term."""
+    llnull: float
+    """Log-likelihood of the model with an intercept alone."""
+    nobs: float
+    """Number of rows; with frequency weights their sum."""
+    n_rows: int
+    """Number of rows with a positive weight."""
+    alpha: float
+    """Strength of the ridge penalty on the mean loss."""
+    status: Status
+    error_bound: float
+    """Proven distance from the exact optimum, in standard errors."""
+    bse_error_bound: float
+    """Proven relative error of the standard errors of kind ``cov_type``."""
+    tol: float
+    solver: str
+    n_passes: int
+    """Times that all data were read, the closing pass included, the pilot not."""
+    bytes_read: int
+    """Decoded bytes of all blocks that were loaded."""
+    peak_memory: int
+    """Largest resident set of any process that took part, in bytes."""
+    trace: tuple[PassRecord, ...] = ()
+    """What each pass did and cost; a ``Trace``, which shows itself as a table."""
+    separated: tuple[str, ...] = ()
+    """Columns whose coefficients have no finite optimum."""
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    """Aliased columns, with the reason."""
+    why_no_inference: str = ""
+    """Reason why there is no covariance; empty if there is one."""
+    robust_covariance: FloatArray | None = None
+    """The sandwich HC0; None without a closing pass, and for three or more classes."""
+    cov_type: str = "model"
+    """Kind of ``bse``, intervals and Wald tests: "model", "HC0" or "HC1"."""
+    weight_kind: str = "frequency"
+    """What weights meant: "frequency", "probability" or "analytic"."""
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only, and covariances symmetric to the last bit."""
+        object.__setattr__(self, "trace", Trace(self.trace))
+        coefficients = np.array(self.coefficients, dtype=np.float64)
+        coefficients.flags.writeable = False
+        object.__setattr__(self, "coefficients", coefficients)
+        for name in ("covariance", "robust_covariance"):
+            given = getattr(self, name)
+            if given is not None:
+                symmetric = np.tril(given) + np.tril(given, -1).T
+                symmetric.flags.writeable = False
+                object.__setattr__(self, name, symmetric)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the results to a JSON file, which ``dlogreg.load`` reads.
+
+        The file appears whole or not at all, and only its owner may read it.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write; its directory must exist.
+        overwrite : bool
+            Replace a file that exists, instead of raising FileExistsError.
+        """
+        write_model(self, path, overwrite=overwrite)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coefficients, ``const`` first.
+
+        The intercept is ``(const)`` where a column is itself named ``const``.
+        """
+        if not self.fit_intercept:
+            return self.feature_names
+        intercept = "const"
+        while intercept in self.feature_names:
+            intercept = f"({intercept})"
+        return (intercept, *self.feature_names)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the optimum was reached."""
+        return self.status.converged

@@ -1,0 +1,199 @@
+"""MultinomialResults: what a fit of three or more classes found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from dlogreg.display import Summary, describe_multinomial, summarize_multinomial
+from dlogreg.errors import InferenceError
+from dlogreg.evaluation import FloatArray, Label
+from dlogreg.fitted import FittedModel
+from dlogreg.inference import check_level
+from dlogreg.labelled_matrix import LabelledMatrix
+
+if TYPE_CHECKING:
+    from dlogreg.multinomial_prediction import MultinomialModel
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MultinomialResults(FittedModel):
+    """Coefficients of a softmax model, their standard errors, and what the fit cost.
+
+    The words and the layout are those of statsmodels' ``MNLogit``. Without a penalty
+    the first of ``classes`` is the reference, and every other class k has a column of
+    ``params``: ``log(p_k / p_reference) = params[0, k] + x @ params[1:, k]``.
+
+    With a penalty every class has a column, as in scikit-learn: the symmetric
+    parametrization, in which every line of ``params`` sums to zero and
+    ``log(p_k / p_l)`` is the difference of two columns. Coefficients of columns that
+    were dropped as aliased are NaN.
+
+    ``error_bound`` holds for every linear combination of coefficients in its own
+    standard error, so for both parametrizations.
+    """
+
+    @property
+    def n_equations(self) -> int:
+        """Number of free linear predictors: classes without the reference."""
+        return len(self.classes) - 1
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether every class has a column of ``params``, because of a penalty."""
+        return len(self.coefficients) == len(self.classes)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The classes that have a column of ``params``."""
+        return self.classes if self.symmetric else self.classes[1:]
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return describe_multinomial(self)
+
+    def _repr_html_(self) -> str:
+        """Return the summary, as a notebook shows it."""
+        return self.summary()._repr_html_()
+
+    def summary(self, alpha: float = 0.05) -> Summary:
+        """Return the fit as a table with one block for every class.
+
+        Parameters
+        ----------
+        alpha : float
+            Level of the intervals of the odds ratios is 1 - alpha.
+
+        Returns
+        -------
+        Summary
+            Text by ``str``, HTML in a notebook.
+        """
+        check_level(alpha)
+        return summarize_multinomial(self, alpha)
+
+    @property
+    def params(self) -> LabelledMatrix:
+        """Coefficients, ``const`` first, one column per class; NaN where dropped."""
+        return self._labelled(self.coefficients.T)
+
+    def cov_params(self) -> FloatArray:
+        """Return the inverse of the Hessian of the summed loss, class after class.
+
+        Shape (n_names * n_columns, n_names * n_columns), in the order of
+        ``params.T.ravel()``. Lines of dropped columns are NaN.
+
+        Raises
+        ------
+        InferenceError
+            If the closing pass was left out, or a penalty was used.
+        """
+        if self.covariance is None:
+            raise InferenceError(self.why_no_inference)
+        return self.covariance
+
+    @property
+    def bse(self) -> LabelledMatrix:
+        """Standard errors, in the layout of ``params``."""
+        deviations = np.sqrt(np.diagonal(self.cov_params()))
+        return self._labelled(deviations.reshape(self.coefficients.shape).T)
+
+    @property
+    def zvalues(self) -> LabelledMatrix:
+        """Wald statistics params / bse."""
+        return self._labelled(self.coefficients.T / np.asarray(self.bse))
+
+    @property
+    def tvalues(self) -> LabelledMatrix:
+        """The same as ``zvalues``, under statsmodels' name; normal, not t."""
+        return self.zvalues
+
+    @property
+    def pvalues(self) -> LabelledMatrix:
+        """Two-sided p-values of the Wald tests, from the normal distribution."""
+        return self._labelled(2 * ndtr(-np.abs(np.asarray(self.zvalues))))
+
+    def conf_int(self, alpha: float = 0.05) -> FloatArray:
+        """Return Wald intervals at level 1 - alpha, shape (n_columns, n_names, 2).
+
+        The first axis runs over the columns of ``params``, as in ``MNLogit``.
+        """
+        check_level(alpha)
+        half = -ndtri(alpha / 2) * np.asarray(self.bse).T
+        return np.stack([self.coefficients - half, self.coefficients + half], axis=2)
+
+    def odds_ratios(self, alpha: float = 0.05) -> FloatArray:
+        """Return exp(params) with its interval, shape (n_columns, n_names, 3).
+
+        The odds are those of a class against the reference (R's relative risk ratios);
+        with a penalty, against the geometric mean of all classes. The last axis holds
+        the ratio and its lower and upper end, NaN without standard errors.
+        """
+        check_level(alpha)
+        ends = np.full((*self.coefficients.shape, 2), np.nan)
+        if self.covariance is not None:
+            ends = self.conf_int(alpha)
+        logs = np.concatenate([self.coefficients[:, :, None], ends], axis=2)
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(logs))
+
+    def symmetric_coefficients(self) -> FloatArray:
+        """Return coefficients of all classes that sum to zero over the classes.
+
+        This is scikit-learn's parametrization, shape (n_classes, n_names).
+        """
+        if self.symmetric:
+            return self.coefficients
+        full = np.vstack([np.zeros(self.coefficients.shape[1]), self.coefficients])
+        return np.asarray(full - full.mean(axis=0))
+
+    def predict(self, X: Any) -> Any:
+        """Return the probabilities of all ``classes`` for every row.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Any kind that ``fit`` takes. Columns of a dataframe are found by name, in
+            any order; other columns are left aside. Arrays go by position.
+
+        Returns
+        -------
+        array, shape (n_rows, n_classes)
+            Numpy for data in memory; for dask and Zarr a lazy dask array with the
+            same chunks of rows. A row with NaN has NaN as probabilities.
+        """
+        return self._model.class_probability(X)
+
+    def decision_function(self, X: Any) -> Any:
+        """Return the linear predictors of all classes, shape (n_rows, n_classes).
+
+        That of the reference is 0; with a penalty, every row's sum is. X as in
+        ``predict``.
+        """
+        return self._model.linear_predictor(X)
+
+    def classify(self, X: Any) -> Any:
+        """Return the most probable class of every row; X as in ``predict``.
+
+        A row with NaN is an error.
+        """
+        return self._model.label(X)
+
+    @property
+    def _model(self) -> MultinomialModel:
+        # loaded on first use, as for two classes
+        name = "dlogreg.multinomial_prediction"
+        model: type[MultinomialModel] = import_module(name).MultinomialModel
+        lines = self.coefficients
+        if not self.symmetric:
+            lines = np.vstack([np.zeros(lines.shape[1]), lines])
+        return model.of(
+            lines, self.feature_names, self.classes, fit_intercept=self.fit_intercept
+        )
+
+    def _labelled(self, values: Any) -> LabelledMatrix:
+        return LabelledMatrix.of(values, self.names, self.labels)
