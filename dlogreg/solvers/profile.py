@@ -102,8 +102,9 @@ class ProfileEnd:
 
     def _prove(self, found: Found, v: float, move: float) -> None:
         constraint = Constraint(self.direction[:, None], np.array([v]))
-        plain = constraint.step(InverseHessian(self.metric), found.gradient)
-        decrement = math.sqrt(max(0.0, -float(found.gradient @ plain)))
+        metric = InverseHessian(self.metric)
+        plain = constraint.step(metric, found.gradient)
+        decrement = constraint.decrement(metric, found.gradient)
         stale = 0.0 if found.hessian is not None else found.stale
         reach = self.metric.step_reach(plain, decrement)
         proof = prove(self.metric, found.loss, decrement, stale, reach)

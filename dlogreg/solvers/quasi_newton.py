@@ -71,9 +71,21 @@ class Constraint:
         square = float(missing @ np.linalg.solve(across, missing))
         return math.sqrt(max(0.0, square))
 
+    def free(self, inverse: InverseHessian, gradient: FloatArray) -> FloatArray:
+        """Return the gradient without what the constraint holds of it.
+
+        That is g - A (A'M A)^-1 A'M g. What is held can be many times as large as what
+        is free, and products with the whole gradient would lose its digits.
+        """
+        across, ahead = inverse.times(self.directions), inverse.times(gradient)
+        held = np.linalg.solve(self.directions.T @ across, self.directions.T @ ahead)
+        return np.asarray(gradient - self.directions @ held)
+
     def step(self, inverse: InverseHessian, gradient: FloatArray) -> FloatArray:
         """Return -M_c g, the step along the constraint."""
-        across, ahead = inverse.times(self.directions), inverse.times(gradient)
-        inside = self.directions.T @ across
-        back = np.linalg.solve(inside, self.directions.T @ ahead)
-        return np.asarray(across @ back - ahead)
+        return -inverse.times(self.free(inverse, gradient))
+
+    def decrement(self, inverse: InverseHessian, gradient: FloatArray) -> float:
+        """Return sqrt(g'M_c g), the length of that step in the metric."""
+        free = self.free(inverse, gradient)
+        return math.sqrt(max(0.0, float(free @ inverse.times(free))))

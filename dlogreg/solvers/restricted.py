@@ -99,16 +99,18 @@ class Restricted:
 
     def _judge(self, found: Found) -> None:
         """Prove what can be proven, and stop or step."""
-        plain = self.constraint.step(InverseHessian(self.metric), found.gradient)
-        decrement = math.sqrt(max(0.0, -float(found.gradient @ plain)))
+        metric = InverseHessian(self.metric)
+        plain = self.constraint.step(metric, found.gradient)
+        decrement = self.constraint.decrement(metric, found.gradient)
         stale = 0.0 if found.hessian is not None else found.stale
         reach = self.metric.step_reach(plain, decrement)
         self.proof = prove(self.metric, found.loss, decrement, stale, reach)
         further = self.proof.after < self.proof.here
         self.theta = found.theta + plain if further else found.theta
         step = self.constraint.step(self._inverse, found.gradient)
+        length = self.constraint.decrement(self._inverse, found.gradient)
         rate = decrement / max(self._moved, decrement)
-        self._moved = max(decrement, math.sqrt(max(0.0, -float(step @ found.gradient))))
+        self._moved = max(decrement, length)
         self.trial = found.theta + step
         if self.error_bound <= self.tol or not decrement > 2 * self.metric.rounding:
             self.trial = None
