@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import lapack
 
 from dlogreg.evaluation import Evaluation, FloatArray
 from dlogreg.kernel import LossKernel, Rows, RowSlab, Slab
@@ -252,8 +252,5 @@ def solve_scaled(matrix: FloatArray, right: FloatArray) -> FloatArray | None:
     if not (np.isfinite(matrix).all() and (diagonal > 0).all()):
         return None
     unit = 1 / np.sqrt(diagonal)
-    try:
-        factor = cho_factor(matrix * unit * unit[:, None], lower=True)
-    except LinAlgError:
-        return None
-    return np.asarray(unit * cho_solve(factor, right * unit))
+    _, solved, failed = lapack.dposv(matrix * unit * unit[:, None], right * unit)
+    return None if failed else np.asarray(unit * solved)

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlogreg.choice import sample_size
 from dlogreg.errors import MemoryLimitError
-from dlogreg.kernel import long_rows, short_rows, slab_rows
+from dlogreg.kernel import PRODUCT_VALUES, long_rows, short_rows, slab_rows
 from dlogreg.partition import leaf_bounds
 from dlogreg.solvers.pairs import pairs_kept
 from dlogreg.source import Source
@@ -66,7 +66,7 @@ def project_memory(
     matrix = 8 * n_params**2 if order == 2 else 8 * n_params * POINT_VECTORS
     shorter = short_rows if n_equations == 1 else slab_rows
     length = (long_rows if order == 2 else shorter)(n_params)
-    slab = 8 * length * (2 * n_params + 12)
+    slab = 8 * length * (2 * n_params + 12) + 8 * PRODUCT_VALUES
     if n_equations > 1:
         slab += 8 * length * SOFTMAX_ROWS * (n_equations + 1)
     blocks = source.blocks

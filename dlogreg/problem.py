@@ -108,9 +108,8 @@ class Problem:
         ``rest`` is what is left in the norm of H, whose inverse on the kept columns
         is given.
         """
-        reach = self.geometry.reach
-        kappa = reach[self.kept] @ np.sqrt(np.diagonal(inverse))
-        return float(reach @ np.abs(move) + kappa * rest)
+        kappa = self.geometry.kappa(inverse, self.kept)
+        return float(self.geometry.reach @ np.abs(move) + kappa * rest)
 
     def reach_of_step(self, step: FloatArray) -> FloatArray:
         """Return how far a step of every coefficient moves some row's predictor."""

@@ -1,6 +1,7 @@
 """Slabs by rows and products in float32: the same sums, within the proven rounding."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import dlogreg
 from dlogreg.evaluation import SINGLE_ROUNDING
 from dlogreg.kernel import LossKernel, Rows, RowSlab, Slab, open_slab
 from dlogreg.kernel.row_slab import MIXED_FROM, ROWS_FROM
+from dlogreg.solvers import Geometry, Newton
 from dlogreg.solvers.certificate import single_error
 from tests.test_kernel import evaluate, written_out
 
@@ -219,3 +221,19 @@ def test_the_choice_of_precision_is_seen_in_the_bits_of_no_closing_pass():
     _, bse = optimum(X, y)
     np.testing.assert_allclose(res.bse, bse, rtol=2e-4)
     assert res.bse_error_bound <= 1e-4
+
+
+def test_the_first_product_is_float64_where_only_that_proves_the_bound():
+    k, radius = 101, 14.7
+    reach = np.full(k, 5.4)
+    precisions = {}
+    for n in (1e6, 1e7, 1e9):
+        geometry = Geometry(reach, radius, np.full(k, n))
+        newton = Newton(0.01, 10, geometry, np.arange(k), rounds=True)
+        information = n * (0.1 * np.eye(k) + 0.03)
+        precisions[n] = newton.first_precision(information)
+        assert replace(newton, tol=1e-6).first_precision(information) == "mixed"
+    # of a million rows one more pass follows anyhow; of a thousand million the bound
+    # has room for what products in float32 are off by
+    assert precisions == {1e6: "mixed", 1e7: "double", 1e9: "mixed"}
+    assert newton.first_precision(n * np.eye(k)) == "mixed"

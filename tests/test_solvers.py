@@ -261,3 +261,9 @@ def test_a_column_whose_squares_underflow_is_left_out():
     gram = np.diag([5.0, 5.0, 1e-310])
     kept = independent_columns(gram, np.zeros(3, dtype=bool), fit_intercept=True)
     assert kept.tolist() == [0, 1]
+
+
+def test_the_largest_of_eigenvalues_that_are_the_same():
+    k = 101
+    matrix = np.linalg.inv(1e6 * (0.1 * np.eye(k) + 0.03))
+    assert largest_eigenvalue(matrix) == pytest.approx(1e-5, rel=1e-12)

@@ -59,9 +59,12 @@ class Rows:
         return self._select(np.flatnonzero(weight > 0), None)
 
     def _select(self, rows: slice | npt.NDArray[np.intp], low: int | None) -> Rows:
-        weight = self.sample_weight
-        start = self.start
-        if start is not None and low is not None:
+        weight, start, kept = self.sample_weight, self.start, self.kept
+        if not isinstance(rows, slice):
+            kept = rows if kept is None else kept[rows]
+        elif kept is not None:
+            kept = kept[rows]
+        elif start is not None and low is not None:
             start += low
         return Rows(
             self.X[rows],
@@ -69,7 +72,7 @@ class Rows:
             None if weight is None else weight[rows],
             self.index,
             start,
-            None if isinstance(rows, slice) else rows,
+            kept,
             None if self.beside is None else self.beside[rows],
         )
 

@@ -34,6 +34,8 @@ SHORT_FROM = 512
 """Columns from which a slab without products for the Hessian is shortened."""
 FEWEST_ROWS = 32
 """Fewer make the other products slower; more of 20,000 columns leave the cache."""
+PRODUCT_VALUES = 2**19
+"""Values of products that are made in one call; more leave the cache."""
 MIXED_FROM = 48
 """Columns from which products in float32 save more than the rounding of rows costs."""
 
@@ -60,7 +62,7 @@ class RowSlab:
         self._loaded = self._buffer[:0]
         mixed = precision == "mixed"
         self._rounded = np.empty(self._buffer.shape, "f4") if mixed else self._buffer
-        self._product = np.empty((0, 0), self._rounded.dtype)
+        self._product = np.empty((0, 0, 0), self._rounded.dtype)
         self._squares = np.empty((0, 0))
         self.rounding = 0.0 if precision == "double" else SINGLE_ROUNDING
         """g, by which products are off at most, relative to sqrt(H_jj H_kk)."""
@@ -138,18 +140,39 @@ class RowSlab:
             line = self.project(ones)
             total[0] += line
             total[1:, 0] += line[1:]
-        if not self._product.size:
-            self._product = np.empty((z.shape[1],) * 2, self._rounded.dtype)
         rounded = self._rounded[: len(z)]
-        if rounded.dtype != z.dtype:
+        if rounded is not z and rounded.dtype != z.dtype:
             np.copyto(rounded, z, casting="same_kind")
         if weight is not None:
             root = np.sqrt(weight).astype(rounded.dtype, copy=False)
             np.multiply(rounded, root[:, None], out=rounded)
-        for low in range(0, len(z), self._step):
-            part = rounded[low : low + self._step]
-            np.matmul(part.T, part, out=self._product)
-            total[first:, first:] += self._product
+        self._add_products(total[first:, first:], rounded)
+
+    def _add_products(self, total: FloatArray, z: Values) -> None:
+        """Add z'z, summed from the products of so many rows each.
+
+        Many small ones are one call of numpy, in which the thread does not need the
+        interpreter's lock; numpy hands a product with itself to BLAS syrk.
+        """
+        step, width = self._step, z.shape[1]
+        together = step * max(1, PRODUCT_VALUES // width**2)
+        for low in range(0, len(z) - step + 1, together):
+            parts = z[low : low + together]
+            parts = parts[: len(parts) // step * step].reshape(-1, step, width)
+            products = self._products(len(parts))
+            np.matmul(parts.transpose(0, 2, 1), parts, out=products)
+            one = len(parts) == 1
+            total += products[0] if one else products.sum(axis=0, dtype=float)
+        rest = z[len(z) // step * step :]
+        if len(rest):
+            total += np.matmul(rest.T, rest, out=self._products(1)[0])
+
+    def _products(self, count: int) -> Values:
+        """Return a buffer of so many products."""
+        if len(self._product) < count:
+            width = self._buffer.shape[1]
+            self._product = np.empty((count, width, width), self._rounded.dtype)
+        return self._product[:count]
 
 
 def long_rows(n_params: int) -> int:

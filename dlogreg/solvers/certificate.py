@@ -77,6 +77,12 @@ class Geometry:
     column_squares: FloatArray
     """sum_i s_i z_ij^2, shape (n_params,)."""
 
+    def kappa(self, inverse: FloatArray, kept: npt.NDArray[np.intp]) -> float:
+        """Return a bound on sqrt(x'H^-1 x) of any row; H^-1 is of the kept columns."""
+        by_columns = float(self.reach[kept] @ np.sqrt(np.diagonal(inverse)))
+        by_norm = self.radius * math.sqrt(largest_eigenvalue(inverse))
+        return min(by_columns, by_norm)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Certificate:
@@ -114,11 +120,7 @@ def certify(
     decrement = math.sqrt(max(0.0, -float(gradient @ step)))
     inverse = system.inverse()
     deviations = np.sqrt(np.diagonal(inverse))
-    reach = geometry.reach[kept]
-    kappa = min(
-        float(reach @ deviations),
-        geometry.radius * math.sqrt(largest_eigenvalue(inverse)),
-    )
+    kappa = geometry.kappa(inverse, kept)
     step_reach = min(
         float(geometry.reach @ np.abs(step)),
         geometry.radius * float(np.linalg.norm(step)),

@@ -20,6 +20,7 @@ from dlogreg.evaluation import Evaluation, FloatArray
 from dlogreg.solvers.certificate import (
     Certificate,
     Geometry,
+    bound_after_step,
     certify,
     remainder,
     single_error,
@@ -29,7 +30,7 @@ from dlogreg.solvers.system import NewtonSystem
 
 SUFFICIENT_DECREASE = 1e-4
 SHORTER_STEPS = (0.5, 0.25, 0.125, 0.03125)
-USUAL_DECREMENT = 0.05
+USUAL_DECREMENT = 0.1
 """Of a start that the first pass has learned, per root of the number of columns, where
 there are 100,000 rows for each."""
 LARGEST_STALE = 0.3
@@ -101,11 +102,19 @@ class Newton:
         if not self.rounds:
             return "double"
         system = NewtonSystem.of(information, self.kept)
-        error = single_error(system.inverse(), system.unit)
+        inverse = system.inverse()
+        error = single_error(inverse, system.unit)
+        if error >= LARGEST_SINGLE_ERROR:
+            return "double"
+        if self.closing or self.tol < SMALL_TOL:
+            return "mixed"
         usual = USUAL_DECREMENT * math.sqrt(len(self.kept))
-        follows = self.closing or self.tol < SMALL_TOL
-        fits = follows or error * usual <= 0.5 * self.tol
-        return "mixed" if fits and error < LARGEST_SINGLE_ERROR else "double"
+        kappa = self.geometry.kappa(inverse, self.kept)
+        double, mixed = (
+            bound_after_step(usual, kappa * usual, kappa, 0.0, eps)
+            for eps in (0.0, error)
+        )
+        return "double" if double <= self.tol < mixed else "mixed"
 
     def next_precision(self, last: Certificate) -> str:
         """Return how to evaluate the next point: as closing pass, if it may be that.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, eigvalsh
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky
 
 from dlogreg.evaluation import FloatArray
 
@@ -74,8 +74,8 @@ def largest_eigenvalue(matrix: FloatArray) -> float:
     Beyond 512 columns the largest absolute row sum, which is never smaller.
     """
     if len(matrix) <= EXACT_EIGENVALUE_SIZE:
-        last = len(matrix) - 1
-        return float(eigvalsh(matrix, subset_by_index=(last, last))[0])
+        # all of them: LAPACK's search for one fails where many are the same
+        return float(np.linalg.eigvalsh(matrix)[-1])
     return float(np.abs(matrix).sum(axis=1).max())
 
 

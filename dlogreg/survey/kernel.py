@@ -75,7 +75,9 @@ class SurveyKernel:
         with np.errstate(invalid="ignore", over="ignore"):  # named by _refuse
             if self.chain is None:
                 for slab in rows.slabs(buffers.length):
-                    self._add_slab(sums, slab.positive(), buffers)
+                    kept = slab.positive()
+                    masks = label_masks(kept.y, tuple(sums.groups))
+                    self._add_slab(sums, kept, masks, buffers)
             else:
                 self._learn(self.chain, sums, rows, buffers)
 
@@ -83,41 +85,48 @@ class SurveyKernel:
         self, chain: ChainStart, sums: _Open, rows: Rows, buffers: Buffers
     ) -> None:
         """Check the rows while they are loaded for the chain's first step."""
-        for piece in rows.slabs(chain.piece):
+        for rows_of_piece in rows.slabs(chain.piece):
+            piece = rows_of_piece.positive()
             assert sums.estimate is not None
             kernel = chain.kernel_at(sums.estimate.theta)
             found = kernel.start()
-            for slab in piece.slabs(buffers.length):
-                kept = slab.positive()
-                self._add_slab(sums, kept, buffers)
-                kernel.add_loaded(found, kept, buffers)
+            masks = label_masks(piece.y, tuple(sums.groups))
+            self._add_groups(sums, piece, masks, None)
+            for low, slab in enumerate(piece.slabs(buffers.length)):
+                part = slice(low * buffers.length, (low + 1) * buffers.length)
+                inside = [(label, mask[part]) for label, mask in masks]
+                self._add_slab(sums, slab, inside, buffers)
+                kernel.add_loaded(found, slab, buffers)
             evaluation = kernel.finish(found)
             sums.estimate = chain.renew(sums.estimate, piece, buffers, evaluation)
 
-    def _add_slab(self, sums: _Open, rows: Rows, buffers: Buffers) -> None:
+    def _add_slab(
+        self, sums: _Open, rows: Rows, masks: Masks, buffers: Buffers
+    ) -> None:
         buffers.load(rows.X)
         if not len(rows):
             return
         weight = row_weights(rows, self.class_weight)
-        units = self.standardization.units
-        norm, squares = buffers.square_sums(units, weight)
+        norm, squares = buffers.square_sums(self.standardization.units, weight)
         if not np.isfinite(norm):
             norm, squares = self._in_double(rows, weight)
         sums.max_norm = max(sums.max_norm, norm)
-        masks = label_masks(rows.y, tuple(sums.groups))
-        self._add_groups(sums, masks, weight, buffers)
         sums.ranges.add(rows.X, masks)
+        if self.chain is None:
+            self._add_groups(sums, rows, masks, buffers)
         if self.order == 2:
             buffers.add_information(sums.second_moments, weight)
         else:
             sums.second_moments += squares
 
     def _add_groups(
-        self, sums: _Open, masks: Masks, weight: FloatArray | None, buffers: Buffers
+        self, sums: _Open, rows: Rows, masks: Masks, buffers: Buffers | None
     ) -> None:
+        """Count the rows of every label; sum their columns, if they are loaded."""
+        weight = row_weights(rows, self.class_weight)
         for label, mask in masks:
             share = mask.astype(float) if weight is None else mask * weight
-            z_sum = None if self.chain is not None else buffers.project(share)
+            z_sum = None if buffers is None else buffers.project(share)
             group = Group(int(mask.sum()), float(share.sum()), z_sum)
             known = sums.groups.get(label)
             sums.groups[label] = group if known is None else known + group

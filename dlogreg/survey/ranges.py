@@ -21,7 +21,7 @@ Masks = Sequence[tuple[Label, npt.NDArray[np.bool_]]]
 Range = tuple[FloatArray, FloatArray]
 FIRST_ROWS = 256
 """Rows after which most columns are known to overlap."""
-FOLDED_ROWS = 32
+FOLDED_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,14 +105,16 @@ def extremes(X: npt.NDArray[np.generic]) -> Range:
 
 
 def _fold(extreme: np.ufunc, X: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """Reduce over rows, halves against halves, which runs along whole lines of memory.
+    """Reduce over rows, groups of them against groups, along whole lines of memory.
 
-    numpy's own reduction over the rows takes 2 to 10 times as long.
+    numpy's own reduction over rows of a hundred columns takes 3 to 10 times as long.
     """
-    while len(X) > FOLDED_ROWS:
-        half = len(X) // 2
-        rest = X[2 * half :]
-        X = extreme(X[:half], X[half : 2 * half])
-        if len(rest):
-            X[0] = extreme(X[0], rest[0])
-    return np.asarray(extreme.reduce(X, axis=0))
+    groups = len(X) // FOLDED_ROWS
+    if groups < 2 or not X.flags.c_contiguous:
+        return np.asarray(extreme.reduce(X, axis=0))
+    inside = groups * FOLDED_ROWS
+    lines = X[:inside].reshape(groups, -1)
+    folded = extreme.reduce(lines, axis=0).reshape(FOLDED_ROWS, X.shape[1])
+    rest = X[inside:]
+    folded[: len(rest)] = extreme(folded[: len(rest)], rest)
+    return np.asarray(extreme.reduce(folded, axis=0))
