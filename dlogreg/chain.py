@@ -198,18 +198,28 @@ def pilot_chain(
     penalty: Ridge,
     piece: int,
     mean_weight: float = 1.0,
+    start: FloatArray | None = None,
 ) -> ChainStart:
-    """Fit the pooled rows of the pilot; every chain starts from there."""
+    """Fit the pooled rows of the pilot; every chain starts from there.
+
+    The pilot itself starts from zero unless told otherwise.
+    """
     std = standardization
     reach = _reach(rows, std)
     prior = PRIOR * mean_weight + penalty.curvature
     nothing = ChainStart(
-        np.zeros(std.n_params), np.diag(prior), kernel, std.units, prior, reach, piece
+        np.zeros(std.n_params) if start is None else start,
+        np.diag(prior),
+        kernel,
+        std.units,
+        prior,
+        reach,
+        piece,
     )
     with np.errstate(all="ignore"):  # the survey names NaN and infinity
-        start, slab = nothing.open(), kernel.open()
+        first, slab = nothing.open(), kernel.open()
         pilot = nothing.renew(
-            start, rows, slab, steps=PILOT_STEPS, enough=1e-2, search=True
+            first, rows, slab, steps=PILOT_STEPS, enough=1e-2, search=True
         )
     information = nothing.information + pilot.gathered
     single = _fits_single(std, reach, mean_weight)

@@ -154,6 +154,7 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         llnull=problem.null_loglikelihood(),
         nobs=_nobs(problem),
         weight_kind=options.weight_kind,
+        has_offset=options.has_offset,
         n_rows=survey.n_rows,
         alpha=options.penalty.strength(survey.weight_sum) / survey.weight_sum,
         status=status,

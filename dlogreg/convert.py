@@ -17,7 +17,7 @@ from dlogreg.evaluation import Label
 from dlogreg.screen import WorkBar, bytes_text, count_text
 from dlogreg.source.group import CHUNK_BYTES, GroupWriter, StoredData, open_data
 from dlogreg.source.tables import Batch, Table
-from dlogreg.survey import MAX_LABELS, sort_labels
+from dlogreg.survey import LARGEST_OFFSET, MAX_LABELS, sort_labels
 
 CODES = "y_codes"
 """Array of the labels' numbers in order of appearance, until all labels are known."""
@@ -37,6 +37,7 @@ def convert(
     target: str,
     features: Sequence[str] | None = None,
     sample_weight: str | None = None,
+    offset: str | None = None,
     chunk_bytes: int = CHUNK_BYTES,
     dtype: str = "float64",
     overwrite: bool = False,
@@ -44,9 +45,10 @@ def convert(
 ) -> StoredData:
     """Write numeric columns of CSV or Parquet files to a Zarr group, reading once.
 
-    The group holds ``X`` in chunks of whole rows, ``y``, and ``sample_weight`` if
-    asked for. It is written beside its place and moved there when it is complete, so
-    that nothing half-written stays after an error. Memory does not grow with the data.
+    The group holds ``X`` in chunks of whole rows, ``y``, and ``sample_weight`` and
+    ``offset`` if asked for. It is written beside its place and moved there when it is
+    complete, so that nothing half-written stays after an error. Memory does not grow
+    with the data.
 
     Parameters
     ----------
@@ -58,9 +60,11 @@ def convert(
     target : str
         Column of the labels: bool, numbers or text, at most 100 different ones.
     features : sequence of str, optional
-        Columns of X, in this order; default all but target and weights.
+        Columns of X, in this order; default all but target, weights and offset.
     sample_weight : str, optional
         Column of the weights.
+    offset : str, optional
+        Column of the offsets.
     chunk_bytes : int
         Decoded bytes of a chunk of X; 8-16 MiB are read fastest.
     dtype : {"float64", "float32"}
@@ -86,7 +90,7 @@ def convert(
         raise ValueError(f"chunk_bytes must be positive, not {chunk_bytes}")
     with GroupWriter(target_path, overwrite=overwrite, chunk_bytes=chunk_bytes) as out:
         table = Table.open(source_path)
-        columns = _choose(table.names, target, features, sample_weight)
+        columns = _choose(table.names, target, features, sample_weight, offset)
         labels = _Labels(target)
         with WorkBar(f"converting {Path(source_path).name}", progress) as bar:
             n_rows = _copy(table, columns, labels, out, np.dtype(dtype), bar)
@@ -102,11 +106,12 @@ class _Columns:
     target: str
     features: tuple[str, ...]
     sample_weight: str | None
+    offset: str | None = None
 
     @property
     def numeric(self) -> tuple[str, ...]:
-        weight = self.sample_weight
-        return self.features if weight is None else (*self.features, weight)
+        beside = (self.sample_weight, self.offset)
+        return *self.features, *(name for name in beside if name is not None)
 
 
 def _choose(
@@ -114,8 +119,9 @@ def _choose(
     target: str,
     features: Sequence[str] | None,
     sample_weight: str | None,
+    offset: str | None = None,
 ) -> _Columns:
-    special = [target] if sample_weight is None else [target, sample_weight]
+    special = [n for n in (target, sample_weight, offset) if n is not None]
     if features is None:
         features = [name for name in names if name not in special]
     for name in (*special, *features):
@@ -126,12 +132,12 @@ def _choose(
     twice = [name for name in dict.fromkeys(chosen) if chosen.count(name) > 1]
     if twice:
         raise DataError(
-            f"column {twice[0]!r} is named twice among target, weights and features; "
-            "it can be only one of them"
+            f"column {twice[0]!r} is named twice among target, weights, offset "
+            "and features; it can be only one of them"
         )
     if not features:
         raise DataError(f"there is no column besides {target!r} to predict it from")
-    return _Columns(target, tuple(features), sample_weight)
+    return _Columns(target, tuple(features), sample_weight, offset)
 
 
 def _copy(
@@ -148,6 +154,8 @@ def _copy(
         fields = {"X": X, CODES: labels.encode(batch)}
         if columns.sample_weight is not None:
             fields["sample_weight"] = _weights(batch, columns.sample_weight)
+        if columns.offset is not None:
+            fields["offset"] = _offsets(batch, columns.offset)
         out.append(**fields)
         n_rows += len(X)
         note = f"{count_text(n_rows)} rows, {bytes_text(n_rows * X[:1].nbytes)}"
@@ -195,6 +203,18 @@ def _weights(batch: Batch, name: str) -> npt.NDArray[np.float64]:
             "must be finite and not negative"
         )
     return weights
+
+
+def _offsets(batch: Batch, name: str) -> npt.NDArray[np.float64]:
+    offsets = batch.numbers[name]
+    bad = ~(np.abs(offsets) <= LARGEST_OFFSET)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"offset {name!r} is {offsets[row]:g} in {_place(batch, row)}; offsets are "
+            f"added to the log-odds and must be at most {LARGEST_OFFSET:g} in size"
+        )
+    return offsets
 
 
 @dataclass(slots=True, eq=False)

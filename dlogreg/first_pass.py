@@ -8,8 +8,8 @@ import numpy as np
 
 from dlogreg.chain import ChainStart, pilot_chain
 from dlogreg.checks import ordered_classes
-from dlogreg.evaluation import Label
-from dlogreg.kernel import LossKernel
+from dlogreg.evaluation import FloatArray, Label
+from dlogreg.kernel import LossKernel, Rows
 from dlogreg.kernel.dense import row_weights
 from dlogreg.layout import Layout
 from dlogreg.options import FitOptions
@@ -26,7 +26,10 @@ from dlogreg.survey import (
     PilotRows,
     Survey,
     SurveyKernel,
+    find_null,
+    guess_null,
     label_masks,
+    null_event,
     sort_labels,
 )
 
@@ -45,11 +48,36 @@ def take_survey(
         sums = passes.run(kernel, layout.chains)
         classes = ordered_classes(sums, options.classes)
         if len(classes) == 2 and classes[1] == chain.kernel.event:
-            return Survey(sums, classes, std, chain)
+            return _with_null(
+                Survey(sums, classes, std, chain), passes, options, kernel
+            )
         kernel = replace(kernel, order=2, chain=None)
     sums = passes.run(kernel)
     classes = ordered_classes(sums, options.classes)
-    return Survey(sums, classes, std, sample=sample)
+    survey = Survey(sums, classes, std, sample=sample)
+    return _with_null(survey, passes, options, kernel)
+
+
+def _with_null(
+    survey: Survey, passes: Passes, options: FitOptions, kernel: SurveyKernel
+) -> Survey:
+    """Return the survey with the null model of rows that have offsets.
+
+    It follows from the first pass, unless the pilot's rows were unlike the rest.
+    """
+    if kernel.null_grid is None or len(survey.classes) > 2:
+        return survey
+    assert survey.sums.null is not None
+    left = options.max_passes - passes.n_passes - 1
+    null = find_null(
+        survey.sums.null,
+        kernel.null_grid,
+        survey.classes,
+        passes.run,
+        kernel.class_weight,
+        left,
+    )
+    return replace(survey, null=null)
 
 
 def with_mean_weight_one(survey: Survey) -> tuple[Survey, ClassWeight]:
@@ -60,7 +88,8 @@ def with_mean_weight_one(survey: Survey) -> tuple[Survey, ClassWeight]:
     """
     factor = survey.n_rows / survey.weight_sum
     weights = tuple((label, factor) for label in survey.classes)
-    return replace(survey, sums=survey.sums.weighted(factor)), weights
+    null = None if survey.null is None else survey.null.weighted(factor)
+    return replace(survey, sums=survey.sums.weighted(factor), null=null), weights
 
 
 def survey_kernel(
@@ -68,10 +97,18 @@ def survey_kernel(
 ) -> SurveyKernel:
     """Return the kernel of the first pass, which learns where there is enough data."""
     std = pilot.standardization(fit_intercept=options.fit_intercept)
-    chain = _start_chains(layout, options, pilot, std, class_weight)
+    rows = pilot.pooled()
+    grid = None
+    if options.has_offset:
+        event = null_event(rows, options.classes)
+        grid = guess_null(rows, row_weights(rows, class_weight), event)
+    start = np.zeros(std.n_params)
+    if grid is not None and std.fit_intercept:
+        start[0] = grid.guess
+    chain = _start_chains(layout, options, rows, std, class_weight, start)
     order = 2 if layout.solver == "newton" and chain is None else 1
     names = layout.source.feature_names
-    return SurveyKernel(std, names, order, class_weight, chain)
+    return SurveyKernel(std, names, order, class_weight, chain, grid)
 
 
 def _read_pilot(layout: Layout, passes: Passes) -> PilotRows:
@@ -91,15 +128,15 @@ def _read_pilot(layout: Layout, passes: Passes) -> PilotRows:
 def _start_chains(
     layout: Layout,
     options: FitOptions,
-    pilot: PilotRows,
+    rows: Rows,
     std: Standardization,
     class_weight: ClassWeight,
+    start: FloatArray,
 ) -> ChainStart | None:
     """Fit the pilot's rows, if there is enough data for a pass to learn from."""
     unused = options.start is not None or options.max_passes < 2
     if not layout.chains or unused:
         return None
-    rows = pilot.pooled()
     labels = sort_labels(label for label, _ in label_masks(rows.y, ()))
     if len(labels) != 2:
         return None
@@ -109,11 +146,11 @@ def _start_chains(
     total = (layout.source.n_rows or len(rows)) * mean_weight
     penalty = Ridge.of(options.penalty, total, std)
     kernel = LossKernel(
-        np.zeros(std.n_params),
+        start,
         std.mean,
         event,
         std.fit_intercept,
         class_weight=class_weight,
     )
     piece = piece_rows(layout.source.n_rows, std.n_params)
-    return pilot_chain(rows, kernel, std, penalty, piece, mean_weight)
+    return pilot_chain(rows, kernel, std, penalty, piece, mean_weight, start)

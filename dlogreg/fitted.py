@@ -31,7 +31,7 @@ class FittedModel(Likelihoods):
     llf: float
     """Log-likelihood, without any penalty term."""
     llnull: float
-    """Log-likelihood of the model with an intercept alone."""
+    """Log-likelihood of the model with an intercept alone, beside any offset."""
     nobs: float
     """Number of rows; with frequency weights their sum."""
     n_rows: int
@@ -65,6 +65,8 @@ class FittedModel(Likelihoods):
     """Kind of ``bse``, intervals and Wald tests: "model", "HC0" or "HC1"."""
     weight_kind: str = "frequency"
     """What weights meant: "frequency", "probability" or "analytic"."""
+    has_offset: bool = False
+    """Whether rows had offsets, which predictions then need too."""
 
     def __post_init__(self) -> None:
         """Make the arrays read-only, and covariances symmetric to the last bit."""

@@ -37,6 +37,8 @@ class FitOptions:
     """None, "balanced" or a mapping of labels to weights (scikit-learn's face)."""
     cov_type: str = "model"
     weight_kind: str = "frequency"
+    has_offset: bool = False
+    """Whether the rows have offsets."""
 
     @property
     def n_equations(self) -> int:
@@ -64,6 +66,12 @@ class FitOptions:
                     f"{name}={value!r} is for two classes only so far, and there are "
                     f"{n_classes}; take {name}={plain!r}"
                 )
+        if n_classes > 2 and self.has_offset:
+            raise DataError(
+                f"offset is for two classes only, and there are {n_classes}: with more "
+                "every class would need an offset of its own; leave it out, or fit two "
+                "of the classes"
+            )
 
     def check_robust(self, solver: str, n_params: int) -> None:
         """Refuse robust standard errors where no Hessian is formed."""
@@ -91,6 +99,7 @@ def check_options(
     class_weight: Any = None,
     cov_type: str | None = "model",
     weight_kind: str = "frequency",
+    has_offset: bool = False,
 ) -> FitOptions:
     """Return the options, or raise with what is wrong."""
     if solver not in ("auto", "newton", "lbfgs"):
@@ -108,7 +117,7 @@ def check_options(
         robust = weight_kind == "probability" and inference and not penalty
         cov_type = "HC1" if robust else "model"
     _check_robust(cov_type, penalty, inference=inference)
-    least = 1 + inference
+    least = 1 + (inference or has_offset)  # which the first pass cannot evaluate
     if not (_is_number(max_passes) and max_passes == int(max_passes) >= least):
         raise ValueError(
             f"max_passes must be a whole number of at least {least}, not {max_passes!r}"
@@ -127,6 +136,7 @@ def check_options(
         class_weight,
         cov_type,
         weight_kind,
+        has_offset,
     )
     options.check_n_classes(options.n_equations + 1)
     return options

@@ -140,7 +140,6 @@ def _rows(
 ) -> Rows:
     y = fields["y"]
     X = fields.get("X", np.empty((len(y), 0)))
-    weight = fields.get("sample_weight")
     if X.ndim != 2 or X.shape[1] != n_features:
         shape = f"shape {X.shape}, expected {n_features} columns"
         raise DataError(f"block {index} of X has {shape}; check how X was built")
@@ -153,20 +152,30 @@ def _rows(
                 f"block {index}: X has {len(X)} rows but {name} has {len(values)}; "
                 "give arrays of the same chunks, or call compute_chunk_sizes() on both"
             )
-    if weight is not None:
-        weight = _weights(weight, index)
-    return Rows(X, y, weight, index, start, beside=fields.get("Z"))
+    return Rows(
+        X,
+        y,
+        _numbers("sample_weight", fields, index),
+        index,
+        start,
+        beside=fields.get("Z"),
+        offset=_numbers("offset", fields, index),
+    )
 
 
-def _weights(weight: Array, index: int) -> Array:
+def _numbers(name: str, fields: Mapping[str, Array], index: int) -> Array | None:
+    values = fields.get(name)
+    if values is None:
+        return None
     try:
-        return np.asarray(weight, dtype=np.float64)
+        return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        message = f"sample_weight holds {error} in block {index}"
-        if weight.dtype == object and any(value is None for value in weight.tolist()):
-            row = weight.tolist().index(None)
-            message = f"sample_weight is missing in row {row} of block {index}"
-        raise DataError(f"{message}; weights must be finite numbers") from error
+        message = f"{name} holds {error} in block {index}"
+        if values.dtype == object and any(value is None for value in values.tolist()):
+            row = values.tolist().index(None)
+            message = f"{name} is missing in row {row} of block {index}"
+        what = "weights" if name == "sample_weight" else "offsets"
+        raise DataError(f"{message}; {what} must be finite numbers") from error
 
 
 def leaf_bounds(

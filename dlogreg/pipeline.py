@@ -37,6 +37,7 @@ def fit(
     *,
     sample_weight: Any = None,
     weight_kind: str = "frequency",
+    offset: Any = None,
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
     fit_intercept: bool = True,
@@ -52,12 +53,12 @@ def fit(
 ) -> Results:
     r"""Fit a logistic regression by maximum likelihood, reading the data in few passes.
 
-    The model is ``log(p_i / (1 - p_i)) = b_0 + x_i'b`` for the probability p_i of the
-    last of the two classes. The result minimizes
+    The model is ``log(p_i / (1 - p_i)) = o_i + b_0 + x_i'b`` for the probability p_i of
+    the last of the two classes, o_i its offset, 0 unless given. The result minimizes
 
     .. math:: \sum_i s_i \log(1 + e^{-m_i}) + \tfrac{1}{2} \alpha \sum_i s_i |b|^2
 
-    with margins m_i = +-(b_0 + x_i'b). The intercept is never penalised.
+    with margins m_i = +-(o_i + b_0 + x_i'b). The intercept is never penalised.
 
     Three or more classes are fitted together by softmax regression, never one against
     the rest: ``log(p_ik / p_i0) = b_k0 + x_i'b_k`` for every class k but the first,
@@ -84,6 +85,14 @@ def fit(
         "analytic": a row is as exact as its weight says, relative to the others. The
         latter two are rescaled to mean 1, which changes no coefficient; they are for
         two classes only so far.
+    offset : array, shape (n_rows,), optional
+        A part of the log-odds that is known and gets no coefficient, such as the
+        logarithm of the odds by an earlier model, or of the ratio by which cases were
+        sampled; at most 1e4 in size. For two classes. ``llnull`` is then that of an
+        intercept beside the offset, as in R's ``glm``; it comes exactly from the first
+        pass, or from one more where the few rows read before are unlike the rest. The
+        first pass cannot serve as Newton's first step, so that small data take a pass
+        more.
     classes : sequence of labels, optional
         Order of the labels. Two: (other, event); the event's probability is modelled.
         More: the first is the reference. Default: sorted.
@@ -164,8 +173,9 @@ def fit(
         memory_limit=memory_limit,
         cov_type=cov_type,
         weight_kind=weight_kind,
+        has_offset=offset is not None,
     )
-    return fit_with(X, y, sample_weight, options, progress)
+    return fit_with(X, y, sample_weight, options, progress, offset=offset)
 
 
 def fit_with(
@@ -174,9 +184,11 @@ def fit_with(
     sample_weight: Any,
     options: FitOptions,
     progress: bool | Progress | None = None,
+    *,
+    offset: Any = None,
 ) -> Results:
     """Fit with options that are already checked; the faces share this."""
-    source = open_source(X, y, sample_weight, options)
+    source = open_source(X, y, sample_weight, options, offset=offset)
     options = replace(options, feature_names=source.feature_names)
     layout = lay_out(source, options)
     check_memory(layout.memory, options.memory_limit, source)
@@ -232,12 +244,15 @@ def _pose(
     return pose_softmax(survey, passes, options, layout, weights)
 
 
-def open_source(X: Any, y: Any, sample_weight: Any, options: FitOptions) -> Source:
+def open_source(
+    X: Any, y: Any, sample_weight: Any, options: FitOptions, *, offset: Any = None
+) -> Source:
     """Return the source of what the user gave."""
     return as_source(
         X,
         y,
         sample_weight,
+        offset=offset,
         feature_names=options.feature_names,
         compute=compute_shared,
         count_rows=count_rows,

@@ -22,6 +22,12 @@ from scipy.special import expit, log_expit, logit
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel import slab_rows
+from dlogreg.offsets import (
+    offset_in_memory,
+    offset_of_chunks,
+    offset_of_frame,
+    offset_rows,
+)
 from dlogreg.source.frames import Array, check_columns, frame_to_numpy
 from dlogreg.source.graph import SPARSE_ADVICE
 from dlogreg.source.opening import kind_of
@@ -119,13 +125,13 @@ class LogitModel:
         intercept = float(filled[:first].sum())
         return cls(intercept, filled[first:], feature_names, label_array(classes))
 
-    def linear_predictor(self, X: Any) -> Any:
-        """Return intercept + X @ slopes, shape (n_rows,)."""
-        return predict_blocks(X, self, np.asarray, np.empty(0))
+    def linear_predictor(self, X: Any, offset: Any = None) -> Any:
+        """Return offset + intercept + X @ slopes, shape (n_rows,)."""
+        return predict_blocks(X, self, np.asarray, np.empty(0), offset)
 
-    def probability(self, X: Any) -> Any:
+    def probability(self, X: Any, offset: Any = None) -> Any:
         """Return the probability of the event, shape (n_rows,)."""
-        return predict_blocks(X, self, probability_rows, np.empty(0))
+        return predict_blocks(X, self, probability_rows, np.empty(0), offset)
 
     def class_probability(self, X: Any) -> Any:
         """Return the probabilities of both classes, shape (n_rows, 2)."""
@@ -135,12 +141,12 @@ class LogitModel:
         """Return their logarithms, shape (n_rows, 2)."""
         return predict_blocks(X, self, class_log_probability_rows, np.empty((0, 2)))
 
-    def label(self, X: Any, threshold: float = 0.5) -> Any:
+    def label(self, X: Any, threshold: float = 0.5, offset: Any = None) -> Any:
         """Return the event where its probability is above the threshold."""
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold must lie between 0 and 1, not {threshold}")
         finish = partial(label_rows, cut=float(logit(threshold)), labels=self.labels)
-        return predict_blocks(X, self, finish, self.labels[:0])
+        return predict_blocks(X, self, finish, self.labels[:0], offset)
 
 
 class LinearModel(Protocol):
@@ -162,7 +168,9 @@ class LinearModel(Protocol):
         ...
 
 
-def predict_blocks(X: Any, model: LinearModel, finish: Finish, meta: Array) -> Any:
+def predict_blocks(
+    X: Any, model: LinearModel, finish: Finish, meta: Array, offset: Any = None
+) -> Any:
     """Lay a prediction over the rows of X, whatever X is.
 
     Parameters
@@ -176,20 +184,25 @@ def predict_blocks(X: Any, model: LinearModel, finish: Finish, meta: Array) -> A
         Coefficients, and what to make of the linear predictor of every row.
     meta
         An empty array of the type and number of dimensions of the result.
+    offset
+        Added to the linear predictor of every row; of any kind, for two classes.
     """
     kind = kind_of(X)
     block = partial(_predict_pieces, model, finish)
     X = model_columns(X, model)
     if kind == "dask dataframe":
-        return X.map_partitions(block, meta=meta)
+        beside = () if offset is None else (offset_of_frame(X, offset),)
+        return X.map_partitions(block, *beside, align_dataframes=False, meta=meta)
     if kind == "dask":
-        return _over_chunks(X, block, meta)
+        return _over_chunks(X, block, meta, offset)
     if kind == "zarr":
-        return _over_store(X, block, meta)
-    return block(X)
+        return _over_store(X, block, meta, offset)
+    return block(X, None if offset is None else offset_in_memory(X, offset))
 
 
-def _predict_pieces(model: LinearModel, finish: Finish, pieces: Any) -> Array:
+def _predict_pieces(
+    model: LinearModel, finish: Finish, pieces: Any, offset: Any = None
+) -> Array:
     """Predict one block of rows, given whole or as a list of its column chunks."""
     pieces = pieces if isinstance(pieces, list) else [pieces]
     n_features = sum(piece.shape[1] for piece in pieces)
@@ -201,17 +214,23 @@ def _predict_pieces(model: LinearModel, finish: Finish, pieces: Any) -> Array:
         last = first + piece.shape[1]
         eta += linear_predictor_rows(piece, model.slopes[first:last])
         first = last
+    if offset is not None:
+        eta += offset_rows(offset, len(eta))
     return finish(eta)
 
 
-def _over_chunks(X: da.Array, block: Callable[[Any], Array], meta: Array) -> da.Array:
+def _over_chunks(
+    X: da.Array, block: Callable[..., Array], meta: Array, offset: Any
+) -> da.Array:
     """Predict from a dask array; column chunks meet in the task, without a copy."""
     classes = {"k": meta.shape[1]} if meta.ndim == 2 else {}
+    beside = () if offset is None else (offset_of_chunks(offset, X.chunks[0]), "i")
     result: da.Array = da.blockwise(
         block,
         "ik" if classes else "i",
         X,
         "ij",
+        *beside,
         new_axes=classes,
         concatenate=False,
         dtype=meta.dtype,
@@ -221,14 +240,18 @@ def _over_chunks(X: da.Array, block: Callable[[Any], Array], meta: Array) -> da.
     return result
 
 
-def _over_store(array: Any, block: Callable[[Any], Array], meta: Array) -> da.Array:
+def _over_store(
+    array: Any, block: Callable[..., Array], meta: Array, offset: Any
+) -> da.Array:
     """Predict from a Zarr array; a task reads one row of its chunks (or shards)."""
     check_chunks("X", array, complete=bool(array.attrs.get(COMPLETE_ATTRIBUTE, False)))
     step, n_rows = (array.shards or array.chunks)[0], array.shape[0]
     bounds = (*range(0, n_rows, step), n_rows) if n_rows else (0, 0)
     rows = tuple(high - low for low, high in pairwise(bounds))
+    beside = () if offset is None else (offset_of_chunks(offset, rows),)
     result: da.Array = da.map_blocks(
         partial(_predict_stored, ZarrBlocks("X", anywhere(array), bounds), block),
+        *beside,
         chunks=(rows, meta.shape[1:]) if meta.ndim == 2 else (rows,),
         dtype=meta.dtype,
         meta=meta,
@@ -239,11 +262,12 @@ def _over_store(array: Any, block: Callable[[Any], Array], meta: Array) -> da.Ar
 
 def _predict_stored(
     blocks: ZarrBlocks,
-    block: Callable[[Any], Array],
+    block: Callable[..., Array],
+    *offset: Array,
     block_id: tuple[int, ...] | None = None,
 ) -> Array:
     assert block_id is not None
-    return block(blocks.open(())(block_id[0])["X"])
+    return block(blocks.open(())(block_id[0])["X"], *offset)
 
 
 def model_columns(X: Any, model: LinearModel) -> Any:

@@ -99,8 +99,7 @@ class Problem:
 
     def null_loglikelihood(self) -> float:
         """Return the log-likelihood of the model with an intercept alone."""
-        share, total = self.survey.event_share, self.survey.weight_sum
-        return float(total * (share * np.log(share) + (1 - share) * np.log1p(-share)))
+        return self.survey.null_loglikelihood()
 
     def range_moved(self, move: FloatArray, inverse: FloatArray, rest: float) -> float:
         """Bound the change of any row's predictor by a move and what is left of it.
@@ -157,7 +156,9 @@ class Problem:
         """Return L-BFGS for this problem."""
         convexity = self._convexity()
         even = self.survey.weight_sum == self.survey.n_rows
-        known = even and not convexity and not self.options.penalty
+        unlike = convexity or self.options.penalty
+        # with an offset, rows may be on their right side without the columns
+        known = even and not unlike and not self.options.has_offset
         lightest = 1.0 if known else 0.0  # other weights: not known
         return LBFGS(
             self.options.tol,
@@ -186,8 +187,9 @@ class Problem:
             if given.evaluation.loss < null.evaluation.loss:
                 return given, 1
             cost = 1
-        if order == 2 and null.evaluation.hessian is None:
-            return Point(null.theta, self.objective(null.theta)), cost + 1
+        known = order == 1 or null.evaluation.hessian is not None
+        if not (known and np.isfinite(null.evaluation.gradient).all()):
+            return Point(null.theta, self.objective(null.theta, order)), cost + 1
         return null, cost
 
     def _start_precision(self) -> str:
@@ -218,8 +220,7 @@ class Problem:
     def _metric(self) -> Metric:
         """Return the Hessian at the null model, as far as it is known."""
         survey, penalty = self.survey, self.objective.penalty.curvature
-        share = survey.event_share if survey.standardization.fit_intercept else 0.5
-        curvature = share * (1 - share) * survey.column_squares()
+        curvature = survey.null_curvature() * survey.column_squares()
         if survey.sample is None:
             return Metric.of_diagonal(curvature + penalty)
         std, weights = survey.standardization, self.objective.class_weight

@@ -96,6 +96,7 @@ class LogitResults(FittedModel, FromCovariance, RowMethods):
         X: Any = None,
         y: Any = None,
         sample_weight: Any = None,
+        offset: Any = None,
     ) -> FloatArray:
         """Return intervals at level 1 - alpha, shape (n_params, 2) or (n_names, 2).
 
@@ -105,7 +106,7 @@ class LogitResults(FittedModel, FromCovariance, RowMethods):
         all ends are found together, to ``max(min(tol, 1e-4), 1e-7)`` standard errors,
         in 2 or 3 passes, about 5 with few rows per column; about 20 where some ends are
         infinite, because the data are separated. Profiles of a result that was loaded
-        take X, y and sample_weight of the fit. ``names`` chooses coefficients.
+        take X, y, sample_weight and offset of the fit. ``names`` chooses coefficients.
         """
         check_level(alpha)
         if method == "profile":
@@ -114,7 +115,7 @@ class LogitResults(FittedModel, FromCovariance, RowMethods):
                     f"profile intervals have no kind {kind!r}: they rest on the "
                     "likelihood; leave kind out, or take method='wald'"
                 )
-            return self._profile_intervals(alpha, names, X, y, sample_weight)
+            return self._profile_intervals(alpha, names, X, y, sample_weight, offset)
         if method != "wald":
             raise ValueError(f"method must be 'wald' or 'profile', not {method!r}")
         half = -ndtri(alpha / 2) * np.sqrt(np.diagonal(self.cov_params(kind)))
@@ -139,7 +140,7 @@ class LogitResults(FittedModel, FromCovariance, RowMethods):
         logs = np.column_stack([self.coefficients, ends])
         return odds_ratios(logs, self.names, units)
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, offset: Any = None) -> Any:
         """Return the probability of the event, the last of ``classes``, of every row.
 
         Parameters
@@ -147,25 +148,33 @@ class LogitResults(FittedModel, FromCovariance, RowMethods):
         X : array, shape (n_rows, n_features)
             Any kind that ``fit`` takes. Columns of a dataframe are found by name, in
             any order; other columns are left aside. Arrays go by position.
+        offset : array, shape (n_rows,), optional
+            Of any kind, row by row beside X; needed where the fit had one. It is added
+            to the linear predictor.
 
         Returns
         -------
         array, shape (n_rows,)
             Numpy for data in memory; for dask and Zarr a lazy dask array with the
             same chunks of rows. A row with NaN has the probability NaN.
+
+        Raises
+        ------
+        ValueError
+            If the fit had an offset, and none is given.
         """
-        return self._model.probability(X)
+        return self._model.probability(X, self._offset(offset))
 
-    def decision_function(self, X: Any) -> Any:
-        """Return the linear predictor, the log-odds of the event; X as ``predict``."""
-        return self._model.linear_predictor(X)
+    def decision_function(self, X: Any, offset: Any = None) -> Any:
+        """Return the linear predictor, the log-odds of the event; as ``predict``."""
+        return self._model.linear_predictor(X, self._offset(offset))
 
-    def classify(self, X: Any, threshold: float = 0.5) -> Any:
+    def classify(self, X: Any, threshold: float = 0.5, offset: Any = None) -> Any:
         """Return the event where its probability is above the threshold; X as above.
 
         The other rows get the other label; a row with NaN is an error.
         """
-        return self._model.label(X, threshold)
+        return self._model.label(X, threshold, self._offset(offset))
 
     @property
     def _model(self) -> LogitModel:
@@ -178,6 +187,11 @@ class LogitResults(FittedModel, FromCovariance, RowMethods):
             self.classes,
             fit_intercept=self.fit_intercept,
         )
+
+    def _offset(self, offset: Any) -> Any:
+        """Return the offset, which must be given where the fit had one."""
+        import_module("dlogreg.offsets").check_offset_given(self, offset, "predicting")
+        return offset
 
     def _labelled(self, values: Any) -> LabelledVector:
         return LabelledVector.of(np.asarray(values, dtype=float), self.names)

@@ -20,6 +20,7 @@ from dlogreg.evaluation import Label
 from dlogreg.kernel.census import Census, CensusKernel
 from dlogreg.layout import lay_out
 from dlogreg.many_objective import ManyObjective
+from dlogreg.offsets import check_offset_given
 from dlogreg.options import FitOptions
 from dlogreg.partition import Partition, pick_blocks
 from dlogreg.passes import Passes
@@ -88,7 +89,12 @@ class RowsAgain:
 
 
 def rows_of(
-    results: LogitResults, X: Any, y: Any, sample_weight: Any, method: str
+    results: LogitResults,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    method: str,
+    offset: Any = None,
 ) -> RowsAgain:
     """Return the rows that a result remembers, or those given in their place.
 
@@ -97,7 +103,7 @@ def rows_of(
     InferenceError
         If there are neither.
     """
-    if X is None and y is None and sample_weight is None:
+    if all(given is None for given in (X, y, sample_weight, offset)):
         if results.rows is None:
             raise InferenceError(f"{method}() {NOT_REMEMBERED.format(method=method)}")
         return results.rows
@@ -108,10 +114,17 @@ def rows_of(
         )
     if X is None or y is None:
         raise ValueError(f"{method}() needs both X and y, or neither of them")
-    return _found(results, X, y, sample_weight)
+    check_offset_given(results, offset, f"{method}()")
+    if offset is not None and not results.has_offset:
+        raise ValueError(
+            f"{method}() needs the rows of the fit, which had no offset; leave it out"
+        )
+    return _found(results, X, y, sample_weight, offset)
 
 
-def _found(results: LogitResults, X: Any, y: Any, sample_weight: Any) -> RowsAgain:
+def _found(
+    results: LogitResults, X: Any, y: Any, sample_weight: Any, offset: Any
+) -> RowsAgain:
     """Lay out rows that are given anew, as a fit would."""
     if kind_of(X) in ("pandas", "dask dataframe"):
         X = match_columns(X, results.feature_names)
@@ -120,6 +133,7 @@ def _found(results: LogitResults, X: Any, y: Any, sample_weight: Any) -> RowsAga
         X,
         y,
         sample_weight,
+        offset=offset,
         feature_names=names,
         compute=compute_shared,
         count_rows=count_rows,
@@ -161,6 +175,6 @@ def check_unchanged(results: LogitResults, census: Census, loss: float) -> None:
 
 def _changed(what: str) -> DataError:
     return DataError(
-        f"the rows are not those of the fit: {what}; give X, y and sample_weight as "
-        "they were, or fit again"
+        f"the rows are not those of the fit: {what}; give X, y, sample_weight and "
+        "offset as they were, or fit again"
     )

@@ -12,7 +12,9 @@ from dlogreg.evaluation import FloatArray, Label
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.inference.scores import ScoreCollector, ScoreSums
 from dlogreg.kernel import Rows
-from dlogreg.partition import partition_rows
+from dlogreg.kernel.together import Sums, Together
+from dlogreg.offsets import check_offset_given
+from dlogreg.partition import partition_rows, pick_blocks
 from dlogreg.passes import Passes, Progress
 from dlogreg.prediction import LogitModel, linear_predictor_rows, model_columns
 from dlogreg.progress import progress_for
@@ -26,8 +28,18 @@ from dlogreg.reduction import (
     n_threads,
 )
 from dlogreg.results import LogitResults
-from dlogreg.source import as_source
-from dlogreg.survey import check_labels, check_weights
+from dlogreg.source import Source, as_source
+from dlogreg.survey import (
+    PILOT_BLOCKS,
+    NullKernel,
+    PilotKernel,
+    PilotRows,
+    check_labels,
+    check_offsets,
+    check_weights,
+    find_null,
+    guess_null,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +78,9 @@ class ScoreKernel:
                 f"{other!r} and {event!r}; leave such rows out, or give them weight 0"
             )
         eta = self.model.intercept + linear_predictor_rows(rows.X, self.model.slopes)
+        if rows.offset is not None:
+            check_offsets(rows)
+            eta += rows.offset
         self._check_scores(eta, rows)
         sums.add(eta, is_event, rows.sample_weight)
 
@@ -97,6 +112,7 @@ def evaluate(
     y: Any,
     sample_weight: Any = None,
     *,
+    offset: Any = None,
     in_sample: bool = False,
     progress: bool | Progress | None = None,
 ) -> GoodnessOfFit:
@@ -113,6 +129,10 @@ def evaluate(
         Labels, of the model's ``classes``; of any kind, chunked in any way.
     sample_weight : array, shape (n_rows,), optional
         Frequency weights: everything equals repeating the row. 0 leaves a row out.
+    offset : array, shape (n_rows,), optional
+        Offsets of the rows, needed where the fit had them. The null model, with which
+        the log-likelihood is compared, then has an intercept beside them; a few blocks
+        are read before for a guess of it, and all rows once more if that was far off.
     in_sample : bool
         Whether the rows are those of the fit, which Hosmer and Lemeshow's test must
         know.
@@ -144,6 +164,7 @@ def evaluate(
         raise ValueError(
             f"only models of two classes can be evaluated, not of {len(result.classes)}"
         )
+    check_offset_given(result, offset, "evaluate()")
     model = LogitModel.of(
         result.coefficients,
         result.feature_names,
@@ -154,6 +175,7 @@ def evaluate(
         model_columns(X, model),
         y,
         sample_weight,
+        offset=offset,
         feature_names=None,
         compute=compute_shared,
         count_rows=count_rows,
@@ -166,11 +188,32 @@ def evaluate(
     other, event = result.classes
     kernel = ScoreKernel(model, result.feature_names, (other, event))
     passes = Passes(reduction, progress_for(progress))
+    llnull = None
     try:
-        sums = passes.run(kernel)
+        if offset is None:
+            sums = passes.run(kernel)
+        else:
+            sums, llnull = _score_beside_null(source, passes, kernel)
         passes.close_record()
     finally:
         passes.progress.close()
     if not sums.n_rows:
         raise DataError("there are no rows with a positive weight; nothing to evaluate")
-    return GoodnessOfFit.of(sums, result.classes, in_sample=in_sample)
+    return GoodnessOfFit.of(sums, result.classes, in_sample=in_sample, llnull=llnull)
+
+
+def _score_beside_null(
+    source: Source, passes: Passes, kernel: ScoreKernel
+) -> tuple[ScoreSums, float | None]:
+    """Return the sums, and the log-likelihood of the null model beside an offset."""
+    blocks = pick_blocks(source, PILOT_BLOCKS)
+    inline = passes.reduction.inline
+    pilot: PilotRows = passes.run_pilot(PilotKernel(), Reduction(blocks, inline))
+    rows, classes = pilot.pooled(), kernel.classes
+    grid = guess_null(rows, rows.sample_weight, classes[1])
+    sums: Sums = passes.run(Together((NullKernel(grid, classes), kernel)))
+    null, scores = sums.parts
+    held = (scores.others.sum(), scores.events.sum())
+    if min(held) == 0:  # all rows are of one class: nothing is left to explain
+        return scores, None
+    return scores, -find_null(null, grid, classes, passes.run).loss

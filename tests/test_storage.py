@@ -92,6 +92,7 @@ def results(draw):
         why_no_inference=draw(st.text()),
         robust_covariance=robust,
         weight_kind=weight_kind,
+        has_offset=len(classes) == 2 and draw(st.booleans()),
         cov_type="model" if robust is None else draw(st.sampled_from(COV_TYPES)),
     )
 

@@ -17,7 +17,7 @@ from dlogreg.source.group import CHUNK_BYTES
 @click.option(
     "--features",
     metavar="A,B,...",
-    help="Columns of X, separated by commas; default all but target and weights.",
+    help="Columns of X, separated by commas; default all that have no other role.",
 )
 @click.option(
     "--feature",
@@ -27,6 +27,7 @@ from dlogreg.source.group import CHUNK_BYTES
     help="One column of X; repeat it. For names that hold a comma.",
 )
 @click.option("--sample-weight", metavar="COLUMN", help="Column of the weights.")
+@click.option("--offset", metavar="COLUMN", help="Column of the offsets.")
 @click.option(
     "--chunk",
     type=Size(),
@@ -49,6 +50,7 @@ def command(
     features: str | None,
     more_features: tuple[str, ...],
     sample_weight: str | None,
+    offset: str | None,
     chunk: int,
     dtype: str,
     overwrite: bool,
@@ -67,6 +69,7 @@ def command(
         target=target,
         features=chosen or None,
         sample_weight=sample_weight,
+        offset=offset,
         chunk_bytes=chunk,
         dtype=dtype,
         overwrite=overwrite,

@@ -19,13 +19,13 @@ from dlogreg.cli.options import (
     shown,
     with_options,
 )
-from dlogreg.cli.stores import matched_columns
+from dlogreg.cli.stores import matched_columns, stored_offset
 from dlogreg.errors import DataError
 from dlogreg.reduction import TASKS_PER_THREAD
-from dlogreg.results import Results
+from dlogreg.results import LogitResults, Results
 from dlogreg.scheduling import n_threads
 from dlogreg.screen import WorkBar, count_text
-from dlogreg.source.group import GroupWriter, open_data
+from dlogreg.source.group import GroupWriter, StoredData, open_data
 
 
 @click.command("predict")
@@ -67,7 +67,7 @@ def command(
         GroupWriter(out, overwrite=overwrite) as writer,
         WorkBar("predicting", shown(quiet)) as bar,
     ):
-        lazy = results.predict(matched_columns(results, data))
+        lazy = _probabilities(results, data)
         n_missing = write_blocks(lazy, results, threshold, writer, bar)
         event = results.classes[-1] if len(results.classes) == 2 else None
         writer.commit(event=event, classes=list(results.classes), threshold=threshold)
@@ -79,6 +79,16 @@ def command(
         )
     what = f"{len(results.classes)} classes" if event is None else repr(event)
     click.echo(f"{out}: probability of {what} for {lazy.shape[0]:,} rows")
+
+
+def _probabilities(results: Results, data: StoredData) -> da.Array:
+    """Return the probabilities of a store, lazily; by the offset if there is one."""
+    X, offset = matched_columns(results, data), stored_offset(results, data)
+    if not isinstance(results, LogitResults):
+        multinomial: da.Array = results.predict(X)
+        return multinomial
+    binary: da.Array = results.predict(X, offset)
+    return binary
 
 
 def write_blocks(

@@ -39,7 +39,8 @@ def evaluate_stored(
         )
     model = results if data.labels is None else _coded(results, data)
     X = matched_columns(results, data)
-    report = evaluate(model, X, data.y, data.sample_weight, **options)
+    offset = stored_offset(results, data)
+    report = evaluate(model, X, data.y, data.sample_weight, offset=offset, **options)
     return replace(report, classes=results.classes)
 
 
@@ -58,9 +59,25 @@ def matched_columns(results: Results, data: StoredData) -> Any:
     return da.from_zarr(data.X)[:, [names.index(name) for name in wanted]]
 
 
+def stored_offset(results: Results, data: StoredData) -> Any:
+    """Return the offset of a store, which must have one if the model had."""
+    if results.has_offset and data.offset is None:
+        raise DataError(
+            f"{data.path} has no array offset, but the model was fitted with one; add "
+            "the array (zeros for rows without)"
+        )
+    if data.offset is not None and len(results.classes) > 2:
+        raise DataError(
+            f"{data.path} has an array offset, which is for two classes, and the model "
+            f"has {len(results.classes)}; remove the array"
+        )
+    return data.offset
+
+
 def _described(data: StoredData) -> dict[str, Any]:
     return {
         "sample_weight": data.sample_weight,
+        "offset": data.offset,
         "feature_names": data.feature_names,
         "classes": _stored_classes(data),
     }

@@ -136,6 +136,8 @@ def computation(results: FittedModel) -> Facts:
         facts.append(("Sum of weights", count(results.nobs)))
     if results.weight_kind != "frequency":
         facts.append(("Weights", results.weight_kind))
+    if results.has_offset:
+        facts.append(("Offset", "given"))
     if results.cov_type != "model":
         facts.append(("Standard errors", f"robust, {results.cov_type}"))
     return (

@@ -195,6 +195,8 @@ class _Hessian:
         sample *= self._kept.astype(np.float32)
         root = root_weights(pooled, weights)[:, None]
         eta = (sample / root.astype(np.float32)) @ self.theta.astype(np.float32)
+        if pooled.offset is not None:
+            eta += pooled.offset.astype(np.float32)
         small = np.exp(-np.abs(eta))
         sample *= (np.sqrt(small) / (1 + small))[:, None].astype(np.float32)
         squares = np.einsum("ij,ij->j", sample, sample).astype(float)

@@ -36,18 +36,29 @@ class GoodnessOfFit(Deviances):
     llf: float
     """Log-likelihood of the rows."""
     llnull: float
-    """Log-likelihood of a model that knows only the share of events in the rows."""
+    """Log-likelihood of a model that knows only the share of events in the rows; of an
+    intercept beside the offset, where there is one."""
     nobs: float
     """Sum of the weights, the number of rows where there are none."""
 
     @classmethod
     def of(
-        cls, sums: ScoreSums, classes: Sequence[Label], *, in_sample: bool
+        cls,
+        sums: ScoreSums,
+        classes: Sequence[Label],
+        *,
+        in_sample: bool,
+        llnull: float | None = None,
     ) -> GoodnessOfFit:
-        """Return the measures that follow from sums."""
+        """Return the measures that follow from sums.
+
+        ``llnull`` is given where rows have offsets, and follows from the share of
+        events elsewhere.
+        """
         counts = np.array([sums.others.sum(), sums.events.sum()])
         held = counts[counts > 0]
-        llnull = float((held * np.log(held / held.sum())).sum())
+        if llnull is None:
+            llnull = float((held * np.log(held / held.sum())).sum())
         total = float(counts.sum())
         return cls(sums, tuple(classes), in_sample, -sums.loss, llnull, total)
 

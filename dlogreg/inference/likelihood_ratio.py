@@ -153,7 +153,7 @@ def nested_test(results: LogitResults, smaller: Any) -> ChiSquaredTest:
         ("classes", "classes"),
         ("class_counts", "numbers of rows by class"),
         ("nobs", "sums of weights"),
-        ("llnull", "null log-likelihoods, so other weights"),
+        ("llnull", "null log-likelihoods, so other weights or offsets"),
     )
     for name, what in same:
         ours, theirs = getattr(results, name), getattr(smaller, name)

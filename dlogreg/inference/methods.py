@@ -33,6 +33,7 @@ class RowMethods:
         X: Any = None,
         y: Any = None,
         sample_weight: Any = None,
+        offset: Any = None,
     ) -> TestTable | ChiSquaredTest:
         r"""Return likelihood-ratio tests of all terms, or of a smaller model.
 
@@ -55,7 +56,7 @@ class RowMethods:
         terms : mapping or list, optional
             Columns to be dropped together: ``{"carrier": ["carrier_AA", ...]}`` or a
             list of names and lists of names. Default: every column by itself.
-        X, y, sample_weight : array, optional
+        X, y, sample_weight, offset : array, optional
             The rows of the fit, for a result that was loaded and does not know them.
 
         Returns
@@ -74,13 +75,13 @@ class RowMethods:
         """
         room = import_module("dlogreg.inference.likelihood_ratio")
         if smaller is not None:
-            if any(given is not None for given in (terms, X, y, sample_weight)):
+            if any(given is not None for given in (terms, X, y, sample_weight, offset)):
                 raise ValueError(
                     "lr_test() takes a smaller model, or terms and rows, not both"
                 )
             nested: ChiSquaredTest = room.nested_test(self, smaller)
             return nested
-        rows = _rows(self, X, y, sample_weight, "lr_test")
+        rows = _rows(self, X, y, sample_weight, "lr_test", offset)
         table: TestTable = room.ratio_tests(self, rows, terms)
         return table
 
@@ -91,6 +92,7 @@ class RowMethods:
         X: Any = None,
         y: Any = None,
         sample_weight: Any = None,
+        offset: Any = None,
     ) -> TestTable:
         """Return Rao's score tests of columns that are not in the model.
 
@@ -102,7 +104,7 @@ class RowMethods:
         ----------
         Z : array, shape (n_rows,) or (n_rows, n_candidates)
             Of any kind that ``fit`` takes for X, rows in the same order.
-        X, y, sample_weight : array, optional
+        X, y, sample_weight, offset : array, optional
             The rows of the fit, for a result that was loaded and does not know them.
 
         Returns
@@ -118,7 +120,7 @@ class RowMethods:
             As ``lr_test``; also if Z holds NaN or has other rows.
         """
         room = import_module("dlogreg.inference.score")
-        rows = _rows(self, X, y, sample_weight, "score_test")
+        rows = _rows(self, X, y, sample_weight, "score_test", offset)
         table: TestTable = room.candidate_tests(self, rows, Z)
         return table
 
@@ -131,6 +133,7 @@ class RowMethods:
         X: Any = None,
         y: Any = None,
         sample_weight: Any = None,
+        offset: Any = None,
     ) -> ChosenErrors:
         """Return standard errors of some coefficients, without forming the Hessian.
 
@@ -149,7 +152,7 @@ class RowMethods:
             Relative error of the standard errors, estimated from how they converge.
         max_passes : int
             Most passes over the data.
-        X, y, sample_weight : array, optional
+        X, y, sample_weight, offset : array, optional
             The rows of the fit, for a result that was loaded and does not know them.
 
         Returns
@@ -171,7 +174,7 @@ class RowMethods:
             If ``max_passes`` are not enough.
         """
         room = import_module("dlogreg.inference.chosen")
-        rows = _rows(self, X, y, sample_weight, "errors_of")
+        rows = _rows(self, X, y, sample_weight, "errors_of", offset)
         found: ChosenErrors = room.errors_of(self, rows, names, tol, max_passes)
         return found
 
@@ -182,14 +185,15 @@ class RowMethods:
         X: Any,
         y: Any,
         sample_weight: Any,
+        offset: Any,
     ) -> FloatArray:
         """Return intervals by profile likelihood; see ``conf_int``."""
         room = import_module("dlogreg.inference.profile")
-        rows = _rows(self, X, y, sample_weight, "conf_int")
+        rows = _rows(self, X, y, sample_weight, "conf_int", offset)
         ends: FloatArray = room.profile_intervals(self, rows, alpha, names)
         return ends
 
 
-def _rows(results: Any, X: Any, y: Any, weight: Any, method: str) -> Any:
+def _rows(results: Any, X: Any, y: Any, weight: Any, method: str, offset: Any) -> Any:
     room = import_module("dlogreg.rows_again")
-    return room.rows_of(results, X, y, weight, method)
+    return room.rows_of(results, X, y, weight, method, offset)

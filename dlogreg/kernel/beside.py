@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,8 +39,8 @@ class BesideKernel:
         for slab in rows.slabs(buffers.length):
             kept = slab.positive()
             Z = self._checked(kept)
-            X = np.concatenate([kept.X, Z], axis=1)
-            self.kernel.add(sums, Rows(X, kept.y, kept.sample_weight), buffers)
+            joined = replace(kept, X=np.concatenate([kept.X, Z], axis=1))
+            self.kernel.add(sums, joined, buffers)
 
     def _checked(self, rows: Rows) -> Any:
         Z = rows.beside

@@ -29,6 +29,8 @@ class Rows:
     """Where these rows stood before rows of weight zero were left out."""
     beside: npt.NDArray[Any] | None = None
     """Columns that are not in the model, for a test of them."""
+    offset: FloatArray | None = None
+    """What is added to the linear predictor of every row, shape (n_rows,)."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -37,7 +39,7 @@ class Rows:
     @property
     def n_bytes(self) -> int:
         """Bytes of the arrays in memory."""
-        optional = (self.sample_weight, self.beside)
+        optional = (self.sample_weight, self.beside, self.offset)
         extra = sum(values.nbytes for values in optional if values is not None)
         return self.X.nbytes + self.y.nbytes + extra
 
@@ -74,6 +76,7 @@ class Rows:
             start,
             kept,
             None if self.beside is None else self.beside[rows],
+            None if self.offset is None else self.offset[rows],
         )
 
     def place(self, row: int) -> str:

@@ -1,6 +1,7 @@
 """Loss, gradient and Hessian of the binary model over dense blocks, from one read.
 
-For a slab Z of centred rows with margins m and weights s:
+For a slab Z of centred rows with margins m, of linear predictors with the offset, and
+weights s:
 
     loss     += sum s * log(1 + exp(-m))
     gradient += Z' (s * (p - y))
@@ -17,6 +18,7 @@ import numpy as np
 
 from dlogreg.evaluation import Evaluation, FloatArray, Label
 from dlogreg.kernel.block import Rows
+from dlogreg.kernel.predictor import linear_predictor
 from dlogreg.kernel.row_slab import ROWS_FROM, RowSlab, open_slab
 from dlogreg.kernel.slab import Slab
 from dlogreg.loss import loss_residual_weight_rows, loss_rows
@@ -94,7 +96,7 @@ class LossKernel:
         """Add the rows that are loaded in the buffers, which are used up."""
         sign = np.where(rows.y == self.event, 1.0, -1.0)
         weight = row_weights(rows, self.class_weight)
-        eta = buffers.predict(self.params)
+        eta = linear_predictor(buffers, self.params, rows)
         sign = sign.astype(eta.dtype, copy=False)
         loss, miss, curvature = loss_residual_weight_rows(sign * eta)
         square = miss**2 if sums.meat is not None else None

@@ -17,6 +17,7 @@ import numpy as np
 from dlogreg.evaluation import FloatArray, HessianProducts, Label
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
+from dlogreg.kernel.predictor import linear_predictor
 from dlogreg.kernel.row_slab import RowSlab, open_slab
 from dlogreg.kernel.slab import Slab
 from dlogreg.loss import loss_residual_weight_rows
@@ -61,9 +62,8 @@ class HessianProductsKernel:
         buffers.load(rows.X)
         sign = np.where(rows.y == self.event, 1.0, -1.0)
         weight = row_weights(rows, self.class_weight)
-        _, miss, curvature = loss_residual_weight_rows(
-            sign * buffers.predict(self.params)
-        )
+        eta = linear_predictor(buffers, self.params, rows)
+        _, miss, curvature = loss_residual_weight_rows(sign * eta)
         if weight is not None:
             miss *= weight
             curvature *= weight

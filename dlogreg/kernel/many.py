@@ -4,7 +4,7 @@ With the slab Z of centred rows, one line per column, params T of shape (k, B), 
 margins and residuals of all models are matrices of B lines, and what costs is two
 matrix products, exact in float64:
 
-    eta       = T' Z
+    eta       = o + T' Z
     gradients += Z (s * (p - y))'
 
 Per row that is 4 k B operations and B evaluations of exp and log1p; a Hessian, formed
@@ -22,6 +22,7 @@ from dlogreg.evaluation import FloatArray, Label, ManyEvaluation
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
 from dlogreg.kernel.folds import RowFactors, row_numbers
+from dlogreg.kernel.predictor import linear_predictors
 from dlogreg.kernel.slab import CACHE_VALUES, Slab
 from dlogreg.loss import loss_residual_weight_rows
 
@@ -103,20 +104,21 @@ class ManyKernel:
         for low in range(0, self.n_models, group):
             models = range(low, min(low + group, self.n_models))
             own = weight[low : models.stop] if self.row_factors is not None else weight  # type: ignore[index]
-            self._add_models(sums, models, z, sign, own, buffers)
+            self._add_models(sums, models, z, rows, sign, own, buffers)
 
     def _add_models(
         self,
         sums: _Sums,
         models: range,
         z: FloatArray,
+        rows: Rows,
         sign: FloatArray,
         weight: FloatArray | None,
         buffers: _Buffers,
     ) -> None:
         """Add one slab to some of the models; weight is (n_rows,) or one line each."""
         cut = slice(models.start, models.stop)
-        margin = self.params[:, cut].T @ z
+        margin = linear_predictors(buffers.slab, self.params[:, cut], rows)
         margin *= sign
         loss, miss, curvature = loss_residual_weight_rows(margin)
         if weight is not None:

@@ -1,9 +1,9 @@
 """Loss and gradient of the binary model at several parameter vectors, from one read.
 
 With the vectors as columns of P, for a slab Z of centred rows, one line per column,
-signs y = +-1 and weights s:
+offsets o, signs y = +-1 and weights s:
 
-    M         = y * (P'Z)                         margins, (n_points, n_rows)
+    M         = y * (o + P'Z)                     margins, (n_points, n_rows)
     losses   += sum_i s_i log(1 + exp(-M_bi))
     gradients += Z R',   R = -s y sigma(-M)
 
@@ -21,6 +21,7 @@ import numpy as np
 from dlogreg.evaluation import FloatArray, Label, TrialPoints
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
+from dlogreg.kernel.predictor import linear_predictors
 from dlogreg.kernel.row_slab import RowSlab, open_slab
 from dlogreg.kernel.slab import Slab
 from dlogreg.loss import loss_residual_weight_rows
@@ -75,7 +76,7 @@ class TrialPointsKernel:
         slab.load(rows.X)
         sign = np.where(rows.y == self.event, 1.0, -1.0)
         weight = row_weights(rows, self.class_weight)
-        margin = slab.predict_points(self.params)
+        margin = linear_predictors(slab, self.params, rows)
         margin *= sign
         loss, miss, curvature = loss_residual_weight_rows(margin)
         if weight is not None:

@@ -24,6 +24,8 @@ def expected_passes(
     few = LEARNING_PASSES if learns else NEWTON_PASSES
     low, high = few if solver == "newton" else LBFGS_PASSES
     low, high = low + (options.start is not None), high + (options.start is not None)
+    if options.has_offset and options.start is None and not learns:
+        low, high = low + 1, high + 1  # the first pass is no evaluation
     high += options.inference  # a closing pass, unless the last one serves
     return min(low, options.max_passes), min(high, options.max_passes)
 

@@ -36,6 +36,7 @@ def plan(
     *,
     sample_weight: Any = None,
     weight_kind: str = "frequency",
+    offset: Any = None,
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
     fit_intercept: bool = True,
@@ -99,6 +100,7 @@ def plan(
         memory_limit=memory_limit,
         cov_type=cov_type,
         weight_kind=weight_kind,
+        has_offset=offset is not None,
     )
     measure = check_flag("measure", measure)
     shared: list[Any] = []
@@ -111,6 +113,7 @@ def plan(
         X,
         y,
         sample_weight,
+        offset=offset,
         feature_names=options.feature_names,
         compute=postpone,
         count_rows=lambda blocks: None,
@@ -122,7 +125,9 @@ def plan(
         check_starts(start, (options.n_equations, n_names))
     elif start is not None and np.ndim(start) != 2:
         check_start(start, n_names)
-    given = Given(X, {"y": y, "sample_weight": sample_weight}, len(shared))
+    given = Given(
+        X, {"y": y, "sample_weight": sample_weight, "offset": offset}, len(shared)
+    )
     return _plan(layout, options, given, measure=measure)
 
 

@@ -37,7 +37,7 @@ def frame_to_numpy(frame: Any) -> Array:
     return labels
 
 
-def weights_to_numpy(series: Any) -> Array:
+def numbers_to_numpy(series: Any) -> Array:
     """Return a pandas series of numbers; missing ones become NaN."""
     if series.dtype.kind in "fiub":
         return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))

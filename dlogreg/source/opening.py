@@ -19,9 +19,9 @@ from dlogreg.source.frames import (
     check_indexes,
     frame_to_numpy,
     homogeneous,
+    numbers_to_numpy,
     partition_arrays,
     series_array,
-    weights_to_numpy,
 )
 from dlogreg.source.graph import SPARSE_ADVICE, Compute, GraphBlocks, graph_blocks
 from dlogreg.source.memmap import MappedFile, MemmapBlocks
@@ -30,6 +30,8 @@ from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chun
 
 CountRows = Callable[[Blocks], tuple[int, ...] | None]
 """Counts the rows of every block, which reads all of them; a plan does not."""
+NUMBERS = ("sample_weight", "offset")
+"""Fields that hold a number for every row."""
 NOT_AN_ARRAY = (
     "a dask {} is not an array; make it one, for example with dask.array.from_delayed"
 )
@@ -40,18 +42,19 @@ def as_source(
     y: Any,
     sample_weight: Any = None,
     *,
+    offset: Any = None,
     feature_names: Sequence[str] | None = None,
     compute: Compute,
     count_rows: CountRows,
 ) -> Source:
-    """Lay out X, y and weights of any supported kind in aligned blocks of rows.
+    """Lay out X, y and what goes with them in aligned blocks of rows.
 
     Parameters
     ----------
     X
         2-D numpy array or memmap, ``zarr.Array``, dask array, or pandas or dask
         dataframe of numeric columns, shape (n_rows, n_features).
-    y, sample_weight
+    y, sample_weight, offset
         1-D of any of these kinds, chunked in any way.
     feature_names
         Names of the columns; taken from a dataframe, else ``x1, x2, ...``.
@@ -60,9 +63,8 @@ def as_source(
     """
     kind = kind_of(X)
     names = _names(X, feature_names)
-    fields = {"y": y}
-    if sample_weight is not None:
-        fields["sample_weight"] = sample_weight
+    optional = {"sample_weight": sample_weight, "offset": offset}
+    fields = {"y": y, **{k: v for k, v in optional.items() if v is not None}}
     if kind == "pandas":
         check_indexes(X, fields)
     if kind == "dask dataframe":
@@ -179,7 +181,7 @@ def _vector(name: str, values: Any) -> Any:
             raise DataError(f"{name} must be one column, not a dataframe of several")
         values = series_array(values)
     elif kind == "pandas":
-        to_numpy = weights_to_numpy if name == "sample_weight" else frame_to_numpy
+        to_numpy = numbers_to_numpy if name in NUMBERS else frame_to_numpy
         values = to_numpy(values) if values.ndim == 1 else values.to_numpy()
     elif kind == "numpy":
         values = _listed(values)
@@ -190,9 +192,9 @@ def _vector(name: str, values: Any) -> Any:
     if name == "y" and values.dtype.kind == "c":
         raise DataError("y must be labels, not complex numbers; convert it with y.real")
     known = not isinstance(values, da.Array) or values.dtype != object
-    if name == "sample_weight" and known and values.dtype.kind not in "fiub":
+    if name in NUMBERS and known and values.dtype.kind not in "fiub":
         advice = "convert them with astype(float)"
-        raise DataError(f"sample_weight must be numbers, not {values.dtype}; {advice}")
+        raise DataError(f"{name} must be numbers, not {values.dtype}; {advice}")
     return values
 
 

@@ -112,6 +112,7 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         "covariance": _covariance(found, "covariance", math.prod(shape)),
         "cov_type": found.get("cov_type", _cov_type, "model"),
         "weight_kind": found.get("weight_kind", _weight_kind, "frequency"),
+        "has_offset": found.get("has_offset", as_flag, False),
         "robust_covariance": _covariance(found, "robust_covariance", math.prod(shape)),
     }
     _check_kind(fields, binary=kind == KIND)
@@ -149,6 +150,8 @@ def _check_kind(fields: Mapping[str, Any], *, binary: bool) -> None:
     """Refuse standard errors of a kind that the file lacks, or that cannot be."""
     kind, robust = fields["cov_type"], fields["robust_covariance"]
     plain = kind == "model" and robust is None and fields["weight_kind"] == "frequency"
+    if not binary and fields["has_offset"]:
+        raise InvalidError("'has_offset' must be false for three or more classes")
     if not binary and not plain:
         raise InvalidError(
             "'cov_type', 'robust_covariance' and 'weight_kind' must be 'model', null "

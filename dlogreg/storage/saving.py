@@ -101,6 +101,7 @@ def _encode(results: FittedModel) -> dict[str, Any]:
         "covariance": _triangle(results.covariance),
         "cov_type": results.cov_type,
         "weight_kind": results.weight_kind,
+        "has_offset": bool(results.has_offset),
         "robust_covariance": _triangle(results.robust_covariance),
     }
 

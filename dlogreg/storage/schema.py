@@ -17,7 +17,7 @@ KEYS = frozenset(
         *(INTEGERS + NUMBERS + TEXTS + NAMES),
     ]
 )
-ADDED_KEYS = frozenset(("cov_type", "robust_covariance", "weight_kind"))
+ADDED_KEYS = frozenset(("cov_type", "robust_covariance", "weight_kind", "has_offset"))
 """Entries that files of earlier versions lack."""
 COSTS = ("n_rows", "n_blocks", "n_bytes", "n_tasks", "peak_memory")
 LEARNED = ("loss", "error_bound", "decrement")

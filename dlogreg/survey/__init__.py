@@ -12,8 +12,10 @@ The classes therefore need not be known before, and the null model costs nothing
 
 from dlogreg.survey.kernel import SurveyKernel
 from dlogreg.survey.labels import (
+    LARGEST_OFFSET,
     MAX_LABELS,
     check_labels,
+    check_offsets,
     check_weights,
     label_masks,
     sort_labels,
@@ -25,25 +27,43 @@ from dlogreg.survey.null import (
     null_point,
     null_shares,
 )
+from dlogreg.survey.offset import (
+    NullGrid,
+    NullKernel,
+    NullModel,
+    NullSums,
+    find_null,
+    guess_null,
+    null_event,
+)
 from dlogreg.survey.pilot import PILOT_BLOCKS, PILOT_ROWS, PilotKernel, PilotRows
 from dlogreg.survey.sums import Group, SurveySums
 from dlogreg.survey.survey import Survey
 
 __all__ = [
+    "LARGEST_OFFSET",
     "MAX_LABELS",
     "PILOT_BLOCKS",
     "PILOT_ROWS",
     "Group",
+    "NullGrid",
+    "NullKernel",
+    "NullModel",
+    "NullSums",
     "PilotKernel",
     "PilotRows",
     "Survey",
     "SurveyKernel",
     "SurveySums",
     "check_labels",
+    "check_offsets",
     "check_weights",
     "class_shares",
+    "find_null",
+    "guess_null",
     "label_masks",
     "null_curvature",
+    "null_event",
     "null_loglikelihood",
     "null_point",
     "null_shares",

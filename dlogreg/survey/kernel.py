@@ -15,10 +15,12 @@ from dlogreg.standardization import Standardization
 from dlogreg.survey.labels import (
     MAX_LABELS,
     check_labels,
+    check_offsets,
     check_weights,
     label_masks,
     too_many_labels,
 )
+from dlogreg.survey.offset import NOTHING, NullGrid, NullSums
 from dlogreg.survey.ranges import Masks, RangesInProgress
 from dlogreg.survey.sums import Group, SurveySums
 
@@ -30,6 +32,7 @@ class _Open:
     groups: dict[Label, Group] = field(default_factory=dict)
     max_norm: float = 0.0
     estimate: Estimate | None = None
+    null: NullSums | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +45,8 @@ class SurveyKernel:
     class_weight: tuple[tuple[Label, float], ...] = ()
     chain: ChainStart | None = None
     """If given, each leaf is a chain that learns as it goes; the order is then 1."""
+    null_grid: NullGrid | None = None
+    """If rows have offsets: where the null model is summed."""
 
     @property
     def name(self) -> str:
@@ -66,12 +71,14 @@ class SurveyKernel:
         ranges = RangesInProgress(len(self.feature_names))
         sums = _Open(ranges, np.zeros((k, k) if self.order == 2 else k))
         sums.estimate = None if self.chain is None else self.chain.open()
+        sums.null = None if self.null_grid is None else NOTHING
         return sums
 
     def add(self, sums: _Open, rows: Rows, buffers: Buffers) -> None:
         """Check a block and add it, slab by slab."""
         check_weights(rows)
         check_labels(rows.positive())
+        check_offsets(rows.positive())
         with np.errstate(invalid="ignore", over="ignore"):  # named by _refuse
             if self.chain is None:
                 for slab in rows.slabs(buffers.length):
@@ -114,6 +121,8 @@ class SurveyKernel:
         sums.ranges.add(rows.X, masks)
         if self.chain is None:
             self._add_groups(sums, rows, masks, buffers)
+        if self.null_grid is not None and sums.null is not None:
+            sums.null += self.null_grid.sums(rows, weight, masks)
         if self.order == 2:
             buffers.add_information(sums.second_moments, weight)
         else:
@@ -169,4 +178,5 @@ class SurveyKernel:
             sums.second_moments,
             sums.max_norm,
             chains,
+            sums.null,
         )

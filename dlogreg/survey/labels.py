@@ -1,4 +1,4 @@
-"""Labels and weights as they are found, checked row by row."""
+"""Labels, weights and offsets as they are found, checked row by row."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from dlogreg.kernel import Rows
 
 MAX_LABELS = 200
 """More distinct values of y than this are taken for a continuous outcome."""
+LARGEST_OFFSET = 1e4
+"""Offsets are on the scale of log-odds, where 700 is as good as certain."""
 
 
 def label_masks(
@@ -64,6 +66,31 @@ def check_weights(rows: Rows) -> None:
     raise DataError(
         f"sample_weight is {weight[row]} in {rows.place(row)}; weights must be finite "
         "and not negative (0 leaves a row out)"
+    )
+
+
+def check_offsets(rows: Rows) -> None:
+    """Refuse offsets that are NaN, infinite or beyond all log-odds.
+
+    Raises
+    ------
+    DataError
+        With the row, what it holds and what to do.
+    """
+    offset = rows.offset
+    if offset is None or bool(np.all(np.abs(offset) <= LARGEST_OFFSET)):
+        return
+    row = int(np.flatnonzero(~(np.abs(offset) <= LARGEST_OFFSET))[0])
+    where = f"offset is {offset[row]:g} in {rows.place(row)}"
+    if not np.isfinite(offset[row]):
+        raise DataError(
+            f"{where}; offsets must be finite: fill it, or leave the row out by "
+            "sample_weight 0"
+        )
+    raise DataError(
+        f"{where}, beyond {LARGEST_OFFSET:g}: offsets are added to the log-odds, where "
+        "700 is as good as certain; check their units (an exposure enters by its "
+        "logarithm), or subtract a constant, which the intercept takes up"
     )
 
 

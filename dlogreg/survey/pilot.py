@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from dlogreg.evaluation import FloatArray
 from dlogreg.kernel import Rows
 from dlogreg.standardization import Standardization
 
@@ -33,12 +35,11 @@ class PilotRows:
 
     def pooled(self) -> Rows:
         """Return all rows as one block."""
-        weights = [rows.sample_weight for rows in self.rows]
-        given = [weight for weight in weights if weight is not None]
         return Rows(
             np.concatenate([rows.X for rows in self.rows]),
             np.concatenate([rows.y for rows in self.rows]),
-            np.concatenate(given) if given else None,
+            _joined([rows.sample_weight for rows in self.rows]),
+            offset=_joined([rows.offset for rows in self.rows]),
         )
 
     def standardization(self, *, fit_intercept: bool) -> Standardization:
@@ -55,6 +56,11 @@ class PilotRows:
             return Standardization.from_moments(
                 mean, variance, fit_intercept=fit_intercept
             )
+
+
+def _joined(parts: Sequence[FloatArray | None]) -> FloatArray | None:
+    given = [part for part in parts if part is not None]
+    return np.concatenate(given) if given else None
 
 
 @dataclass(frozen=True, slots=True)

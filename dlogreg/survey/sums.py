@@ -9,6 +9,7 @@ from dlogreg.chain import ChainSums
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.survey.labels import MAX_LABELS, too_many_labels
+from dlogreg.survey.offset import NullSums
 from dlogreg.survey.ranges import Ranges
 
 
@@ -50,6 +51,8 @@ class SurveySums:
     """Largest squared norm of a centred and scaled row, the 1 included."""
     chains: ChainSums | None = None
     """What the pass has learned, if it was to learn."""
+    null: NullSums | None = None
+    """Sums for the null model, if rows have offsets; their weights are not rescaled."""
 
     def weighted(self, factor: float) -> SurveySums:
         """Return the sums with all weights multiplied.
@@ -77,4 +80,5 @@ class SurveySums:
             None
             if self.chains is None or other.chains is None
             else self.chains + other.chains,
+            None if self.null is None or other.null is None else self.null + other.null,
         )

@@ -11,6 +11,7 @@ from dlogreg.chain import ChainStart
 from dlogreg.evaluation import Evaluation, FloatArray, Label
 from dlogreg.kernel import Rows
 from dlogreg.standardization import Standardization
+from dlogreg.survey.offset import NullModel
 from dlogreg.survey.sums import SurveySums
 
 
@@ -25,6 +26,8 @@ class Survey:
     """Where the chains started, if the pass has learned."""
     sample: Rows | None = None
     """Rows of the pilot, if L-BFGS is to learn correlations from them."""
+    null: NullModel | None = None
+    """The model with an intercept alone, if rows have offsets."""
 
     @property
     def n_rows(self) -> int:
@@ -90,10 +93,26 @@ class Survey:
         """Weighted share of the event."""
         return self.sums.groups[self.event].weight / self.weight_sum
 
+    def null_loglikelihood(self) -> float:
+        """Return the log-likelihood of the model with an intercept alone."""
+        if self.null is not None:
+            return -self.null.loss
+        share, total = self.event_share, self.weight_sum
+        return float(total * (share * np.log(share) + (1 - share) * np.log1p(-share)))
+
+    def null_curvature(self) -> float:
+        """Return the mean p (1 - p) of the model without columns."""
+        if self.null is not None and np.isfinite(self.null.variance):
+            return self.null.variance / self.weight_sum
+        share = self.event_share if self.standardization.fit_intercept else 0.5
+        return share * (1 - share)
+
     def null_theta(self) -> FloatArray:
         """Return the optimum of the model without columns, as theta."""
         theta = np.zeros(self.standardization.n_params)
-        if self.standardization.fit_intercept:
+        if self.standardization.fit_intercept and self.null is not None:
+            theta[0] = self.null.intercept
+        elif self.standardization.fit_intercept:
             share = self.event_share
             theta[0] = np.log(share) - np.log1p(-share)
         return theta
@@ -101,9 +120,13 @@ class Survey:
     def null_evaluation(self) -> Evaluation:
         """Return the exact evaluation at ``null_theta``, from the survey's sums.
 
-        Where the survey has learned, of the loss alone.
+        Where the survey has learned, or rows have offsets, of the loss alone.
         """
         std = self.standardization
+        if self.null is not None:
+            null = self.null
+            loss = null.loss if std.fit_intercept else null.loss_at_zero
+            return Evaluation(loss, np.full(std.n_params, np.nan))
         share = self.event_share if std.fit_intercept else 0.5
         moments = self.sums.second_moments
         event = self.event_share
