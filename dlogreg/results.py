@@ -15,6 +15,7 @@ from dlogreg.display import Summary, describe, summarize
 from dlogreg.evaluation import FloatArray
 from dlogreg.fitted import FittedModel
 from dlogreg.inference import FromCovariance, check_level, odds_ratios
+from dlogreg.inference.fit_measures import FitMeasures
 from dlogreg.inference.methods import RowMethods
 from dlogreg.labelled import LabelledVector
 from dlogreg.multinomial import MultinomialResults
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LogitResults(FittedModel, FromCovariance, RowMethods):
+class LogitResults(FittedModel, FromCovariance, FitMeasures, RowMethods):
     """Coefficients, their standard errors, and what the fit cost.
 
     The words are those of statsmodels. The model is

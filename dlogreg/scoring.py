@@ -10,8 +10,8 @@ import numpy as np
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.inference.goodness import GoodnessOfFit
-from dlogreg.inference.scores import ScoreCollector, ScoreSums
 from dlogreg.kernel import Rows
+from dlogreg.kernel.scores import ScoreCollector, ScoreSums
 from dlogreg.partition import partition_rows
 from dlogreg.passes import Passes, Progress
 from dlogreg.prediction import LogitModel, linear_predictor_rows, model_columns
