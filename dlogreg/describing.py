@@ -20,8 +20,8 @@ ROUNDED = 1e-5
 def column_sums(problem: Problem, solution: Solution) -> ColumnSums | None:
     """Return those of the last pass, of the columns as they were given.
 
-    The events expected are those after the step that was taken from there, to first
-    order: what is left is of the order of the certificate's remainder.
+    The first sums are moved along the step that was taken from there, to first order;
+    of the events expected this leaves what the certificate's remainder bounds.
     """
     evaluation, std = solution.point.evaluation, problem.standardization
     if evaluation.closing is None or not isinstance(std, Standardization):
@@ -29,8 +29,13 @@ def column_sums(problem: Problem, solution: Solution) -> ColumnSums | None:
     found = evaluation.closing.columns
     if evaluation.hessian is not None:
         step = solution.theta - solution.point.theta
-        moved = found.expected + evaluation.hessian @ step / std.units
-        found = replace(found, expected=moved)
+        centred = std.centred(step)
+        found = replace(
+            found,
+            expected=found.expected + evaluation.hessian @ step / std.units,
+            curvature=found.curvature + float(found.bend @ centred),
+            predictor=found.predictor + float(found.total @ centred),
+        )
     return found.uncentred(std.centre)
 
 

@@ -90,6 +90,7 @@ def test_both_layouts_of_slabs(columns, intercept):
     np.testing.assert_allclose(sums.expected, p @ Z, rtol=1e-6)
     np.testing.assert_allclose(sums.bend, (w * (1 - 2 * p)) @ Z, rtol=1e-4, atol=1e-3)
     assert sums.curvature == pytest.approx(w.sum(), rel=1e-5)
+    assert sums.predictor == pytest.approx(res.decision_function(X).sum(), rel=1e-9)
     assert sums.information[-1] == pytest.approx(w @ X[:, -1], rel=1e-5)
     assert res.indicators == (f"x{columns}",)
 
@@ -116,7 +117,15 @@ def identical(found, expected):
     for name in ("bins", "sums"):
         ours, theirs = getattr(found.scores, name), getattr(expected.scores, name)
         np.testing.assert_array_equal(ours, theirs)
-    for name in ("total", "observed", "expected", "information", "bend", "curvature"):
+    for name in (
+        "total",
+        "observed",
+        "expected",
+        "information",
+        "bend",
+        "curvature",
+        "predictor",
+    ):
         ours, theirs = (getattr(r.column_sums, name) for r in (found, expected))
         np.testing.assert_array_equal(ours, theirs)
 

@@ -104,7 +104,7 @@ def column_sums(draw, n_params):
     if draw(st.booleans()):
         return None
     vectors = [draw(arrays(float, n_params, elements=NUMBER)) for _ in range(5)]
-    return ColumnSums(*vectors, draw(NUMBER))
+    return ColumnSums(*vectors, draw(NUMBER), draw(NUMBER))
 
 
 def identical(left, right):

@@ -57,8 +57,8 @@ class FitMeasures:
         Parameters
         ----------
         X, y, sample_weight : array, optional
-            The rows of the fit, for a result that was loaded and does not know them.
-            Other rows are for ``dlogreg.evaluate``.
+            The rows of the fit, for a result that was loaded and does not know them;
+            they are read once. Other rows are for ``dlogreg.evaluate``.
 
         Returns
         -------
@@ -128,14 +128,18 @@ class FitMeasures:
         self, X: Any = None, y: Any = None, sample_weight: Any = None
     ) -> tuple[ScoreSums, ColumnSums]:
         """Return the sums of the closing pass, or make them in one over the rows."""
-        if self.scores is None or self.column_sums is None:
+        given = any(part is not None for part in (X, y, sample_weight))
+        if given or self.scores is None or self.column_sums is None:
             rows = import_module("dlogreg.rows_again").rows_of(
                 self, X, y, sample_weight, "goodness_of_fit"
             )
             room = import_module("dlogreg.inference.measures_again")
-            scores, columns = room.measured(self, rows)
-            object.__setattr__(self, "scores", scores)
-            object.__setattr__(self, "column_sums", columns)
+            self._keep(*room.measured(self, rows))
         assert self.scores is not None
         assert self.column_sums is not None
         return self.scores, self.column_sums
+
+    def _keep(self, scores: ScoreSums, columns: ColumnSums) -> None:
+        """Remember sums that a pass over the rows has made."""
+        object.__setattr__(self, "scores", scores)
+        object.__setattr__(self, "column_sums", columns)

@@ -39,6 +39,8 @@ class ColumnSums:
     """sum s p' (1 - 2p) z."""
     curvature: float
     """sum s p'."""
+    predictor: float
+    """sum s eta."""
 
     def __add__(self, other: ColumnSums) -> ColumnSums:
         """Return the sums over the rows of both."""
@@ -49,6 +51,7 @@ class ColumnSums:
             self.information + other.information,
             self.bend + other.bend,
             self.curvature + other.curvature,
+            self.predictor + other.predictor,
         )
 
     def uncentred(self, centre: FloatArray) -> ColumnSums:
@@ -63,6 +66,7 @@ class ColumnSums:
             self.information + centre * self.information[0],
             self.bend + centre * self.bend[0],
             self.curvature,
+            self.predictor,
         )
 
 
@@ -86,7 +90,7 @@ class ClosingCollector:
         self._scores = ScoreCollector()
         self._columns = np.zeros((n_params, n_lines))
         self._product = np.empty((n_params, n_lines))
-        self._curvature = 0.0
+        self._curvature = self._predictor = 0.0
 
     def add(
         self,
@@ -118,6 +122,7 @@ class ClosingCollector:
         np.multiply(curvature, distance, out=lines[2])
         lines[3:] = curvature
         self._curvature += float(curvature.sum())
+        self._predictor += float(lines[0] @ eta)
         self._columns += loaded.project_points(lines, self._product)
 
     def sums(self, gradient: FloatArray, information: FloatArray | None) -> ClosingSums:
@@ -126,7 +131,6 @@ class ClosingCollector:
         if information is None:
             (information,) = rest
         expected = observed + gradient
-        columns = ColumnSums(
-            total, observed, expected, information, bend, self._curvature
-        )
+        scalars = self._curvature, self._predictor
+        columns = ColumnSums(total, observed, expected, information, bend, *scalars)
         return ClosingSums(self._scores.sums(), columns)

@@ -32,6 +32,7 @@ from dlogreg.storage.entries import (
 from dlogreg.storage.schema import (
     ADDED_KEYS,
     ADDED_PASS_KEYS,
+    COLUMN_SCALARS,
     COLUMN_SUMS,
     COSTS,
     INTEGERS,
@@ -187,10 +188,12 @@ def _covariance(found: Entries, key: str, n_params: int) -> FloatArray | None:
 def _column_sums(found: Entries, n_params: int) -> ColumnSums | None:
     if found.entries.get("column_sums") is None:
         return None
-    keys = frozenset((*COLUMN_SUMS, "curvature"))
+    keys = frozenset((*COLUMN_SUMS, *COLUMN_SCALARS))
     sums = Entries(found.get("column_sums", as_object), keys)
     vectors = {key: sums.vector(key, n_params) for key in COLUMN_SUMS}
-    return ColumnSums(**vectors, curvature=sums.get("curvature", as_number))
+    scalars = {key: sums.get(key, as_number) for key in COLUMN_SCALARS}
+    fields: dict[str, Any] = {**vectors, **scalars}
+    return ColumnSums(**fields)
 
 
 def _indicators(found: Entries) -> tuple[str, ...] | None:

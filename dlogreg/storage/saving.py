@@ -14,6 +14,7 @@ import numpy as np
 
 from dlogreg.evaluation import FloatArray, Label, PassRecord
 from dlogreg.storage.schema import (
+    COLUMN_SCALARS,
     COLUMN_SUMS,
     COSTS,
     INTEGERS,
@@ -115,7 +116,7 @@ def _encode_columns(sums: ColumnSums | None) -> dict[str, Any] | None:
     vectors = {key: getattr(sums, key).tolist() for key in COLUMN_SUMS}
     return {
         **{key: [_number(x) for x in vector] for key, vector in vectors.items()},
-        "curvature": _number(sums.curvature),
+        **{key: _number(getattr(sums, key)) for key in COLUMN_SCALARS},
     }
 
 

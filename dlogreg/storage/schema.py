@@ -22,6 +22,7 @@ ADDED_KEYS = frozenset(
 )
 """Entries that files of earlier versions lack."""
 COLUMN_SUMS = ("total", "observed", "expected", "information", "bend")
+COLUMN_SCALARS = ("curvature", "predictor")
 COSTS = ("n_rows", "n_blocks", "n_bytes", "n_tasks", "peak_memory")
 LEARNED = ("loss", "error_bound", "decrement")
 PASS_KEYS = frozenset(("number", "kind", "seconds", *COSTS, *LEARNED))
