@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.checks import alias_message, moving_columns, separation_message
+from dlogreg.describing import column_sums, find_indicators
 from dlogreg.errors import (
     CollinearityWarning,
     ConvergenceWarning,
@@ -139,7 +140,8 @@ def build_results(problem: Problem, solution: Solution) -> Results:
     params = std.to_params(solution.theta)
     params[_aliased(problem)] = np.nan
     found = _covariances(problem, solution)
-    tally = passes.tally
+    tally, columns = passes.tally, column_sums(problem, solution)
+    described = solution.point.evaluation.closing
     kind = LogitResults if len(survey.classes) == 2 else MultinomialResults
     return kind(
         feature_names=_names(problem),
@@ -169,6 +171,9 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         separated=separated,
         dropped=dict(problem.dropped),
         why_no_inference=found.why_not,
+        scores=None if described is None else described.scores,
+        column_sums=columns,
+        indicators=find_indicators(problem, columns, _names(problem)),
     )
 
 

@@ -7,10 +7,13 @@ and *summed* over rows, never averaged.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from dlogreg.kernel.closing_sums import ClosingSums
 
 FloatArray = npt.NDArray[np.float64]
 Label = Any  # a bool, int, float or str: one value of y
@@ -51,6 +54,8 @@ class Evaluation:
     meat: FloatArray | None = None
     """sum_i s_i (p_i - y_i)^2 z_i z_i', the middle of sandwich covariances; only from
     a closing pass."""
+    closing: ClosingSums | None = None
+    """What describes the fit; only from a closing pass over two classes."""
 
     def __add__(self, other: Evaluation) -> Evaluation:
         """Return the sums over the rows of both."""
@@ -62,6 +67,9 @@ class Evaluation:
             max(self.rounding, other.rounding),
             max(self.stale, other.stale),
             _add(self.meat, other.meat),
+            None
+            if self.closing is None or other.closing is None
+            else self.closing + other.closing,
         )
 
 

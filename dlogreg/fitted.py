@@ -10,6 +10,8 @@ import numpy as np
 
 from dlogreg.display import Trace
 from dlogreg.evaluation import FloatArray, Label, PassRecord
+from dlogreg.kernel.closing_sums import ColumnSums
+from dlogreg.kernel.scores import ScoreSums
 from dlogreg.likelihoods import Likelihoods
 from dlogreg.solvers import Status
 from dlogreg.storage import write_model
@@ -67,6 +69,13 @@ class FittedModel(Likelihoods):
     """What weights meant: "frequency", "probability" or "analytic"."""
     has_offset: bool = False
     """Whether rows had offsets, which predictions then need too."""
+    scores: ScoreSums | None = field(default=None, compare=False)
+    """Scores of the rows by bins, as the closing pass found them; never saved, because
+    the scores of few rows can be told apart. None without such a pass."""
+    column_sums: ColumnSums | None = None
+    """What that pass summed of the columns, as they were given."""
+    indicators: tuple[str, ...] | None = None
+    """Columns of nothing but 0 and 1; None where that is not known."""
 
     def __post_init__(self) -> None:
         """Make the arrays read-only, and covariances symmetric to the last bit."""

@@ -9,6 +9,7 @@ import numpy as np
 from dlogreg.choice import sample_size
 from dlogreg.errors import MemoryLimitError
 from dlogreg.kernel import PRODUCT_VALUES, long_rows, short_rows, slab_rows
+from dlogreg.kernel.scores import BATCHES, CAPACITY
 from dlogreg.partition import leaf_bounds
 from dlogreg.solvers.pairs import pairs_kept
 from dlogreg.source import Source
@@ -25,6 +26,8 @@ POINT_VECTORS = 16
 """Vectors beside a slab in a pass of order 1: what four points need and return."""
 SOFTMAX_ROWS = 10
 """Numbers per row and class that a softmax kernel holds besides."""
+SCORE_BYTES = 128
+"""Of a row whose score waits to be summed, and while it is."""
 LEARNING_MATRICES = 7
 """Hessians that a task holds besides while the first pass learns."""
 DRIVER_MATRICES = 8
@@ -76,12 +79,22 @@ def project_memory(
     copies = BLOCK_COPIES[source.kind]
     beside = sum(map(_largest_block, source.vectors.values()))
     matrices = 3 + depth + (LEARNING_MATRICES if learns else 0)
+    if order == 2 and n_equations == 1:
+        slab += _score_memory(source.n_rows, depth + 3)
     read = copies * (block or 0) + VECTOR_COPIES * beside
     per_task = read + slab + matrices * matrix
     driver = DRIVER_MATRICES * matrix
     if solver == "lbfgs":
         driver += _lbfgs_memory(source, n_params, n_equations)
     return ProjectedMemory(block, per_task, n_threads, driver)
+
+
+def _score_memory(n_rows: int | None, n_sums: int) -> int:
+    """Return the bytes of a closing pass's scores: a batch of rows, and their sums."""
+    batch, bins = BATCHES * CAPACITY, CAPACITY
+    if n_rows is not None:
+        batch, bins = min(batch, n_rows), min(bins, n_rows)
+    return SCORE_BYTES * batch + 40 * bins * n_sums
 
 
 def _lbfgs_memory(source: Source, n_params: int, n_equations: int) -> int:

@@ -15,6 +15,8 @@ from dlogreg.display import Summary, describe, summarize
 from dlogreg.evaluation import FloatArray
 from dlogreg.fitted import FittedModel
 from dlogreg.inference import FromCovariance, check_level, odds_ratios
+from dlogreg.inference.fit_measures import FitMeasures
+from dlogreg.inference.marginal_methods import MarginalMethods
 from dlogreg.inference.methods import RowMethods
 from dlogreg.labelled import LabelledVector
 from dlogreg.multinomial import MultinomialResults
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LogitResults(FittedModel, FromCovariance, RowMethods):
+class LogitResults(
+    FittedModel, FromCovariance, FitMeasures, MarginalMethods, RowMethods
+):
     """Coefficients, their standard errors, and what the fit cost.
 
     The words are those of statsmodels. The model is

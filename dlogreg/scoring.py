@@ -10,8 +10,8 @@ import numpy as np
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.inference.goodness import GoodnessOfFit
-from dlogreg.inference.scores import ScoreCollector, ScoreSums
 from dlogreg.kernel import Rows
+from dlogreg.kernel.scores import ScoreCollector, ScoreSums
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.offsets import check_offset_given
 from dlogreg.partition import partition_rows, pick_blocks

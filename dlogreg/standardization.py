@@ -58,6 +58,11 @@ class Standardization:
         """What a sum over centred columns is multiplied with, shape (n_params,)."""
         return np.concatenate([np.ones(int(self.fit_intercept)), 1.0 / self.scale])
 
+    @property
+    def centre(self) -> FloatArray:
+        """What is subtracted from every column, the intercept's 0 first."""
+        return np.concatenate([np.zeros(int(self.fit_intercept)), self.mean])
+
     def centred(self, theta: FloatArray) -> FloatArray:
         """Return the coefficients of the centred, unscaled columns."""
         return theta * self.units

@@ -17,7 +17,7 @@ from sklearn import metrics
 from dlogreg import DataError
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.inference.recalibration import calibration_line
-from dlogreg.inference.scores import BATCH, ScoreCollector, ScoreSums
+from dlogreg.kernel.scores import BATCHES, CAPACITY, ScoreCollector, ScoreSums
 
 
 def draw(n_rows=3000, seed=0, spread=1.5, centre=-1.0, digits=None):
@@ -499,10 +499,10 @@ def test_rounding_does_not_part_equal_scores():
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_collector_sums_rows_however_they_are_handed_over(weighted):
-    eta, event, weight = draw(2 * BATCH + 1000)
+    eta, event, weight = draw(2 * BATCHES * CAPACITY + 1000)
     given_weight = weight if weighted else None
     whole = ScoreSums.of(eta, event, given_weight)
-    for length in (2 * BATCH + 1000, 30_011, 1000):
+    for length in (2 * BATCHES * CAPACITY + 1000, 30_011, 1000):
         collector = ScoreCollector()
         for low in range(0, len(eta), length):
             cut = slice(low, low + length)
@@ -511,7 +511,7 @@ def test_a_collector_sums_rows_however_they_are_handed_over(weighted):
             collector.add(buffer, event[cut], part)
             buffer[:] = np.nan  # buffers are used again
         found = collector.sums()
-        assert collector.sums() is found
+        same(collector.sums(), found)
         same(whole, found)
     wide = ScoreCollector(capacity=64)
     spread = np.concatenate([eta, eta * 500])

@@ -21,6 +21,7 @@ import dlogreg
 from dlogreg import LogitResults, MultinomialResults, Status
 from dlogreg.evaluation import PassRecord, Tally
 from dlogreg.inference.sandwich import COV_TYPES
+from dlogreg.kernel.closing_sums import ColumnSums
 from dlogreg.storage.schema import ADDED_KEYS
 from dlogreg.weights import WEIGHT_KINDS
 from tests.handmade import make_results
@@ -94,7 +95,17 @@ def results(draw):
         weight_kind=weight_kind,
         has_offset=len(classes) == 2 and draw(st.booleans()),
         cov_type="model" if robust is None else draw(st.sampled_from(COV_TYPES)),
+        column_sums=draw(column_sums(n_params)) if len(classes) == 2 else None,
+        indicators=draw(st.sampled_from([None, (), names[:1]])),
     )
+
+
+@st.composite
+def column_sums(draw, n_params):
+    if draw(st.booleans()):
+        return None
+    vectors = [draw(arrays(float, n_params, elements=NUMBER)) for _ in range(5)]
+    return ColumnSums(*vectors, draw(NUMBER), draw(NUMBER))
 
 
 def identical(left, right):
@@ -448,7 +459,7 @@ def test_any_value_anywhere_is_refused_or_right(key, value):
         else:
             assert found.coefficients.shape == (3,)
             assert type(getattr(found, key)) is type(getattr(make_results(), key)) or (
-                key == "covariance" and value is None
+                key in ("covariance", "indicators") and value in (None, [])
             )
 
 

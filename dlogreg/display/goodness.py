@@ -12,7 +12,9 @@ from dlogreg.display.numerals import (
     MISSING,
     count,
     criterion,
+    elided,
     p_value,
+    printable,
     significant,
     statistic,
     upper_bound,
@@ -21,8 +23,10 @@ from dlogreg.display.summary import CoefficientRow, Facts, Summary, label_text
 
 if TYPE_CHECKING:
     from dlogreg.inference.calibration import CalibrationTable
+    from dlogreg.inference.event_checks import EventChecks
     from dlogreg.inference.goodness import GoodnessOfFit
 
+MAX_NAME = 40
 COLUMNS = ("rows", "events", "expected", "share", "mean p")
 
 
@@ -112,6 +116,8 @@ def _notes(
     report: GoodnessOfFit, groups: int, threshold: float, alpha: float
 ) -> Iterator[str]:
     """Return what goes with the numbers; standard errors stand in parentheses."""
+    if report.checks is not None and len(report.checks):
+        yield _checked(report.checks)
     yield _hosmer_lemeshow(report, groups)
     if np.isfinite(report.auc_bse):
         low, high = report.auc_conf_int(alpha)
@@ -135,7 +141,26 @@ def _notes(
         )
 
 
+def _checked(checks: EventChecks) -> str:
+    """Say whether as many events are expected as there are, or where they differ."""
+    n = len(checks)
+    what = "overall" if n == 1 else f"overall and in {n - 1} 0/1 column(s)"
+    if "const" not in checks.names[0]:
+        what = f"in {n} 0/1 column(s)"
+    if checks.all_passed:
+        return f"Events expected = observed, {what}: yes, within tol"
+    worst = int(np.argmax(np.abs(checks.expected - checks.observed) / checks.allowed))
+    name = elided(printable(checks.names[worst]), MAX_NAME)
+    return (
+        f"Events expected = observed, {what}: NO for {int((~checks.passed).sum())}, "
+        f"first of all {name}: {significant(float(checks.expected[worst]), 9)} "
+        f"expected, {significant(float(checks.observed[worst]), 9)} observed"
+    )
+
+
 def _hosmer_lemeshow(report: GoodnessOfFit, groups: int) -> str:
+    if report.weight_kind == "probability":
+        return f"Hosmer-Lemeshow test: {MISSING} (probability weights)"
     if len(report.calibration(groups)) - 2 * report.in_sample < 1:
         return f"Hosmer-Lemeshow test: {MISSING} (too few groups)"
     test = report.hosmer_lemeshow(groups)

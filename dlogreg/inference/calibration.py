@@ -15,7 +15,7 @@ from scipy.special import chdtrc, expit
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray
-from dlogreg.inference.scores import ScoreSums
+from dlogreg.kernel.scores import ScoreSums
 
 
 @dataclass(frozen=True, slots=True, eq=False)

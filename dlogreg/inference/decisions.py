@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.inference.ranking import check_both, counts_above, thresholds
-from dlogreg.inference.scores import FINEST, ScoreSums
+from dlogreg.kernel.scores import FINEST, ScoreSums
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ from scipy.special import ndtri
 
 from dlogreg.display import Summary
 from dlogreg.display.goodness import summarize_goodness
+from dlogreg.errors import InferenceError
 from dlogreg.evaluation import Label
 from dlogreg.inference import calibration, decisions, ranking
+from dlogreg.inference.event_checks import EventChecks
 from dlogreg.inference.levels import check_level
 from dlogreg.inference.recalibration import CalibrationLine, calibration_line
-from dlogreg.inference.scores import ScoreSums
+from dlogreg.kernel.scores import ScoreSums
 from dlogreg.likelihoods import Deviances
 
 
@@ -40,6 +42,9 @@ class GoodnessOfFit(Deviances):
     intercept beside the offset, where there is one."""
     nobs: float
     """Sum of the weights, the number of rows where there are none."""
+    checks: EventChecks | None = None
+    """Events observed and expected by column; of the rows of a fit."""
+    weight_kind: str = "frequency"
 
     @classmethod
     def of(
@@ -125,7 +130,7 @@ class GoodnessOfFit(Deviances):
     @property
     def log_loss(self) -> float:
         """Mean of -log of the probability of the class that was observed."""
-        return self.sums.loss / self.nobs
+        return -self.llf / self.nobs
 
     @property
     def tjur(self) -> float:
@@ -148,14 +153,19 @@ class GoodnessOfFit(Deviances):
 
     @property
     def auc_bse(self) -> float:
-        """Standard error of ``auc`` (DeLong, DeLong and Clarke-Pearson 1988)."""
+        """Standard error of ``auc`` (DeLong, DeLong and Clarke-Pearson 1988).
+
+        NaN with probability weights, which do not count rows.
+        """
+        if self.weight_kind == "probability":
+            return float(np.nan)
         return ranking.area_under_curve(self.sums).bse
 
     def auc_conf_int(self, alpha: float = 0.05) -> tuple[float, float]:
         """Return the normal interval of ``auc`` at level 1 - alpha, within 0 and 1."""
         check_level(alpha)
         area = ranking.area_under_curve(self.sums)
-        half = -float(ndtri(alpha / 2)) * area.bse
+        half = -float(ndtri(alpha / 2)) * self.auc_bse
         low, high = np.clip([area.value - half, area.value + half], 0, 1).tolist()
         return low, high
 
@@ -190,8 +200,13 @@ class GoodnessOfFit(Deviances):
         It has two degrees of freedom less than there are groups on the rows of the fit
         (``in_sample``), and as many on others. Groups whose borders are equal are one,
         as in R's ``ResourceSelection::hoslem.test``, which yet counts the degrees of
-        freedom as if they were not.
+        freedom as if they were not. Probability weights have no such test.
         """
+        if self.weight_kind == "probability":
+            raise InferenceError(
+                "the test of Hosmer and Lemeshow counts rows, which probability "
+                "weights do not; compare calibration()"
+            )
         return calibration.hosmer_lemeshow(self.sums, groups, in_sample=self.in_sample)
 
     def calibration(self, bins: int = 10) -> calibration.CalibrationTable:

@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray
-from dlogreg.inference.scores import ScoreSums
+from dlogreg.kernel.scores import ScoreSums
 
 
 class RocCurve(NamedTuple):

@@ -25,7 +25,7 @@ import numpy as np
 from scipy.special import expit
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.inference.scores import ScoreSums
+from dlogreg.kernel.scores import ScoreSums
 from dlogreg.loss import loss_rows
 
 MAX_STEPS = 100

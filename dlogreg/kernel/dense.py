@@ -18,11 +18,14 @@ import numpy as np
 
 from dlogreg.evaluation import Evaluation, FloatArray, Label
 from dlogreg.kernel.block import Rows
+from dlogreg.kernel.closing_sums import ClosingCollector, ClosingSums
 from dlogreg.kernel.predictor import linear_predictor
 from dlogreg.kernel.row_slab import ROWS_FROM, RowSlab, open_slab
 from dlogreg.kernel.slab import Slab
 from dlogreg.loss import loss_residual_weight_rows, loss_rows
 
+COLLECTING = ("closing", "measures")
+"""Precisions of a pass that also sums what describes the fit."""
 LEAST_SINGLE = 1e-20
 """Sums below it may hold terms that are too small for float32."""
 
@@ -35,6 +38,7 @@ class _Sums:
     trial_losses: FloatArray
     meat: FloatArray | None
     rounding: float = 0.0
+    closing: ClosingCollector | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,21 +59,22 @@ class LossKernel:
     class_weight: tuple[tuple[Label, float], ...] = ()
     precision: str = "double"
     """Of the arithmetic, see ``kernel/row_slab.py``; or "closing": float64, with what
-    inference needs besides."""
+    inference needs besides; or "measures": the same without matrices."""
     squares_weight: bool = False
     """The meat is sum s^2 r^2 z z' instead of sum s r^2 z z'."""
 
     @property
     def name(self) -> str:
         """What the dashboard shows."""
-        if self.precision == "closing":
-            return "closing"
+        if self.precision in COLLECTING:
+            return self.precision
         return "loss_gradient_hessian" if self.order == 2 else "loss_gradient"
 
     @property
     def exact(self) -> bool:
         """Tell whether products are made in float64."""
-        return self.precision in ("double", "closing") or len(self.centre) < ROWS_FROM
+        wide = len(self.centre) >= ROWS_FROM
+        return not wide or self.precision in ("double", *COLLECTING)
 
     def open(self) -> Slab | RowSlab:
         """Return the slab's buffers."""
@@ -83,7 +88,11 @@ class LossKernel:
         k = len(self.params)
         hessian = np.zeros((k, k)) if self.order == 2 else None
         meat = np.zeros((k, k)) if self.precision == "closing" else None
-        return _Sums(0.0, np.zeros(k), hessian, np.zeros(len(self.step_lengths)), meat)
+        trials = np.zeros(len(self.step_lengths))
+        sums = _Sums(0.0, np.zeros(k), hessian, trials, meat)
+        if self.precision in COLLECTING:
+            sums.closing = ClosingCollector(k, hessian=hessian is not None)
+        return sums
 
     def add(self, sums: _Sums, rows: Rows, buffers: Slab | RowSlab) -> None:
         """Add a block, slab by slab."""
@@ -100,10 +109,14 @@ class LossKernel:
         sign = sign.astype(eta.dtype, copy=False)
         loss, miss, curvature = loss_residual_weight_rows(sign * eta)
         square = miss**2 if sums.meat is not None else None
+        total = _total(loss, weight)
+        if weight is not None:
+            curvature *= weight
+        if sums.closing is not None:
+            sums.closing.add(buffers, eta, sign > 0, weight, total, miss, curvature)
         if weight is not None:
             miss *= weight
-            curvature *= weight
-        sums.loss += _total(loss, weight)
+        sums.loss += total
         sums.gradient -= buffers.project(sign * miss)
         if self.direction is not None:
             slope = buffers.predict(self.direction)
@@ -141,7 +154,18 @@ class LossKernel:
             trials if self.step_lengths else None,
             rounding,
             meat=sums.meat,
+            closing=self._closing(sums),
         )
+
+    def _closing(self, sums: _Sums) -> ClosingSums | None:
+        """Return what describes the fit; the Hessian knows some of it."""
+        if sums.closing is None:
+            return None
+        information = sums.hessian
+        if information is not None:  # of 0/1 columns, where nothing is centred
+            first = self.fit_intercept
+            information = information[0] if first else np.diagonal(information)
+        return sums.closing.sums(sums.gradient, information)
 
     def _underflows(self, sums: _Sums) -> bool:
         assert sums.hessian is not None

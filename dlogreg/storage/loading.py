@@ -14,6 +14,7 @@ import numpy as np
 
 from dlogreg.evaluation import FloatArray, Label, PassRecord, Tally
 from dlogreg.inference.sandwich import COV_TYPES
+from dlogreg.kernel.closing_sums import ColumnSums
 from dlogreg.solvers import Status
 from dlogreg.storage.entries import (
     Entries,
@@ -31,6 +32,8 @@ from dlogreg.storage.entries import (
 from dlogreg.storage.schema import (
     ADDED_KEYS,
     ADDED_PASS_KEYS,
+    COLUMN_SCALARS,
+    COLUMN_SUMS,
     COSTS,
     INTEGERS,
     KEYS,
@@ -114,6 +117,8 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         "weight_kind": found.get("weight_kind", _weight_kind, "frequency"),
         "has_offset": found.get("has_offset", as_flag, False),
         "robust_covariance": _covariance(found, "robust_covariance", math.prod(shape)),
+        "column_sums": _column_sums(found, math.prod(shape)),
+        "indicators": _indicators(found),
     }
     _check_kind(fields, binary=kind == KIND)
     _check_names(fields, binary=kind == KIND)
@@ -131,8 +136,8 @@ def _check_names(fields: Mapping[str, Any], *, binary: bool) -> None:
     names = set(fields["feature_names"])
     if len(names) != len(fields["feature_names"]):
         raise InvalidError("a name occurs twice in 'feature_names'")
-    for key in ("dropped", "separated"):
-        unknown = [name for name in fields[key] if name not in names]
+    for key in ("dropped", "separated", "indicators"):
+        unknown = [name for name in fields[key] or () if name not in names]
         if unknown:
             raise InvalidError(
                 f"{key!r} names {shown(unknown[0])}, which is no feature"
@@ -152,10 +157,11 @@ def _check_kind(fields: Mapping[str, Any], *, binary: bool) -> None:
     plain = kind == "model" and robust is None and fields["weight_kind"] == "frequency"
     if not binary and fields["has_offset"]:
         raise InvalidError("'has_offset' must be false for three or more classes")
+    plain = plain and fields["column_sums"] is None
     if not binary and not plain:
         raise InvalidError(
-            "'cov_type', 'robust_covariance' and 'weight_kind' must be 'model', null "
-            "and 'frequency' for three or more classes"
+            "'cov_type', 'robust_covariance', 'weight_kind' and 'column_sums' must be "
+            "'model', null, 'frequency' and null for three or more classes"
         )
     if kind != "model" and robust is None and fields["covariance"] is not None:
         raise InvalidError(f"'cov_type' is {kind!r}, and 'robust_covariance' is null")
@@ -180,6 +186,23 @@ def _covariance(found: Entries, key: str, n_params: int) -> FloatArray | None:
     full = np.zeros((n_params, n_params))
     full[np.tril_indices(n_params)] = triangle
     return full + np.tril(full, -1).T
+
+
+def _column_sums(found: Entries, n_params: int) -> ColumnSums | None:
+    if found.entries.get("column_sums") is None:
+        return None
+    keys = frozenset((*COLUMN_SUMS, *COLUMN_SCALARS))
+    sums = Entries(found.get("column_sums", as_object), keys)
+    vectors = {key: sums.vector(key, n_params) for key in COLUMN_SUMS}
+    scalars = {key: sums.get(key, as_number) for key in COLUMN_SCALARS}
+    fields: dict[str, Any] = {**vectors, **scalars}
+    return ColumnSums(**fields)
+
+
+def _indicators(found: Entries) -> tuple[str, ...] | None:
+    if found.entries.get("indicators") is None:
+        return None
+    return tuple(found.items("indicators", as_text))
 
 
 def _label_count(value: Any) -> tuple[Label, int]:

@@ -14,6 +14,8 @@ import numpy as np
 
 from dlogreg.evaluation import FloatArray, Label, PassRecord
 from dlogreg.storage.schema import (
+    COLUMN_SCALARS,
+    COLUMN_SUMS,
     COSTS,
     INTEGERS,
     KIND,
@@ -28,6 +30,7 @@ from dlogreg.storage.schema import (
 
 if TYPE_CHECKING:
     from dlogreg.fitted import FittedModel
+    from dlogreg.kernel.closing_sums import ColumnSums
 
 
 def write_model(
@@ -103,6 +106,18 @@ def _encode(results: FittedModel) -> dict[str, Any]:
         "weight_kind": results.weight_kind,
         "has_offset": bool(results.has_offset),
         "robust_covariance": _triangle(results.robust_covariance),
+        "column_sums": _encode_columns(results.column_sums),
+        "indicators": None if results.indicators is None else list(results.indicators),
+    }
+
+
+def _encode_columns(sums: ColumnSums | None) -> dict[str, Any] | None:
+    if sums is None:
+        return None
+    vectors = {key: getattr(sums, key).tolist() for key in COLUMN_SUMS}
+    return {
+        **{key: [_number(x) for x in vector] for key, vector in vectors.items()},
+        **{key: _number(getattr(sums, key)) for key in COLUMN_SCALARS},
     }
 
 

@@ -17,8 +17,19 @@ KEYS = frozenset(
         *(INTEGERS + NUMBERS + TEXTS + NAMES),
     ]
 )
-ADDED_KEYS = frozenset(("cov_type", "robust_covariance", "weight_kind", "has_offset"))
+ADDED_KEYS = frozenset(
+    (
+        "cov_type",
+        "robust_covariance",
+        "weight_kind",
+        "has_offset",
+        "column_sums",
+        "indicators",
+    )
+)
 """Entries that files of earlier versions lack."""
+COLUMN_SUMS = ("total", "observed", "expected", "information", "bend")
+COLUMN_SCALARS = ("curvature", "predictor")
 COSTS = ("n_rows", "n_blocks", "n_bytes", "n_tasks", "peak_memory")
 LEARNED = ("loss", "error_bound", "decrement")
 PASS_KEYS = frozenset(("number", "kind", "seconds", *COSTS, *LEARNED))

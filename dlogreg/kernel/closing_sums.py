@@ -1,0 +1,136 @@
+r"""What the closing pass sums beside the Hessian: scores by bins, and columns weighted.
+
+Of the centred columns z, an intercept's 1 first, with p' = p (1 - p),
+
+    sum s z,  sum s y z,  sum s p' (1 - 2p) z :
+
+the means of the columns, the events observed in each of them, and the third derivative
+of the loss, of which marginal effects need one product. The events expected are these
+and the gradient, and sum s p' z is the intercept's line of the Hessian; where a pass
+makes no Hessian, it is summed too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.evaluation import FloatArray
+from dlogreg.kernel.row_slab import RowSlab
+from dlogreg.kernel.scores import ScoreCollector, ScoreSums
+from dlogreg.kernel.slab import Slab
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnSums:
+    """Sums over rows of the columns, weighted; vectors have the shape (n_params,)."""
+
+    total: FloatArray
+    """sum s z."""
+    observed: FloatArray
+    """sum s y z, y = 1 for events."""
+    expected: FloatArray
+    """sum s p z."""
+    information: FloatArray
+    """sum s p' z."""
+    bend: FloatArray
+    """sum s p' (1 - 2p) z."""
+    curvature: float
+    """sum s p'."""
+    predictor: float
+    """sum s eta."""
+
+    def __add__(self, other: ColumnSums) -> ColumnSums:
+        """Return the sums over the rows of both."""
+        return ColumnSums(
+            self.total + other.total,
+            self.observed + other.observed,
+            self.expected + other.expected,
+            self.information + other.information,
+            self.bend + other.bend,
+            self.curvature + other.curvature,
+            self.predictor + other.predictor,
+        )
+
+    def uncentred(self, centre: FloatArray) -> ColumnSums:
+        """Return the sums of the columns as they were given.
+
+        ``centre`` is what was subtracted from every column, the intercept's 0 first.
+        """
+        return ColumnSums(
+            self.total + centre * self.total[0],
+            self.observed + centre * self.observed[0],
+            self.expected + centre * self.expected[0],
+            self.information + centre * self.information[0],
+            self.bend + centre * self.bend[0],
+            self.curvature,
+            self.predictor,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClosingSums:
+    """Sums over rows that add, of fixed size; see the module."""
+
+    scores: ScoreSums
+    columns: ColumnSums
+
+    def __add__(self, other: ClosingSums) -> ClosingSums:
+        """Return the sums over the rows of both."""
+        return ClosingSums(self.scores + other.scores, self.columns + other.columns)
+
+
+class ClosingCollector:
+    """Collects the rows of one leaf."""
+
+    def __init__(self, n_params: int, *, hessian: bool) -> None:
+        n_lines = 3 if hessian else 4
+        self._scores = ScoreCollector()
+        self._columns = np.zeros((n_params, n_lines))
+        self._product = np.empty((n_params, n_lines))
+        self._curvature = self._predictor = 0.0
+
+    def add(
+        self,
+        loaded: Slab | RowSlab,
+        eta: FloatArray,
+        event: npt.NDArray[np.bool_],
+        weight: FloatArray | None,
+        loss: float,
+        miss: FloatArray,
+        curvature: FloatArray,
+    ) -> None:
+        """Take the rows that are loaded; none may have weight 0.
+
+        Parameters
+        ----------
+        loaded
+            The slab that holds their centred columns.
+        eta, event, weight, loss, miss
+            As in ``ScoreCollector.add_scored``.
+        curvature
+            s p' of every row.
+        """
+        self._scores.add_scored(eta, event, weight, loss, miss)
+        lines = np.empty((self._columns.shape[1], len(eta)))
+        lines[0] = 1.0 if weight is None else weight
+        np.multiply(lines[0], event, out=lines[1])
+        distance = np.where(event, 2.0, -2.0)  # 1 - 2p is 2 miss - 1 of events
+        distance *= miss - 0.5
+        np.multiply(curvature, distance, out=lines[2])
+        lines[3:] = curvature
+        self._curvature += float(curvature.sum())
+        self._predictor += float(lines[0] @ eta)
+        self._columns += loaded.project_points(lines, self._product)
+
+    def sums(self, gradient: FloatArray, information: FloatArray | None) -> ClosingSums:
+        """Return the sums over all rows taken, with those that the kernel has made."""
+        total, observed, bend, *rest = np.ascontiguousarray(self._columns.T)
+        if information is None:
+            (information,) = rest
+        expected = observed + gradient
+        scalars = self._curvature, self._predictor
+        columns = ColumnSums(total, observed, expected, information, bend, *scalars)
+        return ClosingSums(self._scores.sums(), columns)
