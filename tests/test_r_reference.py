@@ -1,0 +1,185 @@
+"""Fits of public data agree with R's glm, sandwich and lmtest.
+
+The values were written by the programs in reference_values, which name data and
+licences; profile intervals are those of root finding, not of confint's interpolation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dlogreg
+from tests.r_cases import KINDS, assert_covariance, close, fitted, load
+
+ROWS = ["birthwt", "bacteria", "infert", "quakes"]
+COUNTS = ["esoph", "titanic", "downs"]
+ALL = [*ROWS, *COUNTS]
+
+
+@pytest.mark.parametrize("name", ALL)
+class TestEveryDataSet:
+    def test_coefficients_and_covariances(self, name):
+        res, expected = fitted(name), load(name).values["estimates"]
+        assert list(res.names) == expected["names"]
+        np.testing.assert_allclose(res.params, expected["params"], rtol=1e-7)
+        for kind in KINDS:
+            assert_covariance(res.cov_params(kind), expected[kind])
+        assert res.error_bound <= 1e-9
+
+    def test_errors_statistics_and_odds_ratios(self, name):
+        expected = load(name).values["estimates"]
+        b, V = np.array(expected["params"]), np.array(expected["HC1"])
+        bse = np.sqrt(np.diagonal(V))
+        res = fitted(name, cov_type="HC1")
+        np.testing.assert_allclose(res.bse, bse, rtol=1e-7)
+        np.testing.assert_allclose(res.zvalues, b / bse, rtol=1e-7)
+        half = 1.959963984540054 * bse
+        table = np.column_stack([b, b - half, b + half])
+        with np.errstate(over="ignore"):
+            ratios = np.exp(table)
+        np.testing.assert_allclose(res.conf_int(), table[:, 1:], rtol=1e-7)
+        np.testing.assert_allclose(
+            res.odds_ratios(), ratios, rtol=1e-7 * (1 + np.abs(table).max())
+        )
+
+    def test_likelihoods_and_pseudo_r2(self, name):
+        res, expected = fitted(name), load(name).values["likelihoods"]
+        for ours, theirs in {
+            "deviance": "deviance",
+            "null_deviance": "null_deviance",
+            "llf": "llf",
+            "llnull": "llnull",
+            "nobs": "nobs",
+            "df_resid": "df_resid",
+            "aic": "aic",
+            "bic": "bic",
+            "llr": "llr",
+            "prsquared": "mcfadden",
+            "prsquared_cox_snell": "cox_snell",
+            "prsquared_nagelkerke": "nagelkerke",
+        }.items():
+            assert getattr(res, ours) == close(expected[theirs]), ours
+        assert res.llr_pvalue == close(expected["llr_pvalue"], 1e-6)
+
+    def test_likelihood_ratio_of_each_column(self, name):
+        expected = load(name).values["dropped"]
+        table = fitted(name).lr_test()
+        assert list(table.terms) == expected["terms"]
+        assert (np.asarray(table.df) == 1).all()
+        statistics = np.array(expected["lr"]["statistic"])
+        np.testing.assert_allclose(table.statistics, statistics, rtol=1e-7)
+        np.testing.assert_allclose(table.pvalues, expected["lr"]["pvalue"], rtol=1e-6)
+
+    def test_score_test_of_each_column_as_a_candidate(self, name):
+        """R's drop1 with Rao's test is ours of the column from the model without it."""
+        case = load(name)
+        expected = case.values["dropped"]["rao"]
+        for j in range(len(case.columns)):
+            small = dlogreg.fit(
+                np.delete(case.X, j, axis=1),
+                case.y,
+                tol=1e-9,
+                progress=False,
+                **case.options,
+            )
+            (test,) = small.score_test(case.X[:, j]).tests
+            assert test.statistic == close(expected["statistic"][j])
+            assert test.pvalue == close(expected["pvalue"][j], 1e-6)
+
+    def test_profile_intervals(self, name):
+        expected = load(name).values["profile"]
+        ends = fitted(name).conf_int(method="profile")
+        np.testing.assert_allclose(ends, expected["ends"], rtol=1e-5)
+
+    def test_measures_of_fit(self, name):
+        case = load(name)
+        expected = case.values["goodness"]
+        found = dlogreg.evaluate(
+            fitted(name),
+            case.X,
+            case.y,
+            case.weights,
+            in_sample=True,
+            progress=False,
+        )
+        assert found.exact
+        for measure in ("brier", "log_loss", "tjur", "auc", "auc_bse"):
+            assert getattr(found, measure) == close(expected[measure]), measure
+        assert found.n_events == expected["events"]
+        assert found.expected_events == close(expected["expected_events"], 1e-9)
+        line = found.calibration_line
+        assert line.slope == close(expected["calibration_slope"])
+        assert line.intercept == pytest.approx(0, abs=1e-6)
+        test = found.hosmer_lemeshow()
+        groups = expected["hosmer_lemeshow"]
+        np.testing.assert_allclose(test.table.events, groups["observed"])
+        np.testing.assert_allclose(test.table.expected, groups["expected"], rtol=1e-7)
+        np.testing.assert_allclose(test.table.weight, groups["n"])
+        assert test.statistic == close(groups["statistic"])
+        assert test.df == groups["df"]
+        assert test.pvalue == close(groups["pvalue"], 1e-6)
+
+
+class TestTestsOfSeveralCoefficients:
+    @pytest.mark.parametrize("name", ["birthwt", "infert"])
+    def test_terms_of_several_columns(self, name):
+        case, res = load(name), fitted(name)
+        for expected in case.values["together"]:
+            columns = expected["columns"]
+            test = res.lr_test(terms={"term": columns})["term"]
+            assert test.df == expected["df"]
+            assert test.statistic == close(expected["lr"])
+            assert test.pvalue == close(expected["lr_pvalue"], 1e-6)
+            wald = res.wald_test(" = ".join(columns) + " = 0")
+            assert wald.statistic == close(expected["wald"])
+            left = [j for j, c in enumerate(case.columns) if c not in columns]
+            small = dlogreg.fit(case.X[:, left], case.y, tol=1e-9, progress=False)
+            Z = np.delete(case.X, left, axis=1)
+            joint = small.score_test(Z).joint
+            assert joint.df == expected["df"]
+            assert joint.statistic == close(expected["rao"])
+            assert joint.pvalue == close(expected["rao_pvalue"], 1e-6)
+
+    def test_candidates(self):
+        case = load("birthwt")
+        expected = case.values["candidates"]
+        Z = np.column_stack([case.data["candidates"][n] for n in expected["names"]])
+        table = fitted("birthwt").score_test(Z)
+        np.testing.assert_allclose(table.statistics, expected["statistic"], rtol=1e-7)
+        np.testing.assert_allclose(table.pvalues, expected["pvalue"], rtol=1e-6)
+        assert table.joint.statistic == close(expected["joint"])
+        assert table.joint.pvalue == close(expected["joint_pvalue"], 1e-6)
+
+    def test_a_smaller_model(self):
+        case = load("birthwt")
+        expected = case.values["nested"]
+        kept = [case.columns.index(c) for c in expected["columns"]]
+        small = dlogreg.fit(
+            case.X[:, kept],
+            case.y,
+            feature_names=expected["columns"],
+            tol=1e-9,
+            progress=False,
+        )
+        test = fitted("birthwt").lr_test(small)
+        assert test.statistic == close(expected["statistic"])
+        assert test.df == expected["df"]
+
+    def test_linear_hypotheses(self):
+        for expected in load("birthwt").values["wald"]:
+            test = fitted("birthwt").wald_test(
+                expected["hypothesis"], kind=expected["kind"]
+            )
+            assert test.statistic == close(expected["test"]["statistic"])
+            assert test.df == expected["test"]["df"]
+            assert test.pvalue == close(expected["test"]["pvalue"], 1e-6)
+
+
+def test_the_columns_of_offset_data_alone():
+    case = load("pima")
+    expected = case.values["without_offset"]
+    res = dlogreg.fit(case.X, case.y, tol=1e-9, progress=False)
+    np.testing.assert_allclose(res.params, expected["params"], rtol=1e-7)
+    for kind in KINDS:
+        assert_covariance(res.cov_params(kind), expected[kind])
