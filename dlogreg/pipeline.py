@@ -11,6 +11,7 @@ from dlogreg.evaluation import Label
 from dlogreg.first_pass import take_survey, with_mean_weight_one
 from dlogreg.labels import resolve_class_weight
 from dlogreg.layout import Layout, lay_out
+from dlogreg.limiting import begin, settle
 from dlogreg.memory import check_memory
 from dlogreg.options import FitOptions, check_options
 from dlogreg.passes import Passes, Progress
@@ -190,8 +191,8 @@ def fit_with(
             if options.weight_kind != "frequency":
                 survey, weights = with_mean_weight_one(survey)
             problem = _pose(survey, passes, options, layout, weights)
-            problem = problem.begun()
-            solution = close(problem, problem.solve())
+            problem, solution = settle(begin(problem))
+            solution = close(problem, solution)
             passes.close_record()
             results = build_results(problem, solution)
             if isinstance(results, LogitResults):
