@@ -44,8 +44,8 @@ NOT_WANTED = (
 )
 COMPLETE = (
     "there are no standard errors, because the classes are separated completely, so "
-    "that every row is predicted for certain and nothing is left to estimate; leave out "
-    "the columns that separate them, or fit with firth=True"
+    "that every row is predicted for certain and nothing is left to estimate; leave "
+    "out the columns that separate them"
 )
 NO_MEAT = (
     "there are no robust standard errors, because the fit ended before its closing "
@@ -160,7 +160,7 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         covariance=separation.masked(found.model),
         robust_covariance=separation.masked(found.robust),
         cov_type=options.cov_type,
-        llf=-_loss(problem, solution),
+        llf=0.0 - _loss(problem, solution),
         llnull=problem.null_loglikelihood(),
         nobs=_nobs(problem),
         weight_kind=options.weight_kind,

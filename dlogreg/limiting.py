@@ -14,12 +14,12 @@ import numpy as np
 
 from dlogreg.checks import find_sides
 from dlogreg.evaluation import Evaluation, FloatArray
-from dlogreg.inference.limit import Limit, estimable
+from dlogreg.inference.limit import Limit, estimable, face_of
 from dlogreg.kernel.extreme_rows import ExtremeRowsKernel
 from dlogreg.kernel.face import FaceKernel
 from dlogreg.kernel.together import Together
 from dlogreg.problem import Problem
-from dlogreg.separation_watch import Found, SeparationWatch, confined, face_of
+from dlogreg.separation_watch import Found, SeparationWatch, confined
 from dlogreg.solvers import Point, Solution, Status
 from dlogreg.standardization import Standardization
 from dlogreg.survey import Survey

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.inference.limit import face_of
 from dlogreg.inference.separating_direction import (
     UndecidedError,
     separate,
@@ -24,7 +25,7 @@ from dlogreg.inference.separating_direction import (
 )
 from dlogreg.kernel import Kernel
 from dlogreg.kernel.extreme_rows import ExtremeRows, ExtremeRowsKernel
-from dlogreg.kernel.face import Face, FaceKernel
+from dlogreg.kernel.face import FaceKernel
 from dlogreg.kernel.together import Together
 from dlogreg.objective import Objective
 from dlogreg.solvers import Certificate, Point
@@ -100,11 +101,9 @@ class SeparationWatch:
     ) -> Evaluation:
         """Evaluate at theta, and keep rows in the same pass."""
         objective = self.objective
+        self._judge()
         early = objective.passes.n_passes + 1 < FIRST_PASS
         if early or order < 2 or not self.searching:
-            return objective(theta, order, direction, step_lengths, precision)
-        self._judge()
-        if not self.searching:
             return objective(theta, order, direction, step_lengths, precision)
         kernel = objective.kernel(theta, order, direction, step_lengths)
         return self._watched(kernel, theta, direction, step_lengths)
@@ -217,12 +216,6 @@ class SeparationWatch:
         direction = np.zeros(self._standardization.n_params)
         direction[self.kept] = inside
         return direction
-
-
-def face_of(std: Standardization, *directions: FloatArray) -> Face:
-    """Return the rows that directions, in the solver's coordinates, leave alone."""
-    centred = np.column_stack([std.centred(d) for d in directions])
-    return Face(centred, std.mean, std.fit_intercept)
 
 
 def confined(objective: Objective, direction: FloatArray) -> Objective:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
+from dlogreg.kernel.face import Face
 from dlogreg.solvers.system import combination, independent_columns
 from dlogreg.standardization import Standardization
 
@@ -42,12 +43,10 @@ class Limit:
     reasons: Mapping[str, str]
     """Columns that separate by themselves, as the first pass has found them."""
 
-    def infinite(
-        self, std: Standardization, kept: npt.NDArray[np.intp]
-    ) -> FloatArray:
-        """Return +-1 for coefficients that grow without end, NaN where the sign is not
-        known, and 0 for those with a finite limit, (n_params,).
+    def infinite(self, std: Standardization, kept: npt.NDArray[np.intp]) -> FloatArray:
+        """Return the signs of the infinite coefficients, shape (n_params,).
 
+        0 stands for those with a finite limit, NaN for those without a known sign.
         Where all rows are separated, those that the directions leave out are NaN.
         """
         signs = np.zeros(std.n_params)
@@ -75,6 +74,12 @@ class Limit:
             undone = float(reach @ np.abs(total))
             total = total + (1 + undone) / least * direction
         return total
+
+
+def face_of(std: Standardization, *directions: FloatArray) -> Face:
+    """Return the rows that directions, in the solver's coordinates, leave alone."""
+    centred = np.column_stack([std.centred(d) for d in directions])
+    return Face(centred, std.mean, std.fit_intercept)
 
 
 def in_params(theta: FloatArray, std: Standardization) -> FloatArray:

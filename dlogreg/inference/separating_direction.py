@@ -15,7 +15,7 @@ all infinite coefficients, where Konis' has to be repeated.
 Among all such directions a second programme takes the one with the largest least
 margin, which is the most likely to be right about rows that were not among these:
 
-    maximize t   subject to   a_i'b >= t (strict rows),  a_i'b = 0 (tied), abs(b_j) <= 1.
+    maximize t   subject to   a_i'b >= t (strict),  a_i'b = 0 (tied),  abs(b_j) <= 1.
 
 The equations are solved exactly, by a basis of what is orthogonal to the tied rows.
 
@@ -25,6 +25,7 @@ A part of the rows that overlaps proves that all of them do.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,10 @@ LEAST_MARGIN = 1e-9
 counts as zero."""
 RANK_TOLERANCE = 1e-9
 """Singular values below this share of the largest count as zero."""
-PROGRAMME = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+PROGRAMME: Any = {
+    "primal_feasibility_tolerance": 1e-10,
+    "dual_feasibility_tolerance": 1e-10,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +131,7 @@ def null_space(rows: FloatArray) -> FloatArray:
     if not len(rows):
         return np.eye(rows.shape[1])
     if len(rows) > rows.shape[1]:
-        rows = np.linalg.qr(rows, mode="r")
+        rows = np.asarray(np.linalg.qr(rows, mode="r"))
     _, sizes, right = svd(rows, full_matrices=True)
     rank = int(np.sum(sizes > RANK_TOLERANCE * sizes.max(initial=0.0)))
     return np.asarray(right[rank:].T)
@@ -146,12 +150,7 @@ def _strict_rows(rows: FloatArray) -> npt.NDArray[np.bool_]:
     programme = hstack([csr_array(-rows), eye_array(n)], format="csr")
     cost = np.concatenate([np.zeros(k), -np.ones(n)])
     bounds = [(None, None)] * k + [(0.0, 1.0)] * n
-    found = linprog(
-        cost, programme, np.zeros(n), bounds=bounds, method="highs", options=PROGRAMME
-    )
-    if found.status != 0:
-        raise UndecidedError
-    shares = found.x[k:]
+    shares = _solve(cost, programme, np.zeros(n), bounds)[k:]
     strict = shares > 0.5
     if np.abs(shares - strict).max(initial=0.0) > 1e-3:
         raise UndecidedError
@@ -161,20 +160,23 @@ def _strict_rows(rows: FloatArray) -> npt.NDArray[np.bool_]:
 def _centre(rows: FloatArray, basis: FloatArray) -> tuple[FloatArray, float]:
     """Return the combination of a basis with the largest least margin, and that."""
     inside = rows @ basis
-    n, k = inside.shape
-    large = csr_array(basis)
-    programme = np.concatenate([-inside, basis, -basis])
-    column = np.concatenate([np.ones(n), np.zeros(2 * large.shape[0])])[:, None]
-    limits = np.concatenate([np.zeros(n), np.ones(2 * large.shape[0])])
+    (n, k), n_params = inside.shape, len(basis)
+    column = np.concatenate([np.ones(n), np.zeros(2 * n_params)])[:, None]
+    programme = np.hstack([np.concatenate([-inside, basis, -basis]), column])
+    limits = np.concatenate([np.zeros(n), np.ones(2 * n_params)])
+    cost = np.append(np.zeros(k), -1.0)
+    solved = _solve(cost, programme, limits, [(None, None)] * (k + 1))
+    direction = basis @ solved[:k]
+    return direction, float((rows @ direction).min())
+
+
+def _solve(
+    cost: FloatArray, programme: Any, limits: FloatArray, bounds: Any
+) -> FloatArray:
+    """Return the x of least cost with programme @ x <= limits."""
     found = linprog(
-        np.append(np.zeros(k), -1.0),
-        np.hstack([programme, column]),
-        limits,
-        bounds=[(None, None)] * (k + 1),
-        method="highs",
-        options=PROGRAMME,
+        cost, programme, limits, bounds=bounds, method="highs", options=PROGRAMME
     )
     if found.status != 0:
         raise UndecidedError
-    direction = basis @ found.x[:k]
-    return direction, float((rows @ direction).min())
+    return np.asarray(found.x)

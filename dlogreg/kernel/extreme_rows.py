@@ -3,7 +3,7 @@
 Rows carry the sign of their class, a_i = +z_i for the event and -z_i otherwise, so that
 a direction b is right about row i if a_i'b >= 0. Kept are
 
-- for every direction the rows of least a_i'b: those it is wrong about, if there are any;
+- for every direction the rows of least a_i'b: those that it is wrong about, if any;
 - for every column the rows with the largest and the smallest a_ij: both outcomes of
   every level that has them;
 - a few rows spread over the data.
@@ -58,9 +58,7 @@ class Lowest:
         """Return the lowest of both; of equal ones those that came first."""
         margins = np.concatenate([self.margins, other.margins])
         order = np.argsort(margins, kind="stable")[:most]
-        return Lowest(
-            np.concatenate([self.rows, other.rows])[order], margins[order]
-        )
+        return Lowest(np.concatenate([self.rows, other.rows])[order], margins[order])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,8 +101,8 @@ class ExtremeRows:
     def rows(self) -> FloatArray:
         """All kept rows, signed, shape (n, n_params)."""
         found = [kept.rows for kept in self.lowest]
-        for side in (self.high, self.low):
-            found.append(side.rows[np.isfinite(side.values)])
+        sides = (self.high, self.low)
+        found += [side.rows[np.isfinite(side.values)] for side in sides]
         return np.concatenate([*found, self.spread])
 
     def __add__(self, other: ExtremeRows) -> ExtremeRows:

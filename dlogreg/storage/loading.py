@@ -42,6 +42,7 @@ from dlogreg.storage.schema import (
     SCHEMA,
     TEXTS,
     TIMES,
+    VECTORS,
 )
 from dlogreg.weights import WEIGHT_KINDS
 
@@ -113,6 +114,9 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         "cov_type": found.get("cov_type", _cov_type, "model"),
         "weight_kind": found.get("weight_kind", _weight_kind, "frequency"),
         "robust_covariance": _covariance(found, "robust_covariance", math.prod(shape)),
+        "separation": found.get("separation", _separation, ""),
+        "limit_error_bound": found.get("limit_error_bound", as_number, float("nan")),
+        **{key: _vector(found, key, math.prod(shape)) for key in VECTORS},
     }
     _check_kind(fields, binary=kind == KIND)
     _check_names(fields, binary=kind == KIND)
@@ -149,6 +153,15 @@ def _check_kind(fields: Mapping[str, Any], *, binary: bool) -> None:
     """Refuse standard errors of a kind that the file lacks, or that cannot be."""
     kind, robust = fields["cov_type"], fields["robust_covariance"]
     plain = kind == "model" and robust is None and fields["weight_kind"] == "frequency"
+    vectors = [fields[key] for key in VECTORS]
+    separated = bool(fields["separation"])
+    if any((vector is not None) is not separated for vector in vectors) or (
+        separated and not binary
+    ):
+        raise InvalidError(
+            "'separation', of two classes, must come with 'limit_coefficients' and "
+            "'limit_direction', and they with it"
+        )
     if not binary and not plain:
         raise InvalidError(
             "'cov_type', 'robust_covariance' and 'weight_kind' must be 'model', null "
@@ -168,6 +181,18 @@ def _weight_kind(value: Any) -> str:
     if value not in WEIGHT_KINDS:
         raise InvalidError(f"is unknown: {shown(value)}")
     return str(value)
+
+
+def _separation(value: Any) -> str:
+    if value not in ("", "complete", "quasi-complete"):
+        raise InvalidError(f"is unknown: {shown(value)}")
+    return str(value)
+
+
+def _vector(found: Entries, key: str, n_params: int) -> FloatArray | None:
+    if found.entries.get(key) is None:
+        return None
+    return found.vector(key, n_params)
 
 
 def _covariance(found: Entries, key: str, n_params: int) -> FloatArray | None:

@@ -24,6 +24,7 @@ from dlogreg.storage.schema import (
     SCHEMA,
     TEXTS,
     TIMES,
+    VECTORS,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +103,14 @@ def _encode(results: FittedModel) -> dict[str, Any]:
         "cov_type": results.cov_type,
         "weight_kind": results.weight_kind,
         "robust_covariance": _triangle(results.robust_covariance),
+        "separation": results.separation,
+        "limit_error_bound": _number(results.limit_error_bound),
+        **{key: _vector(getattr(results, key)) for key in VECTORS},
     }
+
+
+def _vector(values: FloatArray | None) -> list[float | str] | None:
+    return None if values is None else [_number(value) for value in values.tolist()]
 
 
 def _triangle(covariance: FloatArray | None) -> list[float | str] | None:

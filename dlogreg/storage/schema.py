@@ -17,7 +17,13 @@ KEYS = frozenset(
         *(INTEGERS + NUMBERS + TEXTS + NAMES),
     ]
 )
-ADDED_KEYS = frozenset(("cov_type", "robust_covariance", "weight_kind"))
+VECTORS = ("limit_coefficients", "limit_direction")
+ADDED_KEYS = frozenset(
+    [
+        *("cov_type", "robust_covariance", "weight_kind"),
+        *("separation", "limit_error_bound", *VECTORS),
+    ]
+)
 """Entries that files of earlier versions lack."""
 COSTS = ("n_rows", "n_blocks", "n_bytes", "n_tasks", "peak_memory")
 LEARNED = ("loss", "error_bound", "decrement")
