@@ -62,10 +62,10 @@ def fit(
 
     Where a combination of columns separates the two classes, there is no maximum. From
     the third pass on, as long as a finite one is not proven, Newton's passes keep a
-    bounded number of rows, over which a linear programme finds candidates, and count the
-    rows that a candidate is wrong about. Separation is so proven or refuted within five
-    passes, at no further pass (``UNDECIDED`` if not; up to 200 coefficients), and the
-    limiting fit follows: see ``LogitResults``.
+    bounded number of rows, over which a linear programme finds candidates, and count
+    the rows that a candidate is wrong about. Separation is so proven or refuted within
+    five passes, at no further pass (``UNDECIDED`` if not; up to 200 coefficients), and
+    the limiting fit follows: see ``LogitResults``.
 
     Three or more classes are fitted together by softmax regression, never one against
     the rest: ``log(p_ik / p_i0) = b_k0 + x_i'b_k`` for every class k but the first,

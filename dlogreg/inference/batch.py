@@ -102,13 +102,13 @@ def check_testable(
         )
     if results.weight_kind == "probability":
         raise InferenceError(f"{what} needs a likelihood, but {PSEUDO}")
-    results.cov_params("model")
     if results.status in SEPARATED and not separated:
         names = ", ".join(map(repr, results.separated[:5]))
         raise InferenceError(
             f"{what} needs a finite optimum, but {names} separate the classes; leave "
             "these columns out, or merge the level with another"
         )
+    results.cov_params("model")
     if results.status in (Status.INTERRUPTED, Status.MAX_PASSES):
         reason = results.status.value
         raise InferenceError(f"{what} needs a fit that converged ({reason}); fit again")
