@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -151,13 +152,26 @@ def alias_message(dropped: Mapping[str, str]) -> str:
     )
 
 
-def find_separating(survey: Survey, names: Sequence[str]) -> dict[str, str]:
-    """Return columns that by themselves separate the classes, with the reason.
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """Which columns have the classes on two sides of a value, touching it at most."""
+
+    upward: npt.NDArray[np.bool_]
+    """The event lies above, shape (n_features,)."""
+    downward: npt.NDArray[np.bool_]
+    edge: FloatArray
+    """Largest value of the class below."""
+    top: FloatArray
+    """Smallest value of the class above."""
+
+
+def find_sides(survey: Survey) -> Sides:
+    """Return the columns that separate the classes, by the ranges of each class.
 
     If all rows of one class lie on one side of a value and all rows of the other class
     on the other side (touching it at most), the coefficient has no finite optimum.
     This costs nothing beyond the ranges by class, and finds any 0/1 column with a level
-    in which only one outcome occurs.
+    in which only one outcome occurs. Without an intercept the value must be zero.
     """
     by_label = survey.sums.ranges.by_label
     (other_low, other_high), (event_low, event_high) = (
@@ -168,23 +182,29 @@ def find_separating(survey: Survey, names: Sequence[str]) -> dict[str, str]:
     downward = event_high <= other_low
     if survey.standardization.fit_intercept:
         varies = low < high
-    else:  # the dividing value must then be zero
+    else:
         varies = (low < 0) | (high > 0)
         upward &= (other_high <= 0) & (event_low >= 0)
         downward &= (event_high <= 0) & (other_low >= 0)
-    upward, downward = upward & varies, downward & varies
+    upward = upward & varies
+    return Sides(
+        upward,
+        downward & varies,
+        np.where(upward, other_high, event_high),
+        np.where(upward, event_low, other_low),
+    )
+
+
+def find_separating(survey: Survey, names: Sequence[str]) -> dict[str, str]:
+    """Return columns that by themselves separate the classes, with the reason."""
+    sides = find_sides(survey)
+    low, high = survey.ranges
     reasons = {}
-    for j in np.flatnonzero(upward | downward).tolist():
-        below, above = (
-            (survey.classes[0], survey.classes[1])
-            if upward[j]
-            else (survey.classes[1], survey.classes[0])
-        )
-        edge = other_high[j] if upward[j] else event_high[j]
-        top = event_low[j] if upward[j] else other_low[j]
-        reasons[names[j]] = _side(
-            names[j], float(edge), float(top), below, above, (low[j], high[j]) == (0, 1)
-        )
+    for j in np.flatnonzero(sides.upward | sides.downward).tolist():
+        below, above = survey.classes if sides.upward[j] else survey.classes[::-1]
+        edge, top = float(sides.edge[j]), float(sides.top[j])
+        indicator = (low[j], high[j]) == (0, 1)
+        reasons[names[j]] = _side(names[j], edge, top, below, above, indicator)
     return reasons
 
 
@@ -196,25 +216,3 @@ def _side(
     if indicator and edge == 1 and top == 1:
         return f"every row with {name} = 0 has y = {below!r}"
     return f"y = {below!r} only where {name} <= {edge:g}, else y = {above!r}"
-
-
-def separation_message(reasons: Mapping[str, str], *, proven: bool) -> str:
-    """Say which columns separate the classes and what to do."""
-    shown = "; ".join(f"{name!r}: {text}" for name, text in list(reasons.items())[:5])
-    more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
-    verdict = "the data are separated" if proven else "the data look separated"
-    return (
-        f"{verdict} ({shown}{more}): the named coefficients have no finite optimum; "
-        "the values returned only show where the fit stopped. Leave these columns out, "
-        "merge the level with another, or give a penalty, alpha > 0"
-    )
-
-
-def moving_columns(share: FloatArray, names: Sequence[str]) -> dict[str, str]:
-    """Return the columns that carry the last step, when coefficients grow endlessly.
-
-    ``share`` is how far the step of every coefficient moves some row's predictor.
-    """
-    first = len(share) - len(names)
-    large = np.flatnonzero(share[first:] >= 0.1 * share.max())
-    return {names[j]: "its coefficient keeps growing" for j in large.tolist()}

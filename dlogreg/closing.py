@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from dlogreg.checks import alias_message, moving_columns, separation_message
+from dlogreg.checks import alias_message
 from dlogreg.describing import column_sums, find_indicators
 from dlogreg.errors import (
     CollinearityWarning,
@@ -25,6 +25,7 @@ from dlogreg.inference.sandwich import (
 from dlogreg.multinomial import MultinomialResults
 from dlogreg.problem import Problem
 from dlogreg.results import LogitResults, Results
+from dlogreg.separation_report import SeparationReport, report_separation
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
 from dlogreg.solvers.newton import LARGEST_ERROR
 
@@ -42,10 +43,22 @@ NOT_WANTED = (
     "there are no standard errors, because the fit was made with inference=False; fit "
     "again with inference=True"
 )
+COMPLETE = (
+    "there are no standard errors, because the classes are separated completely, so "
+    "that every row is predicted for certain and nothing is left to estimate; leave "
+    "out the columns that separate them"
+)
 NO_MEAT = (
     "there are no robust standard errors, because the fit ended before its closing "
     "pass ({}); raise max_passes, or fit with cov_type='model'"
 )
+USELESS = (
+    Status.SEPARATED,
+    Status.SEPARATION_SUSPECTED,
+    Status.UNDECIDED,
+    Status.INTERRUPTED,
+)
+"""Ends at which a closing pass would tell nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +83,7 @@ def close(problem: Problem, solution: Solution) -> Solution:
     options = problem.options
     feasible = options.ends_with_hessian(problem.solver, problem.n_params)
     wanted = options.inference and feasible and not options.penalty
-    useful = solution.status not in (Status.SEPARATION_SUSPECTED, Status.INTERRUPTED)
+    useful = solution.status not in USELESS
     left = options.max_passes - problem.passes.n_passes
     if not (wanted and useful and left > 0) or _serves(problem, solution):
         return solution
@@ -108,37 +121,34 @@ def _serves(problem: Problem, solution: Solution) -> bool:
     return error <= min(problem.options.tol, LARGEST_ERROR)
 
 
-def warn_about(problem: Problem, solution: Solution) -> tuple[Status, tuple[str, ...]]:
-    """Warn of what the user must know; return the status and separated columns."""
+def warn_about(
+    problem: Problem, solution: Solution, separation: SeparationReport
+) -> Status:
+    """Warn of what the user must know; return the status."""
     if problem.dropped:
         warnings.warn(alias_message(problem.dropped), CollinearityWarning, stacklevel=5)
-    status, separating = solution.status, problem.separating
-    if separating and status is not Status.INTERRUPTED:
-        status = Status.SEPARATED
-    elif status is Status.SEPARATION_SUSPECTED and solution.step is not None:
-        names = _names(problem)
-        separating = moving_columns(problem.reach_of_step(solution.step), names)
-    if status in (Status.SEPARATED, Status.SEPARATION_SUSPECTED):
-        proven = status is Status.SEPARATED
-        message = separation_message(separating, proven=proven)
-        warnings.warn(message, SeparationWarning, stacklevel=5)
-        return status, tuple(separating)
-    if status in (Status.MAX_PASSES, Status.STALLED):
+    if separation.message:
+        warnings.warn(separation.message, SeparationWarning, stacklevel=5)
+        return separation.status
+    if solution.status in (Status.MAX_PASSES, Status.STALLED):
         message = (
-            f"{status.value}; error bound {solution.error_bound:.2g} standard errors"
+            f"{solution.status.value}; error bound {solution.error_bound:.2g} standard "
+            "errors"
         )
         advice = "raise max_passes or tol"
         warnings.warn(f"{message}; {advice}", ConvergenceWarning, stacklevel=5)
-    return status, ()
+    return solution.status
 
 
 def build_results(problem: Problem, solution: Solution) -> Results:
     """Map the solution back to the columns as the user gave them."""
     survey, options, passes = problem.survey, problem.options, problem.passes
     std = problem.standardization
-    status, separated = warn_about(problem, solution)
+    separation = report_separation(problem, solution)
+    status = warn_about(problem, solution, separation)
     params = std.to_params(solution.theta)
     params[_aliased(problem)] = np.nan
+    params = separation.with_infinite(params)
     found = _covariances(problem, solution)
     tally, columns = passes.tally, column_sums(problem, solution)
     described = solution.point.evaluation.closing
@@ -149,10 +159,10 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         class_counts=survey.class_counts,
         fit_intercept=std.fit_intercept,
         coefficients=problem.reported(params),
-        covariance=found.model,
-        robust_covariance=found.robust,
+        covariance=separation.masked(found.model),
+        robust_covariance=separation.masked(found.robust),
         cov_type=options.cov_type,
-        llf=-_loss(problem, solution),
+        llf=0.0 - _loss(problem, solution),
         llnull=problem.null_loglikelihood(),
         nobs=_nobs(problem),
         weight_kind=options.weight_kind,
@@ -160,7 +170,7 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         n_rows=survey.n_rows,
         alpha=options.penalty.strength(survey.weight_sum) / survey.weight_sum,
         status=status,
-        error_bound=float(np.inf) if separated else solution.error_bound,
+        error_bound=float(np.inf) if separation.columns else solution.error_bound,
         bse_error_bound=found.bse_error,
         tol=options.tol,
         solver=problem.solver,
@@ -168,7 +178,11 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         bytes_read=tally.n_bytes,
         peak_memory=tally.peak_memory,
         trace=tuple(passes.trace),
-        separated=separated,
+        separated=separation.columns,
+        separation=separation.verdict,
+        limit_coefficients=separation.limit,
+        limit_direction=separation.direction,
+        limit_error_bound=separation.error_bound,
         dropped=dict(problem.dropped),
         why_no_inference=found.why_not,
         scores=None if described is None else described.scores,
@@ -216,6 +230,8 @@ def _covariances(problem: Problem, solution: Solution) -> _Covariances:
         return _Covariances(PENALISED)
     if not options.inference:
         return _Covariances(NOT_WANTED)
+    if problem.limit is not None and problem.limit.complete:
+        return _Covariances(COMPLETE)
     if evaluation.hessian is None or problem.passes.n_passes < 2:
         return _Covariances(_no_hessian(problem, evaluation))
     system = NewtonSystem.of(evaluation.hessian, problem.kept)

@@ -32,7 +32,7 @@ from dlogreg.options import check_options
 from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import fit_with
 from dlogreg.prediction import LogitModel, label_array
-from dlogreg.results import Results
+from dlogreg.results import CERTAIN, Results
 from dlogreg.sklearn_parameters import SOLVERS, in_sklearn_words, refuse_parameters
 from dlogreg.source.opening import kind_of
 
@@ -312,7 +312,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(results, MultinomialResults):
             lines = results.symmetric_coefficients().copy()
         else:
-            lines = np.array(results.params)[None]
+            lines = results.near_limit(CERTAIN)[None]
         lines[np.isnan(lines)] = 0.0
         first = int(self.fit_intercept)
         self.coef_ = lines[:, first:]

@@ -57,6 +57,17 @@ class FittedModel(Likelihoods):
     """What each pass did and cost; a ``Trace``, which shows itself as a table."""
     separated: tuple[str, ...] = ()
     """Columns whose coefficients have no finite optimum."""
+    separation: str = ""
+    """"complete" where every row is predicted for certain, "quasi-complete" where only
+    some are, by proof; empty if there is none, or no proof."""
+    limit_coefficients: FloatArray | None = None
+    """Where the classes are separated, coefficients of the rows that are not predicted
+    for certain; in finite numbers, 0 for columns that say nothing about these rows."""
+    limit_direction: FloatArray | None = None
+    """Along it from there the likelihood grows to its limit: each row whose predictor
+    it moves is moved to the right side, by 1 or more. Shape (n_params,)."""
+    limit_error_bound: float = float("nan")
+    """The error bound of the coefficients that stay finite."""
     dropped: Mapping[str, str] = field(default_factory=dict)
     """Aliased columns, with the reason."""
     why_no_inference: str = ""
@@ -89,6 +100,12 @@ class FittedModel(Likelihoods):
                 symmetric = np.tril(given) + np.tril(given, -1).T
                 symmetric.flags.writeable = False
                 object.__setattr__(self, name, symmetric)
+        for name in ("limit_coefficients", "limit_direction"):
+            given = getattr(self, name)
+            if given is not None:
+                values = np.array(given, dtype=np.float64)
+                values.flags.writeable = False
+                object.__setattr__(self, name, values)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the results to a JSON file, which ``dlogreg.load`` reads.
@@ -116,6 +133,15 @@ class FittedModel(Likelihoods):
         while intercept in self.feature_names:
             intercept = f"({intercept})"
         return (intercept, *self.feature_names)
+
+    def near_limit(self, length: float) -> FloatArray:
+        """Return finite coefficients so far along ``limit_direction``.
+
+        Those of the fit, 0 where they are NaN, unless the classes are separated.
+        """
+        if self.limit_coefficients is None or self.limit_direction is None:
+            return np.nan_to_num(self.coefficients, nan=0.0)
+        return self.limit_coefficients + length * self.limit_direction
 
     @property
     def converged(self) -> bool:

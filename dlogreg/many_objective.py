@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlogreg.evaluation import FloatArray, Label, ManyEvaluation
-from dlogreg.kernel import ManyKernel
+from dlogreg.kernel import Kernel, ManyKernel
+from dlogreg.kernel.face import Face, FaceKernel
 from dlogreg.kernel.folds import RowFactors
 from dlogreg.passes import Passes
 from dlogreg.standardization import Standardization
@@ -20,6 +21,8 @@ class ManyObjective:
     event: Label
     class_weight: tuple[tuple[Label, float], ...] = ()
     row_factors: RowFactors | None = None
+    face: Face | None = None
+    """If given, losses are those of its rows alone."""
 
     def __call__(
         self,
@@ -40,10 +43,10 @@ class ManyObjective:
         thetas: FloatArray,
         moves: FloatArray | None = None,
         hessian_of: tuple[int, ...] = (),
-    ) -> ManyKernel:
+    ) -> Kernel:
         """Return what a pass runs over the blocks."""
         std, unit = self.standardization, self.standardization.units[:, None]
-        return ManyKernel(
+        kernel = ManyKernel(
             thetas * unit,
             std.mean,
             self.event,
@@ -53,6 +56,7 @@ class ManyObjective:
             self.class_weight,
             self.row_factors,
         )
+        return kernel if self.face is None else FaceKernel(kernel, self.face)
 
     def scaled(self, sums: ManyEvaluation) -> ManyEvaluation:
         """Return the kernel's sums in the coordinates of theta."""

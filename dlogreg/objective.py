@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dlogreg.evaluation import Evaluation, FloatArray, Label, TrialPoints
 from dlogreg.kernel import (
@@ -13,6 +14,7 @@ from dlogreg.kernel import (
     SoftmaxPointsKernel,
     TrialPointsKernel,
 )
+from dlogreg.kernel.face import Face, FaceKernel
 from dlogreg.partition import Partition
 from dlogreg.passes import Passes
 from dlogreg.penalty import Ridge, SymmetricRidge
@@ -36,6 +38,8 @@ class Objective:
     """The same rows as those of the passes, if they are to be summed otherwise."""
     squares_weight: bool = False
     """Weights are of probabilities of selection: see ``LossKernel``."""
+    face: Face | None = None
+    """If given, the loss is that of its rows alone."""
 
     def __call__(
         self,
@@ -50,18 +54,30 @@ class Objective:
         With a direction, losses at ``theta + t * direction`` for every step length t
         come from the same read.
         """
-        std = self.standardization
-        centred = None if direction is None else std.centred(direction)
-        kernel = self._kernel(
-            std.centred(theta), order, centred, step_lengths, precision
-        )
-        sums = std.scaled(self.passes.run(kernel, self.partitions))
+        rest = (order, direction, step_lengths)
+        sums = self.run(self.kernel(theta, *rest, precision))
+        evaluation = self.finished(sums, theta, direction, step_lengths)
+        self.passes.annotate(loss=evaluation.loss)
+        return evaluation
+
+    def run(self, kernel: Kernel) -> Any:
+        """Read the data once; return the sums of a kernel over the rows."""
+        if self.face is not None:
+            kernel = FaceKernel(kernel, self.face)
+        return self.passes.run(kernel, self.partitions)
+
+    def finished(
+        self,
+        sums: Evaluation,
+        theta: FloatArray,
+        direction: FloatArray | None = None,
+        step_lengths: tuple[float, ...] = (),
+    ) -> Evaluation:
+        """Return the kernel's sums in the solver's coordinates, with the penalty."""
         trials = (
             [] if direction is None else [theta + t * direction for t in step_lengths]
         )
-        evaluation = self.penalty.added(sums, theta, trials)
-        self.passes.annotate(loss=evaluation.loss)
-        return evaluation
+        return self.penalty.added(self.standardization.scaled(sums), theta, trials)
 
     def points(
         self, thetas: FloatArray, *, intercept_curvatures: bool = False
@@ -94,16 +110,18 @@ class Objective:
             self.class_weight,
         )
 
-    def _kernel(
+    def kernel(
         self,
-        params: FloatArray,
-        order: int,
-        direction: FloatArray | None,
-        step_lengths: tuple[float, ...],
-        precision: str,
+        theta: FloatArray,
+        order: int = 2,
+        direction: FloatArray | None = None,
+        step_lengths: tuple[float, ...] = (),
+        precision: str = "double",
     ) -> Kernel:
-        """Return the kernel of the classes."""
+        """Return the kernel of the classes that evaluates theta."""
         std, rest = self.standardization, (step_lengths, self.class_weight)
+        params = std.centred(theta)
+        along = None if direction is None else std.centred(direction)
         if len(self.classes) == 2:
             event, first = self.classes[1], std.fit_intercept
             return LossKernel(
@@ -112,7 +130,7 @@ class Objective:
                 event,
                 first,
                 order,
-                direction,
+                along,
                 *rest,
                 precision,
                 self.squares_weight,
@@ -124,7 +142,7 @@ class Objective:
             self.classes,
             std.fit_intercept,
             order,
-            None if direction is None else direction.reshape(shape),
+            None if along is None else along.reshape(shape),
             *rest,
             precision,
         )

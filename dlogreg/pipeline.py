@@ -11,6 +11,7 @@ from dlogreg.evaluation import Label
 from dlogreg.first_pass import take_survey, with_mean_weight_one
 from dlogreg.labels import resolve_class_weight
 from dlogreg.layout import Layout, lay_out
+from dlogreg.limiting import begin, settle
 from dlogreg.memory import check_memory
 from dlogreg.options import FitOptions, check_options
 from dlogreg.passes import Passes, Progress
@@ -59,6 +60,13 @@ def fit(
     .. math:: \sum_i s_i \log(1 + e^{-m_i}) + \tfrac{1}{2} \alpha \sum_i s_i |b|^2
 
     with margins m_i = +-(o_i + b_0 + x_i'b). The intercept is never penalised.
+
+    Where a combination of columns separates the two classes, there is no maximum. From
+    the third pass on, as long as a finite one is not proven, Newton's passes keep a
+    bounded number of rows, over which a linear programme finds candidates, and count
+    the rows that a candidate is wrong about. Separation is so proven or refuted within
+    five passes, at no further pass (``UNDECIDED`` if not; up to 200 coefficients), and
+    the limiting fit follows: see ``LogitResults``.
 
     Three or more classes are fitted together by softmax regression, never one against
     the rest: ``log(p_ik / p_i0) = b_k0 + x_i'b_k`` for every class k but the first,
@@ -202,8 +210,8 @@ def fit_with(
             if options.weight_kind != "frequency":
                 survey, weights = with_mean_weight_one(survey)
             problem = _pose(survey, passes, options, layout, weights)
-            problem = problem.begun()
-            solution = close(problem, problem.solve())
+            problem, solution = settle(begin(problem))
+            solution = close(problem, solution)
             passes.close_record()
             results = build_results(problem, solution)
             if isinstance(results, LogitResults):

@@ -17,12 +17,14 @@ from dlogreg.checks import (
     find_suspects,
 )
 from dlogreg.evaluation import FloatArray, Label
+from dlogreg.inference.limit import Limit
 from dlogreg.kernel.row_slab import MIXED_FROM
 from dlogreg.objective import Objective
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.penalty import Ridge
 from dlogreg.sample import standardized_sample
+from dlogreg.separation_watch import SeparationWatch
 from dlogreg.solvers import (
     LBFGS,
     Certificate,
@@ -56,6 +58,8 @@ class Problem:
     start: Point | None = None
     spent: int = 0
     """Passes spent on the start."""
+    limit: Limit | None = None
+    """Where the classes are separated, and this is the limiting problem: of what."""
 
     @property
     def standardization(self) -> Standardization | StackedStandardization:
@@ -138,8 +142,11 @@ class Problem:
         begun = replace(self, start=start, spent=spent)
         return begun._without_aliased(start.evaluation.hessian)
 
-    def solve(self) -> Solution:
-        """Minimize from the start; without one, return the null model."""
+    def solve(self, watch: SeparationWatch | None = None) -> Solution:
+        """Minimize from the start; without one, return the null model.
+
+        Newton's method evaluates through the watch, if there is one.
+        """
         if self.start is None:
             null = self.null_point()
             return Solution(null.theta, null, Status.INTERRUPTED, np.inf, 0)
@@ -147,7 +154,15 @@ class Problem:
         left = max(0, self.options.max_passes - self.passes.n_passes - closing)
         if self.solver == "newton":
             newton = self.newton(left)
-            return newton.minimize(self.objective, self.start, self._observe)
+            if watch is None:
+                return newton.minimize(self.objective, self.start, self._observe)
+
+            def observe(certificate: Certificate) -> None:
+                self._observe(certificate)
+                watch.observe(certificate)
+
+            newton = replace(newton, watch=watch)
+            return newton.minimize(watch, self.start, observe)
         return self._lbfgs(left).minimize(
             self.objective.points, self.start, self._observe_distance
         )
@@ -178,7 +193,7 @@ class Problem:
 
     def _start(self) -> tuple[Point, int]:
         """Return the start and the passes spent on it."""
-        null, guess = self.null_point(), self._guess()
+        null, guess = self.null_point(), self.guess()
         self.passes.annotate(loss=null.evaluation.loss)
         order, cost = 2 if self.solver == "newton" else 1, 0
         if guess is not None and self.passes.n_passes < self.options.max_passes:
@@ -208,7 +223,7 @@ class Problem:
         dropped = find_aliased(self.survey, names, hessian)
         return replace(self, dropped=dropped, kept=_kept(self.survey, names, dropped))
 
-    def _guess(self) -> FloatArray | None:
+    def guess(self) -> FloatArray | None:
         """Return the user's start, or what the survey has learned."""
         if self.options.start is None:
             return self.survey.learned_theta(np.setdiff1d(self.kept, self.suspects))

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from dlogreg.rows_again import RowsAgain
 
 
+CERTAIN = 1e3
+"""How far predictors of separated rows are moved to the right side for predictions:
+their probabilities then round to 0 and 1."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class LogitResults(
     FittedModel, FromCovariance, FitMeasures, MarginalMethods, RowMethods
@@ -36,6 +41,13 @@ class LogitResults(
     The words are those of statsmodels. The model is
     ``log(p / (1 - p)) = params[0] + x @ params[1:]`` with p the probability of the
     last of ``classes``; coefficients of columns that were dropped as aliased are NaN.
+
+    Where the classes are proven to be separated, ``separation`` is "complete" or
+    "quasi-complete", and the coefficients of the columns in ``separated``, perhaps with
+    the intercept, are infinite. Quasi-complete: the others are what maximum likelihood
+    tends to, with standard errors; it is the fit of the rows that the separated columns
+    do not predict for certain, and ``llf`` is its log-likelihood. Complete: the others
+    are NaN, since nothing is left to estimate them from, and ``llf`` is 0.
     """
 
     rows: RowsAgain | None = field(default=None, compare=False)
@@ -76,6 +88,17 @@ class LogitResults(
         return self._labelled(np.sqrt(np.diagonal(self.cov_params())))
 
     @property
+    def error_bounds(self) -> LabelledVector:
+        """The error bound of every coefficient: infinite for those without an optimum.
+
+        Where the classes are separated, that of the limiting fit for the others; NaN
+        for those that cannot be estimated.
+        """
+        bound = self.limit_error_bound if self.separation else self.error_bound
+        bounds = np.where(np.isinf(self.coefficients), np.inf, bound)
+        return self._labelled(np.where(np.isnan(self.coefficients), np.nan, bounds))
+
+    @property
     def zvalues(self) -> LabelledVector:
         """Wald statistics params / bse."""
         return self._labelled(self.coefficients / np.asarray(self.bse))
@@ -108,9 +131,10 @@ class LogitResults(
         nothing. "profile" trusts the model, whatever the fit's ``cov_type``; it takes
         the values that a likelihood-ratio test does not reject, as R's ``confint``:
         all ends are found together, to ``max(min(tol, 1e-4), 1e-7)`` standard errors,
-        in 2 or 3 passes, about 5 with few rows per column; about 20 where some ends are
-        infinite, because the data are separated. Profiles of a result that was loaded
-        take X, y, sample_weight and offset of the fit. ``names`` chooses coefficients.
+        in 2 or 3 passes, about 5 with few rows per column. Where the data are separated
+        those of infinite coefficients have one infinite end, and take about 20 passes
+        more. Profiles of a result that was loaded take X, y, sample_weight and
+        offset of the fit. ``names`` chooses coefficients.
         """
         check_level(alpha)
         if method == "profile":
@@ -186,7 +210,7 @@ class LogitResults(
         # summary must not wait half a second for them.
         model: type[LogitModel] = import_module("dlogreg.prediction").LogitModel
         return model.of(
-            self.coefficients,
+            self.near_limit(CERTAIN),
             self.feature_names,
             self.classes,
             fit_intercept=self.fit_intercept,

@@ -147,7 +147,9 @@ def _found(
     return RowsAgain(source, layout.partitions, layout.inline, std, results.classes)
 
 
-def check_unchanged(results: LogitResults, census: Census, loss: float) -> None:
+def check_unchanged(
+    results: LogitResults, census: Census, loss: float, *, limiting: bool = False
+) -> None:
     """Refuse rows that are not those of the fit; they have been read once by now.
 
     Counts must be equal, and the log-likelihood at the coefficients of the fit what it
@@ -166,7 +168,10 @@ def check_unchanged(results: LogitResults, census: Census, loss: float) -> None:
             f"{results.nobs:.10g}"
         )
     room = min(results.tol, 1.0) + 1e-10 * abs(results.llf)
-    if not abs(loss + results.llf) <= room:
+    excess = loss + results.llf
+    above = bool(results.separation) and not limiting  # the limit is not reached
+    within = excess >= -room if above else abs(excess) <= room
+    if not within:
         raise _changed(
             f"the log-likelihood of the fitted coefficients is {-loss:.10g}, and in "
             f"the fit it was {results.llf:.10g}"

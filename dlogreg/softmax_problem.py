@@ -90,7 +90,7 @@ class SoftmaxProblem(Problem):
         full = np.vstack([np.zeros(lines.shape[1]), lines])
         return np.asarray(full - full.mean(axis=0))
 
-    def _guess(self) -> FloatArray | None:
+    def guess(self) -> FloatArray | None:
         """Return the user's start."""
         if self.options.start is None:
             return None

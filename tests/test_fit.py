@@ -126,15 +126,15 @@ def test_a_separating_column_is_named_at_no_cost(data, kind):
     assert not res.converged
 
 
-def test_separation_by_a_combination_is_suspected(data):
+def test_separation_by_a_combination_is_proven(data):
     X, _ = data
     y = X @ [1.0, 0.3, 4.0] > 0.2
-    with pytest.warns(dlogreg.SeparationWarning, match="look separated"):
+    with pytest.warns(dlogreg.SeparationWarning, match="are separated"):
         res = dlogreg.fit(X, y)
-    assert res.status is Status.SEPARATION_SUSPECTED
-    assert set(res.separated) <= {"x1", "x2", "x3"}
-    assert res.separated
-    assert res.n_passes < 40
+    assert res.status is Status.SEPARATED
+    assert res.separation == "complete"
+    assert res.separated == ("x1", "x2", "x3")
+    assert res.n_passes <= 8
 
 
 def test_a_penalty_makes_separated_data_estimable(data):

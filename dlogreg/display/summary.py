@@ -32,10 +32,21 @@ MAX_ROWS = 2000
 """A table of more coefficients shows the first and the last half of so many."""
 MAX_LABEL = 24
 SEPARATED_MARK = " (!)"
-SEPARATED_NOTE = (
-    "(!) no finite optimum: this column separates the classes; its coefficient only "
-    "shows where the fit stopped"
-)
+SEPARATED_NOTES = {
+    "": (
+        "(!) no finite optimum: this column separates the classes; its coefficient "
+        "only shows where the fit stopped"
+    ),
+    "quasi-complete": (
+        "(!) no finite optimum: the classes are separated quasi-completely; the other "
+        "coefficients are those of the rows that are not predicted for certain, within "
+        "{bound} standard errors"
+    ),
+    "complete": (
+        "(!) no finite optimum: the classes are separated completely; nothing is left "
+        "to estimate other coefficients from"
+    ),
+}
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -204,16 +215,25 @@ def coefficient_rows(
 ) -> Iterator[CoefficientRow]:
     """Return a row for every name, with its cells or why there are none."""
     separated = set(results.separated)
+    endless = _endless(results)
     for name, values in zip(results.names, numbers, strict=True):
         shown = printable(name)
         if name in results.dropped:
             reason = printable(results.dropped[name])
             yield CoefficientRow(shown, remark=f"dropped: {reason}")
-        elif name in separated:
+        elif name in separated or name in endless:
             rest = (MISSING,) * (len(values) - 1)
             yield CoefficientRow(shown + SEPARATED_MARK, (values[0], *rest))
         else:
             yield CoefficientRow(shown, values)
+
+
+def _endless(results: FittedModel) -> set[str]:
+    """Return the names of coefficients that are known to be infinite."""
+    if not results.separation:
+        return set()
+    infinite = np.isinf(results.coefficients).tolist()
+    return {name for name, is_so in zip(results.names, infinite, strict=True) if is_so}
 
 
 def cells(
@@ -266,7 +286,8 @@ def notes(results: FittedModel, alpha: float) -> Iterator[str]:
             "coefficients cannot be estimated"
         )
     if results.separated:
-        yield SEPARATED_NOTE
+        bound = upper_bound(results.limit_error_bound)
+        yield SEPARATED_NOTES[results.separation].format(bound=bound)
 
 
 def _by(results: FittedModel) -> str:

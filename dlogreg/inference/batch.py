@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray
+from dlogreg.inference.limit import estimable, face_of
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.likelihoods import PSEUDO
 from dlogreg.many_objective import ManyObjective
@@ -79,7 +80,9 @@ def estimated(results: LogitResults) -> npt.NDArray[np.intp]:
     return np.flatnonzero(~np.isnan(results.coefficients))
 
 
-SEPARATED = (Status.SEPARATED, Status.SEPARATION_SUSPECTED)
+SEPARATED = (Status.SEPARATED, Status.SEPARATION_SUSPECTED, Status.UNDECIDED)
+NEAR = 6.0
+"""How far predictors of separated rows are moved to the right side, to begin with."""
 
 
 def check_testable(
@@ -99,13 +102,13 @@ def check_testable(
         )
     if results.weight_kind == "probability":
         raise InferenceError(f"{what} needs a likelihood, but {PSEUDO}")
-    results.cov_params("model")
     if results.status in SEPARATED and not separated:
         names = ", ".join(map(repr, results.separated[:5]))
         raise InferenceError(
             f"{what} needs a finite optimum, but {names} separate the classes; leave "
             "these columns out, or merge the level with another"
         )
+    results.cov_params("model")
     if results.status in (Status.INTERRUPTED, Status.MAX_PASSES):
         reason = results.status.value
         raise InferenceError(f"{what} needs a fit that converged ({reason}); fit again")
@@ -116,20 +119,29 @@ def open_batch(
     rows: RowsAgain,
     passes: Passes,
     constraints: Sequence[Constraint],
+    *,
+    limiting: bool = False,
 ) -> Batch:
-    """Make the first pass."""
+    """Make the first pass; ``limiting``: over the rows that are left of separation."""
     std, kept = rows.standardization, estimated(results)
-    theta = std.to_theta(np.nan_to_num(results.coefficients, nan=0.0))
+    theta = std.to_theta(results.near_limit(0.0 if limiting else NEAR))
     known = std.theta_covariance(np.nan_to_num(results.cov_params("model"), nan=0.0))
     guesses = [constraint.nearest(theta, known) for constraint in constraints]
     thetas = np.column_stack([theta, *guesses])
     objective = rows.objective(passes)
+    if limiting:
+        assert results.limit_direction is not None
+        face = face_of(std, std.to_theta(results.limit_direction))
+        objective = replace(objective, face=face)
     kernel = objective.kernel(thetas, thetas - theta[:, None], (0,))
     sums: Sums = objective.passes.run(Together((rows.census, kernel)))
     census, many = sums.parts
     found = objective.scaled(many)
     origin = one_of(found, 0, theta, (0,))
-    check_unchanged(results, census, origin.loss)
+    check_unchanged(results, census, origin.loss, limiting=limiting)
+    if limiting:
+        assert origin.hessian is not None
+        kept, _ = estimable(origin.hessian, kept, fit_intercept=std.fit_intercept)
     geometry = Geometry(census.reach, math.sqrt(census.max_norm), census.column_squares)
     metric = StaleHessian.of(origin, kept, geometry)
     starts = tuple(

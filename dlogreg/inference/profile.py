@@ -44,32 +44,39 @@ def profile_intervals(
     wanted = results.names if names is None else names
     places = [position_of(results, name) for name in wanted]
     ends = np.full((len(places), 2), np.nan)
-    estimated = [
-        (i, p) for i, p in enumerate(places) if not np.isnan(results.coefficients[p])
-    ]
-    for run in batches(len(estimated), 2 * len(results.coefficients)):
-        part = [estimated[i] for i in run]
-        found = _ends(results, rows, alpha, [p for _, p in part])
-        for (i, _), pair in zip(part, found, strict=True):
-            ends[i] = pair
+    values = results.coefficients[places]
+    for group in (
+        np.flatnonzero(np.isfinite(values)),
+        np.flatnonzero(np.isinf(values)),
+    ):
+        for run in batches(len(group), 2 * len(results.coefficients)):
+            part = group[run.start : run.stop].tolist()
+            ends[part] = _ends(results, rows, alpha, [places[i] for i in part])
     return ends
 
 
 def _ends(
     results: LogitResults, rows: RowsAgain, alpha: float, positions: Sequence[int]
 ) -> FloatArray:
-    """Return both ends of each coefficient, found together."""
+    """Return both ends of each coefficient, found together.
+
+    Either all of the coefficients are infinite, or all are finite. Where the classes
+    are separated, the profile of a finite one is that of the limiting problem.
+    """
     quantile = float(chdtri(1, alpha))
     tol = max(min(results.tol, COARSEST), LEAST_TOL)
     with rows.reading() as passes:
-        if results.status in SEPARATED:
+        endless = bool(np.isinf(results.coefficients[positions[0]]))
+        limiting = bool(results.separation) and not endless
+        if results.status in SEPARATED and not limiting:
             tol = min(tol, UNPROVEN_TOL)
             batch = open_batch(results, rows, passes, [])
             directions = [rows.standardization.direction(p) for p in positions]
-            models = separated_ends(batch, directions, quantile, tol)
+            limit = -results.llf if results.separation else None
+            models = separated_ends(batch, directions, quantile, tol, limit)
         else:
             walds = _wald_ends(results, rows, positions, quantile)
-            batch = open_batch(results, rows, passes, walds)
+            batch = open_batch(results, rows, passes, walds, limiting=limiting)
             models = _models(batch, quantile, tol)
         advance_together(batch.objective, models)
     _warn_of_failures(results, positions, models, tol)

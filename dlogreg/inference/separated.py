@@ -52,15 +52,23 @@ it is infinite."""
 
 
 def separated_ends(
-    batch: Batch, directions: Sequence[FloatArray], quantile: float, tol: float
+    batch: Batch,
+    directions: Sequence[FloatArray],
+    quantile: float,
+    tol: float,
+    limit: float | None,
 ) -> list[ProfileEnd]:
-    """Return the ends of every direction's coefficient, ready to be advanced."""
+    """Return the ends of every direction's coefficient, ready to be advanced.
+
+    ``limit`` is what the loss falls to, if the limiting problem has been solved.
+    """
     falling = batch.metric.inverse @ batch.origin.gradient
     metric, origin = _limit(batch)
     if origin.loss < NOTHING_LEFT:
         raise InferenceError(COMPLETE)
     farthest = FARTHEST_MOVE + 2 * float(metric.geometry.reach @ np.abs(origin.theta))
-    least = origin.loss - float(origin.gradient @ metric.inverse @ origin.gradient) / 2
+    left = float(origin.gradient @ metric.inverse @ origin.gradient) / 2
+    least = origin.loss - left if limit is None else limit
     ends = []
     for a in directions:
         path = metric.inverse @ a

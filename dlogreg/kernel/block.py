@@ -60,6 +60,10 @@ class Rows:
             return self
         return self._select(np.flatnonzero(weight > 0), None)
 
+    def chosen(self, rows: npt.NDArray[np.intp]) -> Rows:
+        """Return the rows at these positions, as copies."""
+        return self._select(rows, None)
+
     def _select(self, rows: slice | npt.NDArray[np.intp], low: int | None) -> Rows:
         weight, start, kept = self.sample_weight, self.start, self.kept
         if not isinstance(rows, slice):

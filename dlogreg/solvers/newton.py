@@ -25,7 +25,14 @@ from dlogreg.solvers.certificate import (
     remainder,
     single_error,
 )
-from dlogreg.solvers.solution import Evaluate, Observe, Point, Solution, Status
+from dlogreg.solvers.solution import (
+    Evaluate,
+    Observe,
+    Point,
+    Solution,
+    Status,
+    Watch,
+)
 from dlogreg.solvers.system import NewtonSystem
 
 SUFFICIENT_DECREASE = 1e-4
@@ -64,6 +71,8 @@ class Newton:
     """Products for the Hessian may be made in float32 where that costs no pass."""
     closing: bool = False
     """The last pass is to serve for inference."""
+    watch: Watch | None = None
+    """Looks for separation meanwhile."""
 
     def minimize(self, evaluate: Evaluate, start: Point, observe: Observe) -> Solution:
         """Start from an evaluated point; return the solution.
@@ -151,13 +160,23 @@ class Newton:
             return Status.CONVERGED
         if last.after_exact <= self.tol:  # reached, but rounding hides the proof
             return Status.STALLED
-        if not self.finite and _growing_without_end(history):
-            return Status.SEPARATION_SUSPECTED
+        if self.watch is not None and self.watch.separated:
+            return Status.SEPARATED
+        if self._may_be_separated and _growing_without_end(history):
+            watched = self.watch is not None
+            return Status.UNDECIDED if watched else Status.SEPARATION_SUSPECTED
         if len(history) > 2 and last.decrement <= 2 * last.rounding:
             return Status.STALLED
         if spent >= self.max_evaluations:
             return Status.MAX_PASSES
         return None
+
+    @property
+    def _may_be_separated(self) -> bool:
+        """Tell whether nobody knows better, or is about to."""
+        watch = self.watch
+        known = watch is not None and (watch.overlaps or watch.searching)
+        return not (self.finite or known)
 
     def _advance(
         self, evaluate: Evaluate, point: Point, certificate: Certificate, left: int
@@ -220,7 +239,7 @@ def _end(
     point: Point, certificate: Certificate, status: Status, spent: int
 ) -> Solution:
     """Take the certified step; without a certificate stay at the evaluated point."""
-    separated = status is Status.SEPARATION_SUSPECTED
+    separated = status in (Status.SEPARATION_SUSPECTED, Status.UNDECIDED)
     if np.isfinite(certificate.after) and not separated:
         theta, bound = point.theta + certificate.step, certificate.after
     else:

@@ -25,6 +25,10 @@ class Status(Enum):
     SEPARATION_SUSPECTED = (
         "separation suspected: coefficients keep growing while the loss levels off"
     )
+    UNDECIDED = (
+        "undecided: coefficients keep growing, and whether the classes are separated "
+        "was neither proven nor refuted"
+    )
     MAX_PASSES = "stopped at max_passes before reaching tol"
     STALLED = "stopped where rounding hides any further progress, before reaching tol"
     INTERRUPTED = "interrupted: the best point so far"
@@ -51,6 +55,25 @@ class Evaluate(Protocol):
         ``precision`` "mixed" makes the Hessian's products in float32; "closing" sums in
         float64 what inference needs besides.
         """
+        ...
+
+
+class Watch(Protocol):
+    """Looks for separation in the passes that a solver makes."""
+
+    @property
+    def separated(self) -> bool:
+        """Whether it is proven that there is no finite optimum."""
+        ...
+
+    @property
+    def searching(self) -> bool:
+        """Whether the question is open, and further passes may answer it."""
+        ...
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether it is proven that there is a finite optimum."""
         ...
 
 

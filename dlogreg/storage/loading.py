@@ -45,6 +45,7 @@ from dlogreg.storage.schema import (
     SCHEMA,
     TEXTS,
     TIMES,
+    VECTORS,
 )
 from dlogreg.weights import WEIGHT_KINDS
 
@@ -119,6 +120,9 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         "robust_covariance": _covariance(found, "robust_covariance", math.prod(shape)),
         "column_sums": _column_sums(found, math.prod(shape)),
         "indicators": _indicators(found),
+        "separation": found.get("separation", _separation, ""),
+        "limit_error_bound": found.get("limit_error_bound", as_number, float("nan")),
+        **{key: _vector(found, key, math.prod(shape)) for key in VECTORS},
     }
     _check_kind(fields, binary=kind == KIND)
     _check_names(fields, binary=kind == KIND)
@@ -158,6 +162,15 @@ def _check_kind(fields: Mapping[str, Any], *, binary: bool) -> None:
     if not binary and fields["has_offset"]:
         raise InvalidError("'has_offset' must be false for three or more classes")
     plain = plain and fields["column_sums"] is None
+    vectors = [fields[key] for key in VECTORS]
+    separated = bool(fields["separation"])
+    if any((vector is not None) is not separated for vector in vectors) or (
+        separated and not binary
+    ):
+        raise InvalidError(
+            "'separation', of two classes, must come with 'limit_coefficients' and "
+            "'limit_direction', and they with it"
+        )
     if not binary and not plain:
         raise InvalidError(
             "'cov_type', 'robust_covariance', 'weight_kind' and 'column_sums' must be "
@@ -177,6 +190,18 @@ def _weight_kind(value: Any) -> str:
     if value not in WEIGHT_KINDS:
         raise InvalidError(f"is unknown: {shown(value)}")
     return str(value)
+
+
+def _separation(value: Any) -> str:
+    if value not in ("", "complete", "quasi-complete"):
+        raise InvalidError(f"is unknown: {shown(value)}")
+    return str(value)
+
+
+def _vector(found: Entries, key: str, n_params: int) -> FloatArray | None:
+    if found.entries.get(key) is None:
+        return None
+    return found.vector(key, n_params)
 
 
 def _covariance(found: Entries, key: str, n_params: int) -> FloatArray | None:

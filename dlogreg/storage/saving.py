@@ -26,6 +26,7 @@ from dlogreg.storage.schema import (
     SCHEMA,
     TEXTS,
     TIMES,
+    VECTORS,
 )
 
 if TYPE_CHECKING:
@@ -108,6 +109,9 @@ def _encode(results: FittedModel) -> dict[str, Any]:
         "robust_covariance": _triangle(results.robust_covariance),
         "column_sums": _encode_columns(results.column_sums),
         "indicators": None if results.indicators is None else list(results.indicators),
+        "separation": results.separation,
+        "limit_error_bound": _number(results.limit_error_bound),
+        **{key: _vector(getattr(results, key)) for key in VECTORS},
     }
 
 
@@ -119,6 +123,10 @@ def _encode_columns(sums: ColumnSums | None) -> dict[str, Any] | None:
         **{key: [_number(x) for x in vector] for key, vector in vectors.items()},
         **{key: _number(getattr(sums, key)) for key in COLUMN_SCALARS},
     }
+
+
+def _vector(values: FloatArray | None) -> list[float | str] | None:
+    return None if values is None else [_number(value) for value in values.tolist()]
 
 
 def _triangle(covariance: FloatArray | None) -> list[float | str] | None:

@@ -17,15 +17,13 @@ KEYS = frozenset(
         *(INTEGERS + NUMBERS + TEXTS + NAMES),
     ]
 )
+VECTORS = ("limit_coefficients", "limit_direction")
 ADDED_KEYS = frozenset(
-    (
-        "cov_type",
-        "robust_covariance",
-        "weight_kind",
-        "has_offset",
-        "column_sums",
-        "indicators",
-    )
+    [
+        *("cov_type", "robust_covariance", "weight_kind", "has_offset"),
+        *("column_sums", "indicators"),
+        *("separation", "limit_error_bound", *VECTORS),
+    ]
 )
 """Entries that files of earlier versions lack."""
 COLUMN_SUMS = ("total", "observed", "expected", "information", "bend")
