@@ -58,7 +58,7 @@ __all__ = [
 
 TASKS_PER_THREAD = 8
 """At most; runs of leaves are powers of two, so there are 5 to 8."""
-INLINE_BYTES = 2**21
+INLINE_BYTES = 2**23
 """Data in memory of at most this size are summed in the calling thread."""
 SENDINGS = 4
 """Times that a pass is begun on a cluster which loses the data sent to it."""

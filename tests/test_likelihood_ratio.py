@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from dataclasses import replace
 
 import dask.array as da
 import numpy as np
@@ -355,7 +356,7 @@ def test_a_memory_of_rows_is_not_pickled_or_compared():
     X, y = easy(d=3)
     res = dlogreg.fit(X, y)
     assert res.rows is not None
-    assert len(pickle.dumps(res)) < 20_000
+    assert len(pickle.dumps(replace(res, scores=None))) < 20_000
     for again in (pickle.loads(pickle.dumps(res)), copy.deepcopy(res)):
         assert again.rows is None
         np.testing.assert_array_equal(again.params, res.params)
