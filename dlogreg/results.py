@@ -18,6 +18,7 @@ from dlogreg.inference import FromCovariance, check_level, odds_ratios
 from dlogreg.inference.fit_measures import FitMeasures
 from dlogreg.inference.marginal_methods import MarginalMethods
 from dlogreg.inference.methods import RowMethods
+from dlogreg.inference.row_diagnosis import RowDiagnosis
 from dlogreg.labelled import LabelledVector
 from dlogreg.multinomial import MultinomialResults
 from dlogreg.storage import read_model
@@ -34,7 +35,12 @@ their probabilities then round to 0 and 1."""
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LogitResults(
-    FittedModel, FromCovariance, FitMeasures, MarginalMethods, RowMethods
+    FittedModel,
+    FromCovariance,
+    FitMeasures,
+    MarginalMethods,
+    RowDiagnosis,
+    RowMethods,
 ):
     """Coefficients, their standard errors, and what the fit cost.
 
