@@ -20,8 +20,10 @@ from dask.highlevelgraph import HighLevelGraph
 from dlogreg.display.numerals import significant
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray
+from dlogreg.fitted import CERTAIN
 from dlogreg.inference.measures_again import measured_with
 from dlogreg.kernel.diagnostics import BY_LEVERAGE, InfluenceKernel, RowDiagnostics
+from dlogreg.offsets import check_offset_given
 from dlogreg.partition import Partition, single_blocks
 from dlogreg.prediction import match_columns
 from dlogreg.reduction import compute_shared, count_rows, single_threaded_blas
@@ -34,6 +36,10 @@ from dlogreg.standardization import Standardization
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
 
+SEPARATED = (
+    "rows have no leverage, because the classes are separated: the covariance of "
+    "infinite coefficients is not known; leave out the columns that separate them"
+)
 IN_MEMORY = ("numpy", "pandas")
 
 
@@ -61,25 +67,39 @@ class Influence:
 
 
 def source_of(
-    results: LogitResults, X: Any, y: Any, sample_weight: Any, method: str
+    results: LogitResults,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    method: str,
+    offset: Any = None,
 ) -> Source:
     """Return the rows that a result remembers, or any others that are given."""
-    if X is None and y is None and sample_weight is None:
+    if all(given is None for given in (X, y, sample_weight, offset)):
         if results.rows is None:
             raise InferenceError(f"{method}() {NOT_REMEMBERED.format(method=method)}")
         return results.rows.source
     if X is None or y is None:
         raise ValueError(f"{method}() needs both X and y, or neither of them")
+    check_offset_given(results, offset, f"{method}()")
     if kind_of(X) in ("pandas", "dask dataframe"):
         X = match_columns(X, results.feature_names)
     return as_source(
         X,
         y,
         sample_weight,
+        offset=offset,
         feature_names=results.feature_names,
         compute=compute_shared,
         count_rows=count_rows,
     )
+
+
+def check_leverage(results: LogitResults) -> None:
+    """Refuse what needs a covariance of all coefficients where there is none."""
+    if results.separated:
+        raise InferenceError(SEPARATED)
+    results.cov_params("model")
 
 
 def diagnostics_of(results: LogitResults, kind: str) -> RowDiagnostics:
@@ -92,10 +112,11 @@ def diagnostics_of(results: LogitResults, kind: str) -> RowDiagnostics:
     std = Standardization(centre, np.ones(len(centre)), bool(first))
     covariance = None
     if kind in BY_LEVERAGE:
+        check_leverage(results)
         covariance = std.theta_covariance(np.nan_to_num(results.cov_params("model")))
     other, event = results.classes
     return RowDiagnostics(
-        std.to_theta(np.nan_to_num(results.coefficients, nan=0.0)),
+        std.to_theta(results.near_limit(CERTAIN)),
         centre,
         covariance,
         int(np.isfinite(results.coefficients).sum()),

@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 
 from dlogreg.display import Summary, describe, summarize
 from dlogreg.evaluation import FloatArray
-from dlogreg.fitted import FittedModel
+from dlogreg.fitted import CERTAIN, FittedModel
 from dlogreg.inference import FromCovariance, check_level, odds_ratios
 from dlogreg.inference.fit_measures import FitMeasures
 from dlogreg.inference.marginal_methods import MarginalMethods
@@ -26,11 +26,6 @@ from dlogreg.storage import read_model
 if TYPE_CHECKING:
     from dlogreg.prediction import LogitModel
     from dlogreg.rows_again import RowsAgain
-
-
-CERTAIN = 1e3
-"""How far predictors of separated rows are moved to the right side for predictions:
-their probabilities then round to 0 and 1."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

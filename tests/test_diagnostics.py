@@ -281,3 +281,39 @@ def test_what_is_refused():
     ):
         with pytest.raises(InferenceError, match="penalised"):
             ask()
+
+
+def test_offsets(tmp_path):
+    X, y, _ = draw()
+    offset = np.linspace(-1, 2, len(y))
+    expected = statsmodels_values(sm.add_constant(X), y, offset=offset)
+    res = dlogreg.fit(X, y, offset=offset, tol=1e-10)
+    check(res, expected)
+    lazy = da.from_array(X, chunks=(301, 4))
+    check(dlogreg.fit(lazy, y, offset=offset, tol=1e-10), expected)
+    res.save(tmp_path / "m.json")
+    loaded = dlogreg.load(tmp_path / "m.json")
+    check(loaded, expected, X=X, y=y, offset=offset)
+    with pytest.raises(ValueError, match="needs an offset"):
+        loaded.residuals(X, y)
+
+
+def test_separated_rows_are_predicted_for_certain():
+    X, y, _ = draw()
+    certain = X[:, 0] > 1.2
+    X = np.column_stack([X, certain])
+    y[certain] = 1
+    with pytest.warns(dlogreg.SeparationWarning):
+        res = dlogreg.fit(X, y, tol=1e-10)
+    rest = dlogreg.fit(X[~certain, :4], y[~certain], tol=1e-10)
+    for kind in ("response", "pearson", "deviance", "working"):
+        found = res.residuals(kind=kind)
+        np.testing.assert_allclose(
+            found[~certain], rest.residuals(kind=kind), rtol=1e-6
+        )
+        sure = 1.0 if kind == "working" else 0.0
+        np.testing.assert_allclose(found[certain], sure, atol=1e-12)
+    with pytest.raises(InferenceError, match="no leverage, because the classes"):
+        res.residuals(kind="leverage")
+    with pytest.raises(InferenceError, match="no leverage, because the classes"):
+        res.influence()

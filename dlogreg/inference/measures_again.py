@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from dlogreg.fitted import CERTAIN
 from dlogreg.kernel import Kernel, LossKernel
 from dlogreg.kernel.closing_sums import ColumnSums
 from dlogreg.kernel.discrete import DiscreteKernel, DiscreteSums
@@ -23,7 +22,7 @@ def measured(results: LogitResults, rows: RowsAgain) -> tuple[ScoreSums, ColumnS
     with rows.reading() as passes:
         sums: Sums = passes.run(Together((rows.census, _measures(results, rows))))
     census, evaluation = sums.parts
-    check_unchanged(results, census, evaluation.loss)
+    check_unchanged(results, census, evaluation.loss, limiting=True)
     found = evaluation.closing
     return found.scores, found.columns.uncentred(rows.standardization.centre)
 
@@ -36,7 +35,7 @@ def measured_with(
         together = Together((rows.census, _measures(results, rows), kernel))
         sums: Sums = passes.run(together)
     census, evaluation, other = sums.parts
-    check_unchanged(results, census, evaluation.loss)
+    check_unchanged(results, census, evaluation.loss, limiting=True)
     found = evaluation.closing
     columns = found.columns.uncentred(rows.standardization.centre)
     return found.scores, columns, other
@@ -56,7 +55,7 @@ def with_changes(
 
 def _measures(results: LogitResults, rows: RowsAgain) -> LossKernel:
     std = rows.standardization
-    theta = std.to_theta(np.nan_to_num(results.coefficients, nan=0.0))
+    theta = std.to_theta(results.near_limit(CERTAIN))
     return LossKernel(
         std.centred(theta),
         std.mean,

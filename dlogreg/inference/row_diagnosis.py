@@ -22,6 +22,7 @@ class RowDiagnosis:
         *,
         kind: str = "deviance",
         sample_weight: Any = None,
+        offset: Any = None,
     ) -> Any:
         r"""Return the residual of every row: at once in memory, lazily elsewhere.
 
@@ -50,6 +51,8 @@ class RowDiagnosis:
             Weights of rows that are given. Frequencies repeat a row, and count nothing
             here; weights of another kind are R's prior weights, which multiply V in h,
             and deviance and Pearson residuals by their roots.
+        offset : array, optional
+            Their offsets, where the fit had one.
 
         Returns
         -------
@@ -60,7 +63,8 @@ class RowDiagnosis:
         Raises
         ------
         InferenceError
-            If no rows are known, or leverage is asked for and there is no covariance.
+            If no rows are known, or leverage is asked for and there is no covariance,
+            or that of infinite coefficients.
         DataError
             On computing, if y holds another label than the fit's two classes.
 
@@ -75,14 +79,20 @@ class RowDiagnosis:
             listed = ", ".join(map(repr, KINDS))
             raise ValueError(f"kind must be one of {listed}, not {kind!r}")
         results = cast("LogitResults", self)
-        if kind in BY_LEVERAGE:
-            results.cov_params("model")
         room = import_module("dlogreg.diagnostics")
-        source = room.source_of(results, X, y, sample_weight, "residuals")
+        if kind in BY_LEVERAGE:
+            room.check_leverage(results)
+        source = room.source_of(results, X, y, sample_weight, "residuals", offset)
         return room.row_values(results, source, kind)
 
     def influence(
-        self, k: int = 10, *, X: Any = None, y: Any = None, sample_weight: Any = None
+        self,
+        k: int = 10,
+        *,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
     ) -> Influence:
         r"""Return the k rows that move the coefficients most, by Cook's distance.
 
@@ -96,7 +106,7 @@ class RowDiagnosis:
         ----------
         k : int
             How many rows.
-        X, y, sample_weight : array, optional
+        X, y, sample_weight, offset : array, optional
             The rows of the fit, for a result that was loaded and does not know them.
 
         Returns
@@ -116,9 +126,9 @@ class RowDiagnosis:
         if isinstance(k, bool) or k != int(k) or k < 1:
             raise ValueError(f"k must be a whole number from 1, not {k!r}")
         results = cast("LogitResults", self)
-        results.cov_params("model")
-        again = import_module("dlogreg.rows_again")
-        rows = again.rows_of(results, X, y, sample_weight, "influence")
         room = import_module("dlogreg.diagnostics")
+        room.check_leverage(results)
+        again = import_module("dlogreg.rows_again")
+        rows = again.rows_of(results, X, y, sample_weight, "influence", offset)
         found: Influence = room.most_influential(results, rows, int(k))
         return found

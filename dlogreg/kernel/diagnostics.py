@@ -66,6 +66,8 @@ class RowDiagnostics:
         is_event = self._events(rows)
         z, first = rows.X - self.centre, int(self.fit_intercept)
         eta = z @ self.params[first:] + self.params[:first].sum()
+        if rows.offset is not None:
+            eta += rows.offset
         sign = np.where(is_event, 1.0, -1.0)
         loss, miss, curvature = loss_residual_weight_rows(sign * eta)
         prior = self._prior(rows)
