@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.checks import alias_message
-from dlogreg.describing import column_sums, find_indicators
+from dlogreg.describing import closing_sums, column_sums, find_indicators
 from dlogreg.errors import (
     CollinearityWarning,
     ConvergenceWarning,
@@ -151,7 +151,7 @@ def build_results(problem: Problem, solution: Solution) -> Results:
     params = separation.with_infinite(params)
     found = _covariances(problem, solution)
     tally, columns = passes.tally, column_sums(problem, solution)
-    described = solution.point.evaluation.closing
+    described = closing_sums(problem, solution)
     kind = LogitResults if len(survey.classes) == 2 else MultinomialResults
     return kind(
         feature_names=_names(problem),

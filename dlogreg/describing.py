@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.kernel.closing_sums import ColumnSums
+from dlogreg.kernel.closing_sums import ClosingSums, ColumnSums
 from dlogreg.problem import Problem
 from dlogreg.solvers import Solution
 from dlogreg.standardization import Standardization
@@ -17,6 +17,12 @@ ROUNDED = 1e-5
 """Of sum x: moments of a first pass in float32 tell 0/1 columns up to this."""
 
 
+def closing_sums(problem: Problem, solution: Solution) -> ClosingSums | None:
+    """Return those of the last pass, unless it left out rows that are separated."""
+    limiting = problem.limit is not None
+    return None if limiting else solution.point.evaluation.closing
+
+
 def column_sums(problem: Problem, solution: Solution) -> ColumnSums | None:
     """Return those of the last pass, of the columns as they were given.
 
@@ -24,9 +30,10 @@ def column_sums(problem: Problem, solution: Solution) -> ColumnSums | None:
     of the events expected this leaves what the certificate's remainder bounds.
     """
     evaluation, std = solution.point.evaluation, problem.standardization
-    if evaluation.closing is None or not isinstance(std, Standardization):
+    described = closing_sums(problem, solution)
+    if described is None or not isinstance(std, Standardization):
         return None
-    found = evaluation.closing.columns
+    found = described.columns
     if evaluation.hessian is not None:
         step = solution.theta - solution.point.theta
         centred = std.centred(step)

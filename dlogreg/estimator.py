@@ -26,13 +26,14 @@ from sklearn.utils.validation import (
 from dlogreg.accuracy import accuracy
 from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.evaluation import FloatArray
+from dlogreg.fitted import CERTAIN
 from dlogreg.multinomial import MultinomialResults
 from dlogreg.multinomial_prediction import MultinomialModel
 from dlogreg.options import check_options
 from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import fit_with
 from dlogreg.prediction import LogitModel, label_array
-from dlogreg.results import CERTAIN, Results
+from dlogreg.results import Results
 from dlogreg.sklearn_parameters import SOLVERS, in_sklearn_words, refuse_parameters
 from dlogreg.source.opening import kind_of
 

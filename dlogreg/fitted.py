@@ -16,6 +16,10 @@ from dlogreg.likelihoods import Likelihoods
 from dlogreg.solvers import Status
 from dlogreg.storage import write_model
 
+CERTAIN = 1e3
+"""How far predictors of separated rows are moved to the right side for predictions:
+their probabilities then round to 0 and 1."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FittedModel(Likelihoods):

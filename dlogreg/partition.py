@@ -266,6 +266,13 @@ def pick_blocks(source: Source, n_blocks: int) -> tuple[Partition, ...]:
     return tuple(_cut(source, (i, i + 1), borders) for i in picked)
 
 
+def single_blocks(source: Source) -> tuple[Partition, ...]:
+    """Return every block by itself."""
+    borders = row_borders(source)
+    starts = range(source.blocks.n_blocks)
+    return tuple(_cut(source, (i, i + 1), borders) for i in starts)
+
+
 def join_blocks(source: Source, start: int, stop: int) -> Partition:
     """Return consecutive blocks as one leaf."""
     return _cut(source, (start, stop), row_borders(source))

@@ -13,11 +13,12 @@ from scipy.special import ndtr, ndtri
 
 from dlogreg.display import Summary, describe, summarize
 from dlogreg.evaluation import FloatArray
-from dlogreg.fitted import FittedModel
+from dlogreg.fitted import CERTAIN, FittedModel
 from dlogreg.inference import FromCovariance, check_level, odds_ratios
 from dlogreg.inference.fit_measures import FitMeasures
 from dlogreg.inference.marginal_methods import MarginalMethods
 from dlogreg.inference.methods import RowMethods
+from dlogreg.inference.row_diagnosis import RowDiagnosis
 from dlogreg.labelled import LabelledVector
 from dlogreg.multinomial import MultinomialResults
 from dlogreg.storage import read_model
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
     from dlogreg.rows_again import RowsAgain
 
 
-CERTAIN = 1e3
-"""How far predictors of separated rows are moved to the right side for predictions:
-their probabilities then round to 0 and 1."""
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class LogitResults(
-    FittedModel, FromCovariance, FitMeasures, MarginalMethods, RowMethods
+    FittedModel,
+    FromCovariance,
+    FitMeasures,
+    MarginalMethods,
+    RowDiagnosis,
+    RowMethods,
 ):
     """Coefficients, their standard errors, and what the fit cost.
 

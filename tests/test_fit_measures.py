@@ -297,3 +297,47 @@ def test_sums_of_any_parts_are_those_of_all(seed, capacity):
     np.testing.assert_allclose(total.sums[2:], whole.sums[2:], atol=1e-9)
     assert total.level == whole.level
     assert len(total.bins) <= capacity
+
+
+def separated_by_a_column():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(4000, 3))
+    X[:, 2] = rng.random(4000) < 0.2
+    y = (rng.random(4000) < 1 / (1 + np.exp(-X[:, 0]))).astype(int)
+    y[X[:, 2] == 1] = 1
+    return X, y
+
+
+def test_separated_rows_count_as_certain():
+    X, y = separated_by_a_column()
+    with pytest.warns(dlogreg.SeparationWarning):
+        res = dlogreg.fit(counted_array("split", X, 500), y)
+    assert res.separation == "quasi-complete"
+    forget("split")
+    found = res.goodness_of_fit()
+    assert reads("split") == [1] * 8
+    assert found.n_rows == 4000
+    p = res.predict(X)
+    assert found.auc == pytest.approx(metrics.roc_auc_score(y, p), rel=1e-9)
+    assert found.brier == pytest.approx(metrics.brier_score_loss(y, p), rel=1e-9)
+    assert found.deviance == res.deviance
+    assert found.checks.all_passed
+
+
+def test_offsets(binary_data, tmp_path):
+    X, y, weight = binary_data
+    offset = 0.3 * np.sin(np.arange(len(y)))
+    rows = {"sample_weight": weight, "offset": offset}
+    res = dlogreg.fit(X, y, **rows, tol=1e-8)
+    expected = dlogreg.evaluate(res, X, y, **rows, in_sample=True)
+    found = res.goodness_of_fit()
+    alike(found, expected)
+    assert found.null_deviance == pytest.approx(expected.null_deviance, rel=1e-9)
+    assert found.checks.all_passed
+    res.save(tmp_path / "m.json")
+    loaded = dlogreg.load(tmp_path / "m.json")
+    alike(loaded.goodness_of_fit(X, y, **rows), expected)
+    with pytest.raises(ValueError, match="needs an offset"):
+        loaded.goodness_of_fit(X, y, weight)
+    again = dlogreg.fit(X, y, **rows, inference=False).goodness_of_fit()
+    alike(again, expected, rel=1e-5)

@@ -293,3 +293,48 @@ def test_a_model_without_closing_sums_reads_the_rows():
     assert reads("early") == [1] * 10
     res.marginal_effects()
     assert reads("early") == [1] * 10
+
+
+@pytest.mark.parametrize(("at", "dummy"), CASES)
+def test_offsets(at, dummy, tmp_path):
+    X, y, _ = draw()
+    offset = np.linspace(-1, 2, len(y))
+    res = dlogreg.fit(X, y, offset=offset, tol=1e-10)
+    b, covariance = np.asarray(res.params), res.cov_params()
+    Z = sm.add_constant(X)
+    rows, beside = (Z, offset) if at == "overall" else (Z.mean(axis=0), offset.mean())
+
+    def effects(params):
+        p = 1 / (1 + np.exp(-(beside + rows @ params)))
+        found = params[1:] * np.mean(p * (1 - p))
+        for j in (3, 4) if dummy else ():
+            ends = []
+            for value in (1, 0):
+                moved = beside + rows @ params + params[j] * (value - rows[..., j])
+                ends.append(np.mean(1 / (1 + np.exp(-moved))))
+            found[j - 1] = ends[0] - ends[1]
+        return found
+
+    steps = np.diag(1e-5 * np.sqrt(np.diagonal(covariance)))
+    J = np.column_stack(
+        [(effects(b + h) - effects(b - h)) / (2 * h.max()) for h in steps]
+    )
+    found = res.marginal_effects(at, dummy=dummy)
+    np.testing.assert_allclose(found.effects, effects(b), rtol=1e-9)
+    errors = np.sqrt(np.diagonal(J @ covariance @ J.T))
+    np.testing.assert_allclose(found.bse, errors, rtol=1e-7)
+    res.save(tmp_path / "m.json")
+    given = {"X": X, "y": y, "offset": offset}
+    again = dlogreg.load(tmp_path / "m.json").marginal_effects(at, dummy=dummy, **given)
+    np.testing.assert_allclose(again.bse, found.bse, rtol=1e-8)
+
+
+def test_separated_classes_are_refused():
+    X, y, _ = draw()
+    y[X[:, 3] == 1] = 1
+    with pytest.warns(dlogreg.SeparationWarning):
+        res = dlogreg.fit(X, y)
+    with pytest.raises(
+        InferenceError, match="no marginal effects, because the classes"
+    ):
+        res.marginal_effects()

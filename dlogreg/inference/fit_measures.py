@@ -39,7 +39,11 @@ class FitMeasures:
         raise NotImplementedError
 
     def goodness_of_fit(
-        self, X: Any = None, y: Any = None, sample_weight: Any = None
+        self,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
     ) -> GoodnessOfFit:
         """Return AUC, Brier score, log loss, Tjur's R2, calibration, and more.
 
@@ -56,7 +60,7 @@ class FitMeasures:
 
         Parameters
         ----------
-        X, y, sample_weight : array, optional
+        X, y, sample_weight, offset : array, optional
             The rows of the fit, for a result that was loaded and does not know them;
             they are read once. Other rows are for ``dlogreg.evaluate``.
 
@@ -73,7 +77,7 @@ class FitMeasures:
         DataError
             If the rows are not those of the fit.
         """
-        scores, columns = self._measured(X, y, sample_weight)
+        scores, columns = self._measured(X, y, sample_weight, offset)
         checks = event_checks(
             columns,
             self.tol,
@@ -125,13 +129,17 @@ class FitMeasures:
         return self.goodness_of_fit().calibration(bins)
 
     def _measured(
-        self, X: Any = None, y: Any = None, sample_weight: Any = None
+        self,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
     ) -> tuple[ScoreSums, ColumnSums]:
         """Return the sums of the closing pass, or make them in one over the rows."""
-        given = any(part is not None for part in (X, y, sample_weight))
+        given = any(part is not None for part in (X, y, sample_weight, offset))
         if given or self.scores is None or self.column_sums is None:
             rows = import_module("dlogreg.rows_again").rows_of(
-                self, X, y, sample_weight, "goodness_of_fit"
+                self, X, y, sample_weight, "goodness_of_fit", offset
             )
             room = import_module("dlogreg.inference.measures_again")
             self._keep(*room.measured(self, rows))

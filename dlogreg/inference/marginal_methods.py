@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 
 Places = npt.NDArray[np.intp]
-Given = tuple[Any, Any, Any]
+Given = tuple[Any, Any, Any, Any]
 NOT_BINARY = (
     "column {!r} holds other values than 0 and 1, so that no change from 0 to 1 is "
     "what it means; leave it out of dummy"
+)
+SEPARATED = (
+    "there are no marginal effects, because the classes are separated: probabilities "
+    "jump where coefficients are infinite; leave out the columns that separate them"
 )
 
 
@@ -40,6 +44,7 @@ class MarginalMethods:
         X: Any = None,
         y: Any = None,
         sample_weight: Any = None,
+        offset: Any = None,
     ) -> MarginalEffects:
         """Return effects of the columns on the probability of the event, dp/dx.
 
@@ -60,7 +65,7 @@ class MarginalMethods:
             Default as in statsmodels: none.
         kind : {"model", "HC0", "HC1"}, optional
             Covariance of the coefficients; default: ``cov_type`` of the fit.
-        X, y, sample_weight : array, optional
+        X, y, sample_weight, offset : array, optional
             The rows of the fit, where it needs them and was loaded.
 
         Returns
@@ -72,8 +77,8 @@ class MarginalMethods:
         Raises
         ------
         InferenceError
-            If there is no covariance, as with a penalty, or rows are needed that are
-            not known.
+            If there is no covariance, as with a penalty, if the classes are separated,
+            or if rows are needed that are not known.
         ValueError
             If ``dummy`` names a column that does not exist.
         DataError
@@ -91,8 +96,10 @@ class MarginalMethods:
         if at not in marginal.TITLES:
             raise ValueError(f"at must be 'overall' or 'mean', not {at!r}")
         results = cast("LogitResults", self)
+        if results.separated:
+            raise InferenceError(SEPARATED)
         covariance = results.cov_params(kind)
-        rows = X, y, sample_weight
+        rows = X, y, sample_weight, offset
         columns = _columns(results, dummy)
         derive = _at_means if at == "mean" else _averaged
         found = derive(results, columns, rows)
@@ -162,7 +169,8 @@ def _averaged(results: LogitResults, columns: Places, rows: Given) -> Derivative
     if not len(columns):
         return marginal.average(params, first, _sums(results, rows), n)
     again = import_module("dlogreg.rows_again")
-    found = again.rows_of(results, *rows, "marginal_effects")
+    *arrays, offset = rows
+    found = again.rows_of(results, *arrays, "marginal_effects", offset)
     room = import_module("dlogreg.inference.measures_again")
     scores, sums, changes = room.with_changes(results, found, columns.tolist())
     results._keep(scores, sums)

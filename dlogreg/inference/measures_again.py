@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from dlogreg.kernel import LossKernel
+from dlogreg.fitted import CERTAIN
+from dlogreg.kernel import Kernel, LossKernel
 from dlogreg.kernel.closing_sums import ColumnSums
 from dlogreg.kernel.discrete import DiscreteKernel, DiscreteSums
 from dlogreg.kernel.scores import ScoreSums
@@ -23,30 +22,40 @@ def measured(results: LogitResults, rows: RowsAgain) -> tuple[ScoreSums, ColumnS
     with rows.reading() as passes:
         sums: Sums = passes.run(Together((rows.census, _measures(results, rows))))
     census, evaluation = sums.parts
-    check_unchanged(results, census, evaluation.loss)
+    check_unchanged(results, census, evaluation.loss, limiting=True)
     found = evaluation.closing
     return found.scores, found.columns.uncentred(rows.standardization.centre)
+
+
+def measured_with(
+    results: LogitResults, rows: RowsAgain, kernel: Kernel
+) -> tuple[ScoreSums, ColumnSums, Any]:
+    """Return the same, and what another kernel sums in that pass."""
+    with rows.reading() as passes:
+        together = Together((rows.census, _measures(results, rows), kernel))
+        sums: Sums = passes.run(together)
+    census, evaluation, other = sums.parts
+    check_unchanged(results, census, evaluation.loss, limiting=True)
+    found = evaluation.closing
+    columns = found.columns.uncentred(rows.standardization.centre)
+    return found.scores, columns, other
 
 
 def with_changes(
     results: LogitResults, rows: RowsAgain, columns: Sequence[int]
 ) -> tuple[ScoreSums, ColumnSums, DiscreteSums]:
     """Return the same, and what setting columns to 1 instead of 0 changes."""
-    std, measures = rows.standardization, _measures(results, rows)
+    std, params = rows.standardization, _measures(results, rows).params
     kernel = DiscreteKernel(
-        measures.params, std.mean, tuple(columns), std.fit_intercept, rows.class_weight
+        params, std.mean, tuple(columns), std.fit_intercept, rows.class_weight
     )
-    with rows.reading() as passes:
-        sums: Sums = passes.run(Together((rows.census, measures, kernel)))
-    census, evaluation, changes = sums.parts
-    check_unchanged(results, census, evaluation.loss)
-    found = evaluation.closing
-    return found.scores, found.columns.uncentred(std.centre), changes.uncentred(kernel)
+    scores, sums, changes = measured_with(results, rows, kernel)
+    return scores, sums, changes.uncentred(kernel)
 
 
 def _measures(results: LogitResults, rows: RowsAgain) -> LossKernel:
     std = rows.standardization
-    theta = std.to_theta(np.nan_to_num(results.coefficients, nan=0.0))
+    theta = std.to_theta(results.near_limit(CERTAIN))
     return LossKernel(
         std.centred(theta),
         std.mean,

@@ -21,6 +21,7 @@ from scipy.special import expit
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
+from dlogreg.kernel.predictor import linear_predictor
 from dlogreg.kernel.row_slab import RowSlab, open_slab
 from dlogreg.kernel.slab import Slab
 
@@ -100,7 +101,7 @@ class DiscreteKernel:
         buffers.load(rows.X)
         weight = row_weights(rows, self.class_weight)
         ones = np.ones(len(rows)) if weight is None else weight
-        eta = buffers.predict(self.params)
+        eta = linear_predictor(buffers, self.params, rows)
         parts = [
             self._changed(rows, buffers, ones, eta, self.columns[i : i + TOGETHER])
             for i in range(0, len(self.columns), TOGETHER)

@@ -1,0 +1,199 @@
+r"""Residuals, leverage and influence of the rows of a block; plain numpy.
+
+With y = 1 for the event, mu = p(x'b) and V = mu (1 - mu), the residuals of a row are
+
+    response  y - mu,                 pearson   (y - mu) / sqrt(V),
+    working   (y - mu) / V,           deviance  sign(y - mu) sqrt(2 loss),
+
+its leverage h = V x'C x with C the model's covariance, a standardized residual is that
+over sqrt(1 - h), and Cook's distance of k estimated coefficients
+
+    (pearson / (1 - h))^2 h / k
+
+(McCullagh and Nelder 1989, Generalized Linear Models, sections 2.4 and 12; Pregibon
+1981). Weights that are no frequencies are R's prior weights: they multiply V in h, and
+Pearson's and deviance residuals by their roots. A frequency repeats the row, whose
+residuals and leverage are those of one of the copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.errors import DataError
+from dlogreg.evaluation import FloatArray, Label
+from dlogreg.kernel.block import Rows
+from dlogreg.kernel.dense import row_weights
+from dlogreg.kernel.slab import slab_rows
+from dlogreg.loss import loss_residual_weight_rows
+
+BY_LEVERAGE = ("leverage", "standardized_pearson", "standardized_deviance", "cook")
+KINDS = ("response", "pearson", "deviance", "working", *BY_LEVERAGE[:-1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowDiagnostics:
+    """What a row's residuals need of a fit."""
+
+    params: FloatArray
+    """Coefficients of the columns less their centre, intercept first; 0 for dropped."""
+    centre: FloatArray
+    """Shape (n_features,)."""
+    covariance: FloatArray | None
+    """Of these coefficients, zero for dropped ones; None where none is needed."""
+    n_estimated: int
+    classes: tuple[Label, Label]
+    fit_intercept: bool
+    prior: bool
+    """Weights are R's prior weights, not frequencies."""
+    class_weight: tuple[tuple[Label, float], ...] = ()
+
+    def of(self, rows: Rows, kind: str) -> FloatArray:
+        """Return the residual, leverage or distance ("cook") of every row."""
+        found = np.empty(len(rows))
+        length = slab_rows(len(self.params))
+        for low, slab in zip(
+            range(0, len(rows), length), rows.slabs(length), strict=True
+        ):
+            found[low : low + length] = self._slab(slab, kind)
+        return found
+
+    def _slab(self, rows: Rows, kind: str) -> FloatArray:
+        is_event = self._events(rows)
+        z, first = rows.X - self.centre, int(self.fit_intercept)
+        eta = z @ self.params[first:] + self.params[:first].sum()
+        if rows.offset is not None:
+            eta += rows.offset
+        sign = np.where(is_event, 1.0, -1.0)
+        loss, miss, curvature = loss_residual_weight_rows(sign * eta)
+        prior = self._prior(rows)
+        if kind == "response":
+            return np.asarray(sign * miss)
+        if kind == "working":
+            return np.asarray(sign / (1.0 - miss))
+        pearson = sign * np.sqrt(prior * miss / (1.0 - miss))
+        deviance = sign * np.sqrt(2 * prior * loss)
+        if kind in ("pearson", "deviance"):
+            return np.asarray(pearson if kind == "pearson" else deviance)
+        h = prior * curvature * self._variance(z)
+        if kind == "leverage":
+            return np.asarray(h)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if kind == "cook":
+                return np.asarray((pearson / (1 - h)) ** 2 * h / self.n_estimated)
+            plain = pearson if kind == "standardized_pearson" else deviance
+            return np.asarray(plain / np.sqrt(1 - h))
+
+    def _prior(self, rows: Rows) -> FloatArray:
+        weight = row_weights(rows, self.class_weight) if self.prior else None
+        return np.ones(len(rows)) if weight is None else weight
+
+    def _events(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        other, event = self.classes
+        is_event = np.asarray(rows.y == event)
+        unknown = np.flatnonzero(~(is_event | (rows.y == other)))
+        if len(unknown):
+            row = int(unknown[0])
+            value = rows.y[row]
+            shown = value.item() if isinstance(value, np.generic) else value
+            raise DataError(
+                f"y is {shown!r} in {rows.place(row)}, but the model knows "
+                f"{other!r} and {event!r}; leave such rows out"
+            )
+        return is_event
+
+    def _variance(self, z: FloatArray) -> FloatArray:
+        """Return the variance of the linear predictor of every row."""
+        assert self.covariance is not None
+        first = int(self.fit_intercept)
+        inside = self.covariance[first:, first:]
+        variance = np.einsum("ij,ij->i", z @ inside, z)
+        if first:
+            variance += self.covariance[0, 0] + 2 * (z @ self.covariance[0, 1:])
+        return np.asarray(variance)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TopRows:
+    """The rows of the largest values, the largest first; they add."""
+
+    most: int
+    values: FloatArray
+    blocks: npt.NDArray[np.int64]
+    """Block of every row."""
+    places: npt.NDArray[np.int64]
+    """Where it stands there."""
+    lengths: tuple[tuple[int, int], ...] = ()
+    """Every block that was read, and its number of rows."""
+
+    def __add__(self, other: TopRows) -> TopRows:
+        """Return the rows of the largest values among both."""
+        return top_rows(
+            self.most,
+            np.concatenate([self.values, other.values]),
+            np.concatenate([self.blocks, other.blocks]),
+            np.concatenate([self.places, other.places]),
+            (*self.lengths, *other.lengths),
+        )
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Numbers of the rows in the data, counted from 0."""
+        lengths = dict(self.lengths)
+        starts, total = {}, 0
+        for block in sorted(lengths):
+            starts[block] = total
+            total += lengths[block]
+        begin = [starts[block] for block in self.blocks.tolist()]
+        return np.array(begin, dtype=np.int64) + self.places
+
+
+def top_rows(
+    most: int,
+    values: FloatArray,
+    blocks: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
+    lengths: Sequence[tuple[int, int]],
+) -> TopRows:
+    """Return the largest values; of equal ones those of earlier rows."""
+    order = np.lexsort((places, blocks, -values))[:most]
+    return TopRows(most, values[order], blocks[order], places[order], tuple(lengths))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InfluenceKernel:
+    """Finds the rows of the largest Cook's distances."""
+
+    diagnostics: RowDiagnostics
+    most: int
+
+    @property
+    def name(self) -> str:
+        """What the dashboard shows."""
+        return "influence"
+
+    def open(self) -> None:
+        """Need no buffers."""
+
+    def start(self) -> list[TopRows]:
+        """Return no rows."""
+        nothing = np.empty(0, dtype=np.int64)
+        return [TopRows(self.most, np.empty(0), nothing, nothing)]
+
+    def add(self, sums: list[TopRows], rows: Rows, buffers: None) -> None:
+        """Add a block."""
+        kept = rows.positive()
+        distance = self.diagnostics.of(kept, "cook")
+        distance = np.where(np.isnan(distance), np.inf, distance)
+        own = np.arange(len(kept)) if kept.kept is None else kept.kept
+        block = np.full(len(kept), rows.index, dtype=np.int64)
+        length = ((rows.index, len(rows)),)
+        sums[0] += top_rows(self.most, distance, block, own.astype(np.int64), length)
+
+    def finish(self, sums: list[TopRows]) -> TopRows:
+        """Return the rows."""
+        return sums[0]
