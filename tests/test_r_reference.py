@@ -12,8 +12,8 @@ import pytest
 import dlogreg
 from tests.r_cases import KINDS, assert_covariance, close, fitted, load
 
-ROWS = ["birthwt", "bacteria", "infert", "quakes"]
-COUNTS = ["esoph", "titanic", "downs"]
+ROWS = ["birthwt", "bacteria", "infert", "quakes", "pima"]
+COUNTS = ["esoph", "titanic", "downs", "menarche"]
 ALL = [*ROWS, *COUNTS]
 
 
@@ -71,22 +71,6 @@ class TestEveryDataSet:
         np.testing.assert_allclose(table.statistics, statistics, rtol=1e-7)
         np.testing.assert_allclose(table.pvalues, expected["lr"]["pvalue"], rtol=1e-6)
 
-    def test_score_test_of_each_column_as_a_candidate(self, name):
-        """R's drop1 with Rao's test is ours of the column from the model without it."""
-        case = load(name)
-        expected = case.values["dropped"]["rao"]
-        for j in range(len(case.columns)):
-            small = dlogreg.fit(
-                np.delete(case.X, j, axis=1),
-                case.y,
-                tol=1e-9,
-                progress=False,
-                **case.options,
-            )
-            (test,) = small.score_test(case.X[:, j]).tests
-            assert test.statistic == close(expected["statistic"][j])
-            assert test.pvalue == close(expected["pvalue"][j], 1e-6)
-
     def test_profile_intervals(self, name):
         expected = load(name).values["profile"]
         ends = fitted(name).conf_int(method="profile")
@@ -99,7 +83,7 @@ class TestEveryDataSet:
             fitted(name),
             case.X,
             case.y,
-            case.weights,
+            **case.options,
             in_sample=True,
             progress=False,
         )
@@ -110,7 +94,10 @@ class TestEveryDataSet:
         assert found.expected_events == close(expected["expected_events"], 1e-9)
         line = found.calibration_line
         assert line.slope == close(expected["calibration_slope"])
-        assert line.intercept == pytest.approx(0, abs=1e-6)
+        # 0 without an offset
+        assert line.intercept == pytest.approx(
+            expected["calibration_intercept"], abs=1e-7
+        )
         test = found.hosmer_lemeshow()
         groups = expected["hosmer_lemeshow"]
         np.testing.assert_allclose(test.table.events, groups["observed"])
@@ -121,8 +108,26 @@ class TestEveryDataSet:
         assert test.pvalue == close(groups["pvalue"], 1e-6)
 
 
+@pytest.mark.parametrize("name", [name for name in ALL if name != "menarche"])
+def test_score_test_of_each_column_as_a_candidate(name):
+    """R's drop1 with Rao's test is ours of the column from the model without it."""
+    case = load(name)
+    expected = case.values["dropped"]["rao"]
+    for j in range(len(case.columns)):
+        small = dlogreg.fit(
+            np.delete(case.X, j, axis=1),
+            case.y,
+            tol=1e-9,
+            progress=False,
+            **case.options,
+        )
+        (test,) = small.score_test(case.X[:, j]).tests
+        assert test.statistic == close(expected["statistic"][j])
+        assert test.pvalue == close(expected["pvalue"][j], 1e-6)
+
+
 class TestTestsOfSeveralCoefficients:
-    @pytest.mark.parametrize("name", ["birthwt", "infert"])
+    @pytest.mark.parametrize("name", ["birthwt", "infert", "pima"])
     def test_terms_of_several_columns(self, name):
         case, res = load(name), fitted(name)
         for expected in case.values["together"]:
@@ -134,18 +139,21 @@ class TestTestsOfSeveralCoefficients:
             wald = res.wald_test(" = ".join(columns) + " = 0")
             assert wald.statistic == close(expected["wald"])
             left = [j for j, c in enumerate(case.columns) if c not in columns]
-            small = dlogreg.fit(case.X[:, left], case.y, tol=1e-9, progress=False)
+            small = dlogreg.fit(
+                case.X[:, left], case.y, tol=1e-9, progress=False, **case.options
+            )
             Z = np.delete(case.X, left, axis=1)
             joint = small.score_test(Z).joint
             assert joint.df == expected["df"]
             assert joint.statistic == close(expected["rao"])
             assert joint.pvalue == close(expected["rao_pvalue"], 1e-6)
 
-    def test_candidates(self):
-        case = load("birthwt")
+    @pytest.mark.parametrize("name", ["birthwt", "pima"])
+    def test_candidates(self, name):
+        case = load(name)
         expected = case.values["candidates"]
         Z = np.column_stack([case.data["candidates"][n] for n in expected["names"]])
-        table = fitted("birthwt").score_test(Z)
+        table = fitted(name).score_test(Z)
         np.testing.assert_allclose(table.statistics, expected["statistic"], rtol=1e-7)
         np.testing.assert_allclose(table.pvalues, expected["pvalue"], rtol=1e-6)
         assert table.joint.statistic == close(expected["joint"])
@@ -176,10 +184,26 @@ class TestTestsOfSeveralCoefficients:
             assert test.pvalue == close(expected["test"]["pvalue"], 1e-6)
 
 
-def test_the_columns_of_offset_data_alone():
-    case = load("pima")
-    expected = case.values["without_offset"]
-    res = dlogreg.fit(case.X, case.y, tol=1e-9, progress=False)
-    np.testing.assert_allclose(res.params, expected["params"], rtol=1e-7)
-    for kind in KINDS:
-        assert_covariance(res.cov_params(kind), expected[kind])
+class TestOffsets:
+    def test_they_count(self):
+        case = load("pima")
+        expected = case.values["without_offset"]
+        res = dlogreg.fit(case.X, case.y, tol=1e-9, progress=False)
+        np.testing.assert_allclose(res.params, expected["params"], rtol=1e-7)
+        for kind in KINDS:
+            assert_covariance(res.cov_params(kind), expected[kind])
+
+    def test_predictions_need_them(self):
+        case = load("pima")
+        p = fitted("pima").predict(case.X, offset=case.offset)
+        np.testing.assert_allclose(p, case.values["predicted"], rtol=1e-7)
+
+    def test_cells_of_counts(self):
+        """The offset is a slope of 1.5, so that the test is one of that slope."""
+        res, case = fitted("menarche"), load("menarche")
+        cells = case.values["cells"]
+        np.testing.assert_allclose(res.params, cells["params"], rtol=1e-7)
+        assert_covariance(res.cov_params(), cells["model"])
+        n = len(case.trials)
+        p = res.predict(case.X[:n], offset=case.offset[:n])
+        np.testing.assert_allclose(p, cells["fitted"], rtol=1e-7)

@@ -12,7 +12,7 @@ from tests.r_cases import KINDS, assert_covariance, close, load
 
 pytestmark = pytest.mark.usefixtures("small_blocks")
 
-BINARY = ["birthwt", "titanic", "quakes"]
+BINARY = ["birthwt", "titanic", "quakes", "pima"]
 
 
 def odd_chunks(n, d):
@@ -59,7 +59,7 @@ def assert_inference(res, values):
 
 def assert_measures(res, case, X):
     found = dlogreg.evaluate(
-        res, X, case.y, case.weights, in_sample=True, progress=False
+        res, X, case.y, **case.options, in_sample=True, progress=False
     )
     for measure in ("brier", "auc", "auc_bse", "tjur"):
         assert getattr(found, measure) == close(case.values["goodness"][measure])
