@@ -16,6 +16,10 @@ import dlogreg
 
 FOLDER = Path(__file__).parent / "reference_values"
 KINDS = ("model", "HC0", "HC1")
+ROWS = ["birthwt", "bacteria", "infert", "quakes", "pima"]
+COUNTS = ["esoph", "titanic", "downs", "menarche"]
+ALL = [*ROWS, *COUNTS]
+"""Data sets of two classes that have every value that R gives for any."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from tests.r_cases import KINDS, assert_covariance, close, load
 
 pytestmark = pytest.mark.usefixtures("small_blocks")
 
-BINARY = ["birthwt", "titanic", "quakes"]
+BINARY = ["birthwt", "titanic", "quakes", "pima"]
 
 
 def odd_chunks(n, d):
@@ -58,11 +58,15 @@ def assert_inference(res, values):
 
 
 def assert_measures(res, case, X):
-    found = dlogreg.evaluate(
-        res, X, case.y, case.weights, in_sample=True, progress=False
-    )
-    for measure in ("brier", "auc", "auc_bse", "tjur"):
-        assert getattr(found, measure) == close(case.values["goodness"][measure])
+    expected = case.values["goodness"]
+    options = {**case.options, "in_sample": True, "progress": False}
+    rows_read = dlogreg.evaluate(res, X, case.y, **options)
+    for found in (rows_read, res.goodness_of_fit()):
+        for measure in ("brier", "auc", "auc_bse", "tjur"):
+            assert getattr(found, measure) == close(expected[measure])
+    effects, expected = res.marginal_effects(), case.values["effects"]["overall"]
+    np.testing.assert_allclose(effects.effects, expected["dydx"], rtol=1e-7)
+    np.testing.assert_allclose(effects.bse, expected["bse"], rtol=1e-7)
 
 
 def assert_multinomial(res, case):
@@ -124,7 +128,7 @@ class TestTwoWorkers:
         assert_inference(res, case.values)
         assert_measures(res, case, X)
 
-    @pytest.mark.parametrize("name", BINARY)
+    @pytest.mark.parametrize("name", ["titanic", "quakes"])
     def test_zarr(self, name, tmp_path):
         case = load(name)
         res = fit_of(case, stored(tmp_path, case.X))

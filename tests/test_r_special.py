@@ -83,7 +83,9 @@ class TestKindsOfWeights:
 def separated():
     case = load("endometrial")
     with pytest.warns(dlogreg.SeparationWarning, match="'NV'"):
-        return dlogreg.fit(case.X, case.y, feature_names=case.columns, progress=False)
+        return dlogreg.fit(
+            case.X, case.y, feature_names=case.columns, tol=1e-9, progress=False
+        )
 
 
 class TestSeparation:
@@ -91,6 +93,19 @@ class TestSeparation:
 
     def test_the_column_is_named(self, separated):
         assert list(separated.separated) == [load("endometrial").values["separated"]]
+
+    def test_the_others_are_those_of_the_limit(self, separated):
+        """R's fit of the rows that the column does not predict for certain."""
+        expected = load("endometrial").values["limit"]
+        assert separated.params["NV"] == np.inf
+        kept = [separated.names.index(name) for name in expected["names"]]
+        params = np.asarray(separated.params)[kept]
+        np.testing.assert_allclose(params, expected["params"], rtol=1e-7)
+        for kind in ("model", "HC0"):
+            covariance = separated.cov_params(kind)[np.ix_(kept, kept)]
+            assert_covariance(covariance, expected[kind])
+        assert separated.llf == close(expected["llf"])
+        assert separated.deviance == close(expected["deviance"])
 
     def test_profile_intervals(self, separated):
         values = load("endometrial").values

@@ -85,12 +85,16 @@ offset <- round(drop(cbind(1, as.matrix(test[columns])) %*% coef(first)), 6)
 X <- test[c("npreg", "glu", "bmi", "age")]
 y <- as.integer(test$type == "Yes")
 fit <- fit_glm(X, y, offset = offset)
-rows <- seq(1, nrow(X), 25)
+# and a model of the first sample, measured on the second
+known <- train[names(X)]
+of_train <- fit_glm(known, as.integer(train$type == "Yes"))
+expected <- unname(plogis(drop(cbind(1, as.matrix(X)) %*% coef(of_train))))
 write_case(
   "pima", "R package MASS, Pima.te and Pima.tr", "GPL-2 | GPL-3",
   paste("332 women; the offset is the linear predictor that 200 others give, and the",
         "coefficients say by how much it errs"),
   list(X = X, y = y, offset = offset,
+       training = list(X = unname(as.list(known)), y = as.integer(train$type == "Yes")),
        candidates = list(ped = test$ped, skin = test$skin)),
   list(estimates = estimates(fit), likelihoods = likelihoods(fit),
        dropped = dropped_columns(fit),
@@ -100,7 +104,9 @@ write_case(
        effects = effects_of(fit), rows = rows_of(fit),
        firth = firth_values(X, y, offset = offset),
        without_offset = estimates(fit_glm(X, y)),
-       predicted = bare(fitted(fit))))
+       predicted = bare(fitted(fit)),
+       of_training = list(params = bare(coef(of_train)), predicted = expected,
+                          goodness = goodness(y, expected, in_sample = FALSE))))
 
 # quakes: columns of scales from 1e-7 to 1e9, one far from zero
 raw <- datasets::quakes

@@ -116,11 +116,12 @@ dropped_columns <- function(fit) {
   })
   ratio <- sapply(small, function(model) model$deviance) - fit$deviance
   score <- lapply(seq_along(X), function(j) score_test(small[[j]], X[j], theirs[j]))
+  # I(): a list even of one column
   list(
-    terms = names(X),
-    lr = list(statistic = ratio, pvalue = pchisq(ratio, 1, lower.tail = FALSE)),
-    rao = list(statistic = sapply(score, `[[`, "statistic"),
-               pvalue = sapply(score, `[[`, "pvalue"))
+    terms = I(names(X)),
+    lr = list(statistic = I(ratio), pvalue = I(pchisq(ratio, 1, lower.tail = FALSE))),
+    rao = list(statistic = I(sapply(score, `[[`, "statistic")),
+               pvalue = I(sapply(score, `[[`, "pvalue")))
   )
 }
 
