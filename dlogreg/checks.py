@@ -86,6 +86,16 @@ def check_shape(n_rows: int, n_params: int, *, penalized: bool) -> None:
         )
 
 
+def check_clusters(survey: Survey) -> None:
+    """Refuse groups that are one."""
+    clusters = survey.sums.clusters
+    if clusters is not None and len(clusters) < 2:
+        raise DataError(
+            f"all rows are in one group, {clusters.keys.tolist()[0]!r}, and one group "
+            "tells nothing about how groups vary; give two or more, or leave groups out"
+        )
+
+
 def find_aliased(
     survey: Survey, names: Sequence[str], gram: FloatArray | None
 ) -> dict[str, str]:

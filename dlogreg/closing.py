@@ -18,6 +18,7 @@ from dlogreg.errors import (
 )
 from dlogreg.evaluation import Evaluation, FloatArray
 from dlogreg.inference.sandwich import (
+    cluster_error,
     relative_error,
     sandwich,
     small_sample_factor,
@@ -68,6 +69,7 @@ class _Covariances:
     why_not: str
     model: FloatArray | None = None
     robust: FloatArray | None = None
+    cluster: FloatArray | None = None
     bse_error: float = np.nan
     """Proven relative error of the standard errors of the kind that was chosen."""
 
@@ -161,6 +163,8 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         coefficients=problem.reported(params),
         covariance=separation.masked(found.model),
         robust_covariance=separation.masked(found.robust),
+        cluster_covariance=separation.masked(found.cluster),
+        n_groups=_n_groups(problem),
         cov_type=options.cov_type,
         llf=0.0 - _loss(problem, solution),
         llnull=problem.null_loglikelihood(),
@@ -196,6 +200,11 @@ def _nobs(problem: Problem) -> float:
     survey = problem.survey
     counted = problem.options.weight_kind == "frequency"
     return survey.weight_sum if counted else float(survey.n_rows)
+
+
+def _n_groups(problem: Problem) -> int:
+    clusters = problem.survey.sums.clusters
+    return 0 if clusters is None else len(clusters)
 
 
 def _names(problem: Problem) -> tuple[str, ...]:
@@ -241,22 +250,47 @@ def _covariances(problem: Problem, solution: Solution) -> _Covariances:
     covariance = _of_params(problem, inverse)
     error = _relative_error(problem, solution, inverse)
     # the error of robust standard errors is proven for two classes
-    meat = evaluation.meat if len(problem.survey.classes) == 2 else None
-    if meat is None:
-        if options.cov_type == "model":
-            return _Covariances("", covariance, None, error)
-        return _Covariances(NO_MEAT.format(solution.status.value))
-    meat = meat[np.ix_(problem.kept, problem.kept)]
+    if evaluation.meat is not None and len(problem.survey.classes) == 2:
+        return _robust(problem, evaluation, inverse, covariance, error)
+    if options.cov_type == "model":
+        return _Covariances("", covariance, bse_error=error)
+    return _Covariances(NO_MEAT.format(solution.status.value))
+
+
+def _robust(
+    problem: Problem,
+    evaluation: Evaluation,
+    inverse: FloatArray,
+    covariance: FloatArray,
+    error: float,
+) -> _Covariances:
+    """Return all covariances of a closing pass; ``error`` is that of the model's."""
+    kind, kept = problem.options.cov_type, np.ix_(problem.kept, problem.kept)
+    assert evaluation.meat is not None
+    meat, clusters = evaluation.meat[kept], evaluation.cluster_meat
     robust = _of_params(problem, sandwich(inverse, meat))
-    if options.cov_type == "HC1":
+    cluster = None
+    if clusters is not None:
+        clusters = replace(clusters, matrix=clusters.matrix[kept])
+        cluster = _of_params(problem, sandwich(inverse, clusters.matrix))
+    if kind in ("HC1", "cluster"):
         try:
-            small_sample_factor(_nobs(problem), len(problem.kept))
+            small_sample_factor(_nobs(problem), len(problem.kept), kind)
         except InferenceError as reason:
             return _Covariances(str(reason))
-    if options.cov_type != "model":
-        ratio = np.sqrt(np.diagonal(covariance) / np.diagonal(robust))
-        error = relative_error(inverse, meat, ratio, 2 * np.log1p(error))
-    return _Covariances("", covariance, robust, error)
+    reach = 2 * float(np.log1p(error))
+    if kind == "cluster" and cluster is not None and clusters is not None:
+        ratio = _inflation(covariance, cluster)
+        error = cluster_error(inverse, meat, clusters, ratio, reach)
+    elif kind != "model":
+        error = relative_error(inverse, meat, _inflation(covariance, robust), reach)
+    return _Covariances("", covariance, robust, cluster, error)
+
+
+def _inflation(covariance: FloatArray, robust: FloatArray) -> FloatArray:
+    """Return standard errors by the model divided by the robust ones."""
+    with np.errstate(divide="ignore"):
+        return np.sqrt(np.diagonal(covariance) / np.diagonal(robust))
 
 
 def _of_params(problem: Problem, inside: FloatArray) -> FloatArray:

@@ -34,6 +34,17 @@ class Summable(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ClusterMeat:
+    """sum_g u_g u_g' of the scores of groups: the middle of their sandwich."""
+
+    matrix: FloatArray
+    """Shape (n_params, n_params)."""
+    n_groups: int
+    heaviest: float
+    """Largest weight of a group; of its rows, with weights of probabilities."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Loss and its derivatives at one parameter vector, summed over rows."""
@@ -56,6 +67,9 @@ class Evaluation:
     a closing pass."""
     closing: ClosingSums | None = None
     """What describes the fit; only from a closing pass over two classes."""
+    clusters: Any = None
+    """``KeyedSums`` of the scores by group, until they are made the cluster's meat."""
+    cluster_meat: ClusterMeat | None = None
 
     def __add__(self, other: Evaluation) -> Evaluation:
         """Return the sums over the rows of both."""
@@ -70,6 +84,7 @@ class Evaluation:
             None
             if self.closing is None or other.closing is None
             else self.closing + other.closing,
+            None if self.clusters is None else self.clusters + other.clusters,
         )
 
 

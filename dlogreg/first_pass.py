@@ -12,6 +12,7 @@ from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel import LossKernel, Rows
 from dlogreg.kernel.dense import row_weights
 from dlogreg.layout import Layout
+from dlogreg.memory import most_groups
 from dlogreg.options import FitOptions
 from dlogreg.partition import pick_blocks, piece_rows
 from dlogreg.passes import Passes
@@ -108,7 +109,12 @@ def survey_kernel(
     chain = _start_chains(layout, options, rows, std, class_weight, start)
     order = 2 if layout.solver == "newton" and chain is None else 1
     names = layout.source.feature_names
-    return SurveyKernel(std, names, order, class_weight, chain, grid)
+    most = 0
+    if options.has_groups:
+        most = most_groups(
+            layout.memory, layout.partitions, std.n_params, options.memory_limit
+        )
+    return SurveyKernel(std, names, order, class_weight, chain, grid, most)
 
 
 def _read_pilot(layout: Layout, passes: Passes) -> PilotRows:

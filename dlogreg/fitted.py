@@ -78,8 +78,12 @@ class FittedModel(Likelihoods):
     """Reason why there is no covariance; empty if there is one."""
     robust_covariance: FloatArray | None = None
     """The sandwich HC0; None without a closing pass, and for three or more classes."""
+    cluster_covariance: FloatArray | None = None
+    """The sandwich of scores by group, without its factor; None without groups."""
+    n_groups: int = 0
+    """Number of groups; 0 where none were given."""
     cov_type: str = "model"
-    """Kind of ``bse``, intervals and Wald tests: "model", "HC0" or "HC1"."""
+    """Kind of ``bse``, intervals, Wald tests: "model", "HC0", "HC1" or "cluster"."""
     weight_kind: str = "frequency"
     """What weights meant: "frequency", "probability" or "analytic"."""
     has_offset: bool = False
@@ -98,7 +102,7 @@ class FittedModel(Likelihoods):
         coefficients = np.array(self.coefficients, dtype=np.float64)
         coefficients.flags.writeable = False
         object.__setattr__(self, "coefficients", coefficients)
-        for name in ("covariance", "robust_covariance"):
+        for name in ("covariance", "robust_covariance", "cluster_covariance"):
             given = getattr(self, name)
             if given is not None:
                 symmetric = np.tril(given) + np.tril(given, -1).T

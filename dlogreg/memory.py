@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from dlogreg.choice import sample_size
 from dlogreg.errors import MemoryLimitError
 from dlogreg.kernel import PRODUCT_VALUES, long_rows, short_rows, slab_rows
 from dlogreg.kernel.scores import BATCHES, CAPACITY
-from dlogreg.partition import leaf_bounds
+from dlogreg.partition import Partition, leaf_bounds
 from dlogreg.solvers.pairs import pairs_kept
 from dlogreg.source import Source
 from dlogreg.source.blocks import Blocks
@@ -30,6 +31,8 @@ SCORE_BYTES = 128
 """Of a row whose score waits to be summed, and while it is."""
 LEARNING_MATRICES = 7
 """Hessians that a task holds besides while the first pass learns."""
+GROUP_BYTES = 2**30
+"""Largest table of scores by group, unless a memory limit allows less."""
 DRIVER_MATRICES = 8
 """Hessians that the driver holds while it solves the Newton system."""
 
@@ -95,6 +98,26 @@ def _score_memory(n_rows: int | None, n_sums: int) -> int:
     if n_rows is not None:
         batch, bins = min(batch, n_rows), min(bins, n_rows)
     return SCORE_BYTES * batch + 40 * bins * n_sums
+
+
+def most_groups(
+    memory: ProjectedMemory,
+    partitions: Sequence[Partition],
+    n_params: int,
+    limit: int | None,
+) -> int:
+    """Return how many groups' scores fit: in memory_limit, or 1 GiB for a table.
+
+    A task holds a table for every level of its tree over the leaves, and the driver one
+    for every partition. Each has a line per group that occurs in its rows, at most.
+    """
+    line = 8 * (n_params + 1)
+    if limit is None:
+        return GROUP_BYTES // line
+    n_leaves = max(len(partition.leaves) for partition in partitions)
+    in_task = int(np.ceil(np.log2(max(2, n_leaves)))) + 4
+    n_tables = memory.n_tasks * in_task + len(partitions) + 1
+    return max(1, min(GROUP_BYTES, (limit - memory.total) // n_tables) // line)
 
 
 def _lbfgs_memory(source: Source, n_params: int, n_equations: int) -> int:

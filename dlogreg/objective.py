@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dlogreg.evaluation import Evaluation, FloatArray, Label, TrialPoints
+from dlogreg.evaluation import ClusterMeat, Evaluation, FloatArray, Label, TrialPoints
 from dlogreg.kernel import (
     Kernel,
     LossKernel,
@@ -40,6 +40,8 @@ class Objective:
     """Weights are of probabilities of selection: see ``LossKernel``."""
     face: Face | None = None
     """If given, the loss is that of its rows alone."""
+    most_groups: int = 0
+    """Most groups of which a closing pass sums scores; 0 without groups."""
 
     def __call__(
         self,
@@ -74,10 +76,11 @@ class Objective:
         step_lengths: tuple[float, ...] = (),
     ) -> Evaluation:
         """Return the kernel's sums in the solver's coordinates, with the penalty."""
+        scaled = self.standardization.scaled(_with_meat(sums))
         trials = (
             [] if direction is None else [theta + t * direction for t in step_lengths]
         )
-        return self.penalty.added(self.standardization.scaled(sums), theta, trials)
+        return self.penalty.added(scaled, theta, trials)
 
     def points(
         self, thetas: FloatArray, *, intercept_curvatures: bool = False
@@ -134,6 +137,7 @@ class Objective:
                 *rest,
                 precision,
                 self.squares_weight,
+                self.most_groups,
             )
         shape = (len(self.classes) - 1, -1)
         return SoftmaxKernel(
@@ -146,3 +150,17 @@ class Objective:
             *rest,
             precision,
         )
+
+
+def _with_meat(sums: Evaluation) -> Evaluation:
+    """Return the sums with the groups' scores made a matrix, which is all that stays.
+
+    The columns of the factor are the groups, in the order of their labels.
+    """
+    scores = sums.clusters
+    if scores is None:
+        return sums
+    u = scores.sums[:, :-1]
+    heaviest = float(scores.sums[:, -1].max(initial=0.0))
+    meat = ClusterMeat(u.T @ u, len(scores), heaviest)
+    return replace(sums, clusters=None, cluster_meat=meat)

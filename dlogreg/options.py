@@ -39,6 +39,8 @@ class FitOptions:
     weight_kind: str = "frequency"
     has_offset: bool = False
     """Whether the rows have offsets."""
+    has_groups: bool = False
+    """Whether the rows are in groups, for cluster-robust errors."""
 
     @property
     def n_equations(self) -> int:
@@ -61,11 +63,16 @@ class FitOptions:
         """Refuse what is made for two classes where there are more."""
         for name, plain in (("weight_kind", "frequency"), ("cov_type", "model")):
             value = getattr(self, name)
-            if n_classes > 2 and value != plain:
+            if n_classes > 2 and value not in (plain, "cluster"):
                 raise DataError(
                     f"{name}={value!r} is for two classes only so far, and there are "
                     f"{n_classes}; take {name}={plain!r}"
                 )
+        if n_classes > 2 and self.has_groups:
+            raise DataError(
+                "groups are for cluster-robust standard errors, which there are for "
+                f"two classes only so far, and there are {n_classes}; leave them out"
+            )
         if n_classes > 2 and self.has_offset:
             raise DataError(
                 f"offset is for two classes only, and there are {n_classes}: with more "
@@ -76,6 +83,12 @@ class FitOptions:
     def check_robust(self, solver: str, n_params: int) -> None:
         """Refuse robust standard errors where no Hessian is formed."""
         asked = self.cov_type != "model" and self.weight_kind != "probability"
+        if self.has_groups and not self.ends_with_hessian(solver, n_params):
+            raise ValueError(
+                "groups are for cluster-robust standard errors, which need the "
+                f"Hessian, and L-BFGS does not form it for {n_params:,} coefficients; "
+                "fit with solver='newton' if memory allows, or leave groups out"
+            )
         if asked and not self.ends_with_hessian(solver, n_params):
             raise ValueError(
                 f"cov_type={self.cov_type!r} needs the Hessian, which L-BFGS does not "
@@ -100,6 +113,7 @@ def check_options(
     cov_type: str | None = "model",
     weight_kind: str = "frequency",
     has_offset: bool = False,
+    has_groups: bool = False,
 ) -> FitOptions:
     """Return the options, or raise with what is wrong."""
     if solver not in ("auto", "newton", "lbfgs"):
@@ -115,8 +129,8 @@ def check_options(
     inference = check_flag("inference", inference)
     if cov_type is None:
         robust = weight_kind == "probability" and inference and not penalty
-        cov_type = "HC1" if robust else "model"
-    _check_robust(cov_type, penalty, inference=inference)
+        cov_type = "cluster" if has_groups else "HC1" if robust else "model"
+    _check_robust(cov_type, penalty, inference=inference, has_groups=has_groups)
     least = 1 + (inference or has_offset)  # which the first pass cannot evaluate
     if not (_is_number(max_passes) and max_passes == int(max_passes) >= least):
         raise ValueError(
@@ -137,20 +151,32 @@ def check_options(
         cov_type,
         weight_kind,
         has_offset,
+        has_groups,
     )
     options.check_n_classes(options.n_equations + 1)
     return options
 
 
-def _check_robust(cov_type: str, penalty: PenaltyRule, *, inference: bool) -> None:
+def _check_robust(
+    cov_type: str, penalty: PenaltyRule, *, inference: bool, has_groups: bool
+) -> None:
     """Refuse to be asked for robust standard errors of a fit that gives none."""
-    if check_kind("cov_type", cov_type) == "model" or (inference and not penalty):
+    check_kind("cov_type", cov_type)
+    if cov_type == "cluster" and not has_groups:
+        raise ValueError(
+            "cov_type='cluster' needs groups=, the group of every row; give it, or "
+            "take cov_type='HC1'"
+        )
+    if inference and not penalty:
+        return
+    if cov_type == "model" and not has_groups:
         return
     advice = "inference=True" if penalty.alpha == 0 else "alpha=0"
     given = "inference=False" if penalty.alpha == 0 else "a penalty"
+    option = "groups" if has_groups else f"cov_type={cov_type!r}"
     raise ValueError(
-        f"cov_type={cov_type!r} asks for standard errors, and a fit with {given} has "
-        f"none; fit with {advice}, or leave cov_type out"
+        f"{option} asks for standard errors, and a fit with {given} has none; fit with "
+        f"{advice}, or leave {option.partition('=')[0]} out"
     )
 
 

@@ -160,6 +160,7 @@ def _rows(
         start,
         beside=fields.get("Z"),
         offset=_numbers("offset", fields, index),
+        groups=fields.get("groups"),
     )
 
 

@@ -33,7 +33,7 @@ class PenaltyRule:
 
     def __bool__(self) -> bool:
         """Tell whether anything is penalised."""
-        return self.alpha > 0
+        return bool(self.alpha > 0)
 
     def strength(self, weight_sum: float) -> float:
         """Return what multiplies |b|^2 / 2 in the summed objective."""

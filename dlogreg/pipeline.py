@@ -39,6 +39,7 @@ def fit(
     sample_weight: Any = None,
     weight_kind: str = "frequency",
     offset: Any = None,
+    groups: Any = None,
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
     fit_intercept: bool = True,
@@ -101,6 +102,12 @@ def fit(
         pass, or from one more where the few rows read before are unlike the rest. The
         first pass cannot serve as Newton's first step, so that small data take a pass
         more.
+    groups : array, shape (n_rows,), optional
+        Labels of the clusters within which rows may depend on each other, such as
+        persons or schools: int, text, float, bool or dates, in any order. For
+        ``cov_type="cluster"`` and ``cov_params("cluster")``, from the closing pass. A
+        line of scores is kept for every group, at most 1 GiB of them or what
+        ``memory_limit`` leaves; more are refused in the first pass. For two classes.
     classes : sequence of labels, optional
         Order of the labels. Two: (other, event); the event's probability is modelled.
         More: the first is the reference. Default: sorted.
@@ -128,13 +135,15 @@ def fit(
     inference : bool
         Give standard errors, exact to a relative ``min(tol, 1e-4)``; where the last
         pass was not close enough for that, make one more, the closing pass.
-    cov_type : {"model", "HC0", "HC1"}, optional
+    cov_type : {"model", "HC0", "HC1", "cluster"}, optional
         Covariance by which the result gives standard errors, intervals and Wald tests.
         "model" trusts the model (inverse Hessian); "HC0" and "HC1" are robust: the
         sandwich, HC1 with the factor n / (n - k), n the sum of weights. All of them are
         sums of the same pass, so that any fit has ``cov_params(kind)`` of all. The
         robust ones are exact to ``bse_error_bound``, and for two classes only so far.
-        Default: "model", and "HC1" with probability weights.
+        "cluster" is the sandwich of scores summed over ``groups``, with the factor
+        G / (G - 1) * (n - 1) / (n - k) for G groups. Default: "model", "HC1" with
+        probability weights, and "cluster" with groups.
     memory_limit : int or str, optional
         Bytes, or for example "2 GB": refuse the fit if it is projected to need more
         beyond the interpreter and the arrays given. It never changes the result.
@@ -153,7 +162,8 @@ def fit(
         there are three or more classes, and ``weight_kind`` or ``cov_type`` is for two.
     MemoryLimitError
         If the projected memory is above ``memory_limit``: before the first pass, or
-        after it where only that shows that there are more than two classes.
+        after it where only that shows that there are more than two classes, or groups
+        beyond number.
 
     Warns
     -----
@@ -182,8 +192,11 @@ def fit(
         cov_type=cov_type,
         weight_kind=weight_kind,
         has_offset=offset is not None,
+        has_groups=groups is not None,
     )
-    return fit_with(X, y, sample_weight, options, progress, offset=offset)
+    return fit_with(
+        X, y, sample_weight, options, progress, offset=offset, groups=groups
+    )
 
 
 def fit_with(
@@ -194,9 +207,11 @@ def fit_with(
     progress: bool | Progress | None = None,
     *,
     offset: Any = None,
+    groups: Any = None,
 ) -> Results:
     """Fit with options that are already checked; the faces share this."""
-    source = open_source(X, y, sample_weight, options, offset=offset)
+    beside = {"offset": offset, "groups": groups}
+    source = open_source(X, y, sample_weight, options, **beside)
     options = replace(options, feature_names=source.feature_names)
     layout = lay_out(source, options)
     check_memory(layout.memory, options.memory_limit, source)
@@ -253,7 +268,13 @@ def _pose(
 
 
 def open_source(
-    X: Any, y: Any, sample_weight: Any, options: FitOptions, *, offset: Any = None
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    options: FitOptions,
+    *,
+    offset: Any = None,
+    groups: Any = None,
 ) -> Source:
     """Return the source of what the user gave."""
     return as_source(
@@ -261,6 +282,7 @@ def open_source(
         y,
         sample_weight,
         offset=offset,
+        groups=groups,
         feature_names=options.feature_names,
         compute=compute_shared,
         count_rows=count_rows,

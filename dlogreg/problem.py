@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.checks import (
+    check_clusters,
     check_magnitudes,
     check_shape,
     find_aliased,
@@ -276,6 +277,7 @@ def pose(
     std = survey.standardization
     penalized = bool(options.penalty)
     check_magnitudes(survey, feature_names)
+    check_clusters(survey)
     check_shape(survey.n_rows, std.n_params, penalized=penalized)
     dropped: Mapping[str, str] = {}
     separating: Mapping[str, str] = {}
@@ -288,6 +290,7 @@ def pose(
     if not penalized and not survey.exact_gram:
         suspects = find_suspects(survey, kept)
     ridge = Ridge.of(options.penalty, survey.weight_sum, std)
+    clusters = survey.sums.clusters
     return Problem(
         survey,
         passes,
@@ -298,6 +301,7 @@ def pose(
             survey.classes,
             class_weight,
             squares_weight=options.weight_kind == "probability",
+            most_groups=0 if clusters is None else clusters.most,
         ),
         options,
         options.solver,

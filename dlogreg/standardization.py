@@ -79,7 +79,17 @@ class Standardization:
             hessian = hessian * unit * unit[:, None]
         if meat is not None:
             meat = meat * unit * unit[:, None]
-        return replace(sums, gradient=sums.gradient * unit, hessian=hessian, meat=meat)
+        clusters = sums.cluster_meat
+        if clusters is not None:
+            matrix = clusters.matrix * unit * unit[:, None]
+            clusters = replace(clusters, matrix=matrix)
+        return replace(
+            sums,
+            gradient=sums.gradient * unit,
+            hessian=hessian,
+            meat=meat,
+            cluster_meat=clusters,
+        )
 
     def scaled_points(self, sums: TrialPoints) -> TrialPoints:
         """Return the kernel's sums at several points in the coordinates of theta."""

@@ -252,7 +252,7 @@ def test_without_a_pass_left_for_it():
 def test_unknown_kinds(kind):
     res = make_results(robust_covariance=np.eye(3))
     for method in (res.cov_params, res.wald_test, res.conf_int):
-        with pytest.raises(ValueError, match="kind must be 'model', 'HC0' or 'HC1'"):
+        with pytest.raises(ValueError, match="kind must be 'model', 'HC0', 'HC1' or"):
             method(kind=kind)
 
 

@@ -64,9 +64,12 @@ def results(draw):
     n_params = math.prod(shape)
     covariance = draw(arrays(float, (n_params, n_params), elements=NUMBER))
     robust, weight_kind, kind = None, "frequency", MultinomialResults
+    grouped, kinds = None, [k for k in COV_TYPES if k != "cluster"]
     if len(classes) == 2:
         robust = draw(st.sampled_from([None, covariance, covariance[::-1]]))
         weight_kind, kind = draw(st.sampled_from(WEIGHT_KINDS)), LogitResults
+        if robust is not None and draw(st.booleans()):
+            grouped, kinds = covariance.T, list(COV_TYPES)
     return kind(
         feature_names=names,
         classes=classes,
@@ -94,9 +97,11 @@ def results(draw):
         robust_covariance=robust,
         weight_kind=weight_kind,
         has_offset=len(classes) == 2 and draw(st.booleans()),
-        cov_type="model" if robust is None else draw(st.sampled_from(COV_TYPES)),
         column_sums=draw(column_sums(n_params)) if len(classes) == 2 else None,
         indicators=draw(st.sampled_from([None, (), names[:1]])),
+        cov_type="model" if robust is None else draw(st.sampled_from(kinds)),
+        cluster_covariance=grouped,
+        n_groups=0 if grouped is None else draw(st.integers(2, 2**40)),
     )
 
 
@@ -370,6 +375,9 @@ def test_entries_that_are_missing_or_unknown(saved):
         ("cov_type", "HC1"),
         ("weight_kind", "analytic"),
         ("robust_covariance", [1.0] * 21),
+        ("cluster_covariance", [1.0] * 21),
+        ("n_groups", 3),
+        ("has_offset", True),
     ],
 )
 def test_three_classes_have_no_robust_errors_in_a_file(tmp_path, key, value):

@@ -92,8 +92,8 @@ OF_FIT = (
     click.option(
         "--cov-type",
         type=click.Choice(COV_TYPES),
-        help="Standard errors by the model, or robust ones; default: model, and HC1 "
-        "with probability weights.",
+        help="Standard errors by the model, or robust ones; default: model, HC1 "
+        "with probability weights, and cluster where the store has groups.",
     ),
     click.option(
         "--weight-kind",

@@ -19,13 +19,13 @@ from dlogreg.source.group import StoredData
 
 def fit_stored(data: StoredData, **options: Any) -> Results:
     """Fit a store; the results speak of its labels, not of their numbers."""
-    results = fit(data.X, data.y, **_described(data), **options)
+    results = fit(data.X, data.y, **_described(data), **_grouped(data, options))
     return results if data.labels is None else relabelled(results, data.labels)
 
 
 def plan_stored(data: StoredData, **options: Any) -> Plan:
     """Plan the fit of a store."""
-    return plan(data.X, data.y, **_described(data), **options)
+    return plan(data.X, data.y, **_described(data), **_grouped(data, options))
 
 
 def evaluate_stored(
@@ -81,6 +81,23 @@ def _described(data: StoredData) -> dict[str, Any]:
         "feature_names": data.feature_names,
         "classes": _stored_classes(data),
     }
+
+
+def _grouped(data: StoredData, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with the groups of a store, where errors go by them.
+
+    They are read only if they are asked for, or nothing else is.
+    """
+    without = options.get("alpha") or not options.get("inference", True)
+    kind = options.get("cov_type")
+    if without or kind not in (None, "cluster"):
+        return options
+    if kind == "cluster" and data.groups is None:
+        raise DataError(
+            f"{data.path} has no array groups, by which --cov-type cluster would go; "
+            "add the array, or take --cov-type HC1"
+        )
+    return {**options, "groups": data.groups}
 
 
 def _stored_classes(data: StoredData) -> tuple[Label, ...] | None:

@@ -151,6 +151,8 @@ def computation(results: FittedModel) -> Facts:
         facts.append(("Offset", "given"))
     if results.cov_type != "model":
         facts.append(("Standard errors", f"robust, {results.cov_type}"))
+    if results.n_groups:
+        facts.append(("Groups", count(results.n_groups)))
     return (
         *facts,
         ("Df model", count(results.df_model)),
@@ -293,10 +295,12 @@ def notes(results: FittedModel, alpha: float) -> Iterator[str]:
 def _by(results: FittedModel) -> str:
     if results.cov_type == "model":
         return ""
+    within = " or rows of a group depend on each other"
     rest = "; the likelihood-ratio test and criteria trust the model"
     return (
         f", by {results.cov_type} standard errors, which hold also where the variance "
-        f"is not the model's{'' if results.weight_kind == 'probability' else rest}"
+        f"is not the model's{within if results.cov_type == 'cluster' else ''}"
+        f"{'' if results.weight_kind == 'probability' else rest}"
     )
 
 

@@ -12,13 +12,23 @@ import numpy as np
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray
 from dlogreg.inference.collinearity import inflation, scaled_condition
-from dlogreg.inference.sandwich import check_kind, small_sample_factor
+from dlogreg.inference.sandwich import (
+    check_kind,
+    cluster_factor,
+    small_sample_factor,
+)
 from dlogreg.inference.wald import WaldTest, wald_test
 from dlogreg.labelled import LabelledVector
 
 NO_ROBUST = (
     "there is no robust covariance, because the fit ended before its closing pass or "
     "was saved by a version that kept none; fit again with cov_type='HC1'"
+)
+
+
+NO_GROUPS = (
+    "there is no cluster-robust covariance, because the fit was given no groups; fit "
+    "again with groups="
 )
 
 
@@ -31,6 +41,8 @@ class FromCovariance(ABC):
     coefficients: FloatArray
     covariance: FloatArray | None
     robust_covariance: FloatArray | None
+    cluster_covariance: FloatArray | None
+    n_groups: int
     cov_type: str
     why_no_inference: str
     nobs: float
@@ -48,11 +60,14 @@ class FromCovariance(ABC):
 
         Parameters
         ----------
-        kind : {"model", "HC0", "HC1"}, optional
+        kind : {"model", "HC0", "HC1", "cluster"}, optional
             "model": inverse Hessian of the summed loss; "HC0": the sandwich, robust
-            against a wrong variance; "HC1": the same times n / (n - k). Frequency
-            weights count as rows repeated. Default: ``cov_type`` of the fit. None of
-            them reads data. Lines of dropped columns are NaN.
+            against a wrong variance; "HC1": the same times n / (n - k); "cluster": the
+            sandwich of scores summed over the ``groups`` of the fit, times
+            G / (G - 1) * (n - 1) / (n - k), robust against dependence within them too.
+            With groups of one row that is HC1. Frequency weights count as rows
+            repeated, all of them in the row's group. Default: ``cov_type`` of the fit.
+            None of them reads data. Lines of dropped columns are NaN.
 
         Raises
         ------
@@ -64,11 +79,16 @@ class FromCovariance(ABC):
             raise InferenceError(self.why_no_inference)
         if kind == "model":
             return self.covariance
+        n_estimated = int(np.isfinite(self.coefficients).sum())
+        if kind == "cluster":
+            if self.cluster_covariance is None:
+                raise InferenceError(NO_ROBUST if self.n_groups else NO_GROUPS)
+            factor = cluster_factor(self.n_groups, self.nobs, n_estimated)
+            return self.cluster_covariance * factor
         if self.robust_covariance is None:
             raise InferenceError(NO_ROBUST)
         if kind == "HC0":
             return self.robust_covariance
-        n_estimated = int(np.isfinite(self.coefficients).sum())
         return self.robust_covariance * small_sample_factor(self.nobs, n_estimated)
 
     def wald_test(self, hypothesis: Any = None, *, kind: str | None = None) -> WaldTest:
@@ -81,7 +101,7 @@ class FromCovariance(ABC):
             after commas are tested together, and ``"a, b"`` says that both are 0. Names
             that are no plain words stand in backticks or in ``Q("...")``. A matrix R
             says R b = 0. Default: all coefficients but the intercept are 0.
-        kind : {"model", "HC0", "HC1"}, optional
+        kind : {"model", "HC0", "HC1", "cluster"}, optional
             Covariance that is used; default: ``cov_type`` of the fit.
 
         Returns
@@ -92,7 +112,8 @@ class FromCovariance(ABC):
         Raises
         ------
         InferenceError
-            If there is no covariance, or a coefficient was dropped as aliased.
+            If there is no covariance, a coefficient was dropped as aliased, or kind is
+            "cluster" and there are as many constraints as groups, or more.
         ValueError
             If the hypothesis cannot be read, names an unknown coefficient, or holds a
             constraint that the others imply or contradict.
@@ -100,10 +121,16 @@ class FromCovariance(ABC):
         covariance = self.cov_params(kind)
         if hypothesis is None:
             hypothesis = self._no_effect()
+        kind = kind or self.cov_type
         test = wald_test(
-            hypothesis, self.coefficients, covariance, self.names, self.dropped
+            hypothesis,
+            self.coefficients,
+            covariance,
+            self.names,
+            self.dropped,
+            self.n_groups if kind == "cluster" else 0,
         )
-        return replace(test, cov_type=kind or self.cov_type)
+        return replace(test, cov_type=kind)
 
     def vif(self, terms: Mapping[str, Sequence[str]] | None = None) -> LabelledVector:
         """Return variance inflation factors of the columns, NaN for dropped ones.

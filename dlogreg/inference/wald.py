@@ -61,8 +61,12 @@ def wald_test(
     covariance: FloatArray,
     names: Sequence[str],
     dropped: Mapping[str, str],
+    n_groups: int = 0,
 ) -> WaldTest:
-    """Test a hypothesis given as text or matrix; see ``LogitResults.wald_test``."""
+    """Test a hypothesis given as text or matrix; see ``LogitResults.wald_test``.
+
+    ``n_groups`` is that of a clustered covariance, 0 for others.
+    """
     hypothesis = as_hypothesis(given, names)
     matrix = hypothesis.matrix
     kept = np.isfinite(coefficients)
@@ -72,6 +76,7 @@ def wald_test(
     unit = np.sqrt(np.diagonal(covariance))
     scaled = matrix * unit
     _check_independent(scaled, hypothesis.texts)
+    _check_groups(len(matrix), n_groups)
     estimates = matrix @ coefficients[kept] - hypothesis.values
     spread = scaled @ (covariance / np.outer(unit, unit)) @ scaled.T
     bse = np.sqrt(np.diagonal(spread))
@@ -101,6 +106,15 @@ def _check_estimated(
         raise InferenceError(
             f"the hypothesis is about {names[j]!r}, which has no coefficient "
             f"({reason}); leave it out"
+        )
+
+
+def _check_groups(df: int, n_groups: int) -> None:
+    """Refuse more constraints than the scores of so few groups can tell apart."""
+    if 0 < n_groups <= df:
+        raise InferenceError(
+            f"{df} constraints cannot be tested by {n_groups} groups, whose covariance "
+            f"has rank {n_groups - 1} at most; test fewer at once, or take kind='HC1'"
         )
 
 

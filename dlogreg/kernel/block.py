@@ -31,6 +31,8 @@ class Rows:
     """Columns that are not in the model, for a test of them."""
     offset: FloatArray | None = None
     """What is added to the linear predictor of every row, shape (n_rows,)."""
+    groups: npt.NDArray[Any] | None = None
+    """Labels of the clusters that rows belong to, shape (n_rows,)."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -39,7 +41,7 @@ class Rows:
     @property
     def n_bytes(self) -> int:
         """Bytes of the arrays in memory."""
-        optional = (self.sample_weight, self.beside, self.offset)
+        optional = (self.sample_weight, self.beside, self.offset, self.groups)
         extra = sum(values.nbytes for values in optional if values is not None)
         return self.X.nbytes + self.y.nbytes + extra
 
@@ -81,6 +83,7 @@ class Rows:
             kept,
             None if self.beside is None else self.beside[rows],
             None if self.offset is None else self.offset[rows],
+            None if self.groups is None else self.groups[rows],
         )
 
     def place(self, row: int) -> str:

@@ -19,10 +19,13 @@ import numpy as np
 from dlogreg.evaluation import Evaluation, FloatArray, Label
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.closing_sums import ClosingCollector, ClosingSums
+from dlogreg.kernel.clusters import cluster_scores
 from dlogreg.kernel.predictor import linear_predictor
 from dlogreg.kernel.row_slab import ROWS_FROM, RowSlab, open_slab
 from dlogreg.kernel.slab import Slab
+from dlogreg.keyed_sums import KeyedSums
 from dlogreg.loss import loss_residual_weight_rows, loss_rows
+from dlogreg.tree_sum import TreeSum
 
 COLLECTING = ("closing", "measures")
 """Precisions of a pass that also sums what describes the fit."""
@@ -37,6 +40,7 @@ class _Sums:
     hessian: FloatArray | None
     trial_losses: FloatArray
     meat: FloatArray | None
+    clusters: TreeSum | None
     rounding: float = 0.0
     closing: ClosingCollector | None = None
 
@@ -62,6 +66,8 @@ class LossKernel:
     inference needs besides; or "measures": the same without matrices."""
     squares_weight: bool = False
     """The meat is sum s^2 r^2 z z' instead of sum s r^2 z z'."""
+    most_groups: int = 0
+    """If positive, a closing pass also sums the scores of at most so many groups."""
 
     @property
     def name(self) -> str:
@@ -88,8 +94,12 @@ class LossKernel:
         k = len(self.params)
         hessian = np.zeros((k, k)) if self.order == 2 else None
         meat = np.zeros((k, k)) if self.precision == "closing" else None
+        clusters = None
+        if meat is not None and self.most_groups:
+            clusters = TreeSum()
+            clusters.push(KeyedSums.empty(k + 1, self.most_groups))
         trials = np.zeros(len(self.step_lengths))
-        sums = _Sums(0.0, np.zeros(k), hessian, trials, meat)
+        sums = _Sums(0.0, np.zeros(k), hessian, trials, meat, clusters)
         if self.precision in COLLECTING:
             sums.closing = ClosingCollector(k, hessian=hessian is not None)
         return sums
@@ -118,6 +128,12 @@ class LossKernel:
             miss *= weight
         sums.loss += total
         sums.gradient -= buffers.project(sign * miss)
+        if sums.clusters is not None and len(rows):
+            counted = None if self.squares_weight else weight
+            scores = cluster_scores(
+                rows, sign * miss, counted, buffers, self.most_groups
+            )
+            sums.clusters.push(scores)
         if self.direction is not None:
             slope = buffers.predict(self.direction)
             self._add_trials(sums, eta, slope, sign, weight)
@@ -155,6 +171,7 @@ class LossKernel:
             rounding,
             meat=sums.meat,
             closing=self._closing(sums),
+            clusters=None if sums.clusters is None else sums.clusters.total(),
         )
 
     def _closing(self, sums: _Sums) -> ClosingSums | None:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from dlogreg.evaluation import PRODUCT_ROWS, SINGLE_ROUNDING, FloatArray
 from dlogreg.kernel.slab import CACHE_VALUES, Slab, slab_rows
@@ -131,6 +132,12 @@ class RowSlab:
         scaled = squares @ (units[first:] ** 2).astype(self._type)
         slack = 1 + (self.n_params + 8) * float(np.finfo(self._type).eps)
         return first + float(scaled.max()) * slack, total
+
+    def project_groups(self, matrix: csr_array, out: FloatArray) -> None:
+        """Set out to the matrix, (n_groups, n_rows), times the loaded rows."""
+        if self._first:
+            out[:, 0] = matrix @ np.ones(matrix.shape[1])
+        out[:, self._first :] = matrix @ self._loaded
 
     def add_information(self, total: FloatArray, weight: Values | None) -> None:
         """Add sum_i weight_i z_i z_i' to ``total``; the loaded rows are used up."""

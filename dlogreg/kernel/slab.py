@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from dlogreg.evaluation import FloatArray
 
@@ -76,6 +77,10 @@ class Slab:
         squares = self.squares(self._loaded)
         ones = np.ones(squares.shape[1]) if weight is None else weight
         return float((units**2 @ squares).max()), np.asarray(squares @ ones)
+
+    def project_groups(self, matrix: csr_array, out: FloatArray) -> None:
+        """Set out to the matrix, (n_groups, n_rows), times the loaded rows."""
+        out[...] = matrix @ np.ascontiguousarray(self._loaded.T)
 
     def add_information(self, total: FloatArray, weight: FloatArray | None) -> None:
         """Add sum_i weight_i z_i z_i' to ``total``; the loaded rows are used up."""

@@ -37,6 +37,7 @@ def plan(
     sample_weight: Any = None,
     weight_kind: str = "frequency",
     offset: Any = None,
+    groups: Any = None,
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
     fit_intercept: bool = True,
@@ -101,6 +102,7 @@ def plan(
         cov_type=cov_type,
         weight_kind=weight_kind,
         has_offset=offset is not None,
+        has_groups=groups is not None,
     )
     measure = check_flag("measure", measure)
     shared: list[Any] = []
@@ -114,6 +116,7 @@ def plan(
         y,
         sample_weight,
         offset=offset,
+        groups=groups,
         feature_names=options.feature_names,
         compute=postpone,
         count_rows=lambda blocks: None,
@@ -125,9 +128,9 @@ def plan(
         check_starts(start, (options.n_equations, n_names))
     elif start is not None and np.ndim(start) != 2:
         check_start(start, n_names)
-    given = Given(
-        X, {"y": y, "sample_weight": sample_weight, "offset": offset}, len(shared)
-    )
+    vectors = {"y": y, "sample_weight": sample_weight}
+    vectors |= {"offset": offset, "groups": groups}
+    given = Given(X, vectors, len(shared))
     return _plan(layout, options, given, measure=measure)
 
 

@@ -1,4 +1,4 @@
-"""The Zarr convention: a group with X, y and optionally sample_weight, offset.
+"""The Zarr convention: a group with X, y and optionally sample_weight, offset, groups.
 
 The group's attributes are ``feature_names`` and ``classes`` (the labels in order, the
 event last). Text labels are stored as whole numbers, and y's attribute ``labels`` says
@@ -30,7 +30,7 @@ CHUNK_BYTES = 12 * 2**20
 memory it is decoded into is used again."""
 VECTOR_ROWS = 2**17
 """Rows of a chunk of y: 128 KiB of labels, 1 MiB of weights."""
-FIELDS = ("y", "sample_weight", "offset")
+FIELDS = ("y", "sample_weight", "offset", "groups")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,17 +46,18 @@ class StoredData:
     labels: tuple[str, ...] | None
     """What the numbers in y stand for, where the labels are text."""
     offset: zarr.Array[Any] | None = None
+    groups: zarr.Array[Any] | None = None
 
     @property
     def n_bytes(self) -> int:
         """Decoded bytes of all arrays, which is what one pass reads."""
-        arrays = (self.X, self.y, self.sample_weight, self.offset)
+        arrays = (self.X, self.y, self.sample_weight, self.offset, self.groups)
         return sum(int(a.nbytes) for a in arrays if a is not None)
 
     @property
     def n_bytes_stored(self) -> int:
         """Bytes of all arrays as they are stored."""
-        arrays = (self.X, self.y, self.sample_weight, self.offset)
+        arrays = (self.X, self.y, self.sample_weight, self.offset, self.groups)
         return sum(a.nbytes_stored() for a in arrays if a is not None)
 
 
@@ -86,6 +87,7 @@ def open_data(path: str | Path, *, needs_y: bool = True) -> StoredData:
         _tuple(group.attrs.get("classes")),
         None if y is None else _texts(y.attrs.get("labels")),
         found["offset"],
+        found["groups"],
     )
 
 

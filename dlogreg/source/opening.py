@@ -43,6 +43,7 @@ def as_source(
     sample_weight: Any = None,
     *,
     offset: Any = None,
+    groups: Any = None,
     feature_names: Sequence[str] | None = None,
     compute: Compute,
     count_rows: CountRows,
@@ -54,7 +55,7 @@ def as_source(
     X
         2-D numpy array or memmap, ``zarr.Array``, dask array, or pandas or dask
         dataframe of numeric columns, shape (n_rows, n_features).
-    y, sample_weight, offset
+    y, sample_weight, offset, groups
         1-D of any of these kinds, chunked in any way.
     feature_names
         Names of the columns; taken from a dataframe, else ``x1, x2, ...``.
@@ -63,7 +64,7 @@ def as_source(
     """
     kind = kind_of(X)
     names = _names(X, feature_names)
-    optional = {"sample_weight": sample_weight, "offset": offset}
+    optional = {"sample_weight": sample_weight, "offset": offset, "groups": groups}
     fields = {"y": y, **{k: v for k, v in optional.items() if v is not None}}
     if kind == "pandas":
         check_indexes(X, fields)

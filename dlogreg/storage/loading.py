@@ -123,6 +123,10 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         "separation": found.get("separation", _separation, ""),
         "limit_error_bound": found.get("limit_error_bound", as_number, float("nan")),
         **{key: _vector(found, key, math.prod(shape)) for key in VECTORS},
+        "cluster_covariance": _covariance(
+            found, "cluster_covariance", math.prod(shape)
+        ),
+        "n_groups": found.get("n_groups", as_size, 0),
     }
     _check_kind(fields, binary=kind == KIND)
     _check_names(fields, binary=kind == KIND)
@@ -176,6 +180,16 @@ def _check_kind(fields: Mapping[str, Any], *, binary: bool) -> None:
             "'cov_type', 'robust_covariance', 'weight_kind' and 'column_sums' must be "
             "'model', null, 'frequency' and null for three or more classes"
         )
+    grouped = fields["cluster_covariance"]
+    if not binary and (grouped is not None or fields["n_groups"]):
+        raise InvalidError(
+            "'cluster_covariance' and 'n_groups' must be null and 0 for three or more "
+            "classes"
+        )
+    if grouped is not None and fields["n_groups"] < 2:
+        raise InvalidError("'n_groups' must be 2 or more with 'cluster_covariance'")
+    if kind == "cluster" and grouped is None and fields["covariance"] is not None:
+        raise InvalidError("'cov_type' is 'cluster', and 'cluster_covariance' is null")
     if kind != "model" and robust is None and fields["covariance"] is not None:
         raise InvalidError(f"'cov_type' is {kind!r}, and 'robust_covariance' is null")
 

@@ -106,6 +106,8 @@ def _encode(results: FittedModel) -> dict[str, Any]:
         "cov_type": results.cov_type,
         "weight_kind": results.weight_kind,
         "has_offset": bool(results.has_offset),
+        "cluster_covariance": _triangle(results.cluster_covariance),
+        "n_groups": int(results.n_groups),
         "robust_covariance": _triangle(results.robust_covariance),
         "column_sums": _encode_columns(results.column_sums),
         "indicators": None if results.indicators is None else list(results.indicators),

@@ -23,6 +23,7 @@ ADDED_KEYS = frozenset(
         *("cov_type", "robust_covariance", "weight_kind", "has_offset"),
         *("column_sums", "indicators"),
         *("separation", "limit_error_bound", *VECTORS),
+        *("cluster_covariance", "n_groups"),
     ]
 )
 """Entries that files of earlier versions lack."""

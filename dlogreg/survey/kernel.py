@@ -10,10 +10,13 @@ from dlogreg.chain import Buffers, ChainStart, Estimate
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel import Rows, open_slab
+from dlogreg.kernel.clusters import count_clusters
 from dlogreg.kernel.dense import row_weights
+from dlogreg.keyed_sums import KeyedSums
 from dlogreg.standardization import Standardization
 from dlogreg.survey.labels import (
     MAX_LABELS,
+    check_groups,
     check_labels,
     check_offsets,
     check_weights,
@@ -23,6 +26,7 @@ from dlogreg.survey.labels import (
 from dlogreg.survey.offset import NOTHING, NullGrid, NullSums
 from dlogreg.survey.ranges import Masks, RangesInProgress
 from dlogreg.survey.sums import Group, SurveySums
+from dlogreg.tree_sum import TreeSum
 
 
 @dataclass(slots=True, eq=False)
@@ -33,6 +37,7 @@ class _Open:
     max_norm: float = 0.0
     estimate: Estimate | None = None
     null: NullSums | None = None
+    clusters: TreeSum | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +52,8 @@ class SurveyKernel:
     """If given, each leaf is a chain that learns as it goes; the order is then 1."""
     null_grid: NullGrid | None = None
     """If rows have offsets: where the null model is summed."""
+    most_groups: int = 0
+    """If positive, rows have groups, which are counted; more of them are refused."""
 
     @property
     def name(self) -> str:
@@ -72,13 +79,20 @@ class SurveyKernel:
         sums = _Open(ranges, np.zeros((k, k) if self.order == 2 else k))
         sums.estimate = None if self.chain is None else self.chain.open()
         sums.null = None if self.null_grid is None else NOTHING
+        if self.most_groups:
+            sums.clusters = TreeSum()
+            sums.clusters.push(KeyedSums.empty(1, self.most_groups))
         return sums
 
     def add(self, sums: _Open, rows: Rows, buffers: Buffers) -> None:
         """Check a block and add it, slab by slab."""
         check_weights(rows)
-        check_labels(rows.positive())
-        check_offsets(rows.positive())
+        kept = rows.positive()
+        check_labels(kept)
+        check_offsets(kept)
+        if sums.clusters is not None:
+            check_groups(kept)
+            sums.clusters.push(count_clusters(kept, self.most_groups))
         with np.errstate(invalid="ignore", over="ignore"):  # named by _refuse
             if self.chain is None:
                 for slab in rows.slabs(buffers.length):
@@ -179,4 +193,5 @@ class SurveyKernel:
             sums.max_norm,
             chains,
             sums.null,
+            None if sums.clusters is None else sums.clusters.total(),
         )

@@ -96,18 +96,36 @@ def check_offsets(rows: Rows) -> None:
 
 def check_labels(rows: Rows) -> None:
     """Refuse labels that are missing or infinite."""
-    y = rows.y
-    if y.dtype.kind == "f":
-        bad = ~np.isfinite(y)
-    elif y.dtype == object:
-        bad = np.fromiter(map(_is_missing, y), dtype=bool, count=len(y))
-    else:
-        return
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        value = y[row]
+    row = _first_missing(rows.y)
+    if row is not None:
+        value = rows.y[row]
         message = f"y is {value} in {rows.place(row)}; remove rows without an outcome"
         raise DataError(message)
+
+
+def check_groups(rows: Rows) -> None:
+    """Refuse labels of groups that are missing or infinite."""
+    if rows.groups is None:
+        return
+    row = _first_missing(rows.groups)
+    if row is not None:
+        raise DataError(
+            f"groups is {rows.groups[row]} in {rows.place(row)}; give every row a "
+            "group, one of its own if it belongs to none, or leave it out by "
+            "sample_weight 0"
+        )
+
+
+def _first_missing(values: npt.NDArray[Any]) -> int | None:
+    if values.dtype.kind == "f":
+        bad = ~np.isfinite(values)
+    elif values.dtype.kind in "mM":
+        bad = np.isnat(values)
+    elif values.dtype == object:
+        bad = np.fromiter(map(_is_missing, values), dtype=bool, count=len(values))
+    else:
+        return None
+    return int(np.flatnonzero(bad)[0]) if bad.any() else None
 
 
 def _is_missing(value: Any) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from dlogreg.chain import ChainSums
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
+from dlogreg.keyed_sums import KeyedSums
 from dlogreg.survey.labels import MAX_LABELS, too_many_labels
 from dlogreg.survey.offset import NullSums
 from dlogreg.survey.ranges import Ranges
@@ -53,6 +54,8 @@ class SurveySums:
     """What the pass has learned, if it was to learn."""
     null: NullSums | None = None
     """Sums for the null model, if rows have offsets; their weights are not rescaled."""
+    clusters: KeyedSums | None = None
+    """Rows of every group, if there are groups."""
 
     def weighted(self, factor: float) -> SurveySums:
         """Return the sums with all weights multiplied.
@@ -81,4 +84,7 @@ class SurveySums:
             if self.chains is None or other.chains is None
             else self.chains + other.chains,
             None if self.null is None or other.null is None else self.null + other.null,
+            None
+            if self.clusters is None or other.clusters is None
+            else self.clusters + other.clusters,
         )

@@ -1,0 +1,122 @@
+"""Sums over the rows of every group, wherever its rows lie: they add by their keys.
+
+A part of the data knows the sums of the groups that occur in it. Adding two parts
+unites their keys; a group that occurs in one of them keeps its sum to the last bit, so
+that the fixed tree over the data gives the same bits wherever tasks run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.errors import DataError, MemoryLimitError
+from dlogreg.evaluation import FloatArray
+
+Keys = npt.NDArray[Any]
+KINDS = {"i": np.int64, "u": np.uint64, "f": np.float64}
+NAMES = {
+    "b": "bool",
+    "i": "int",
+    "u": "unsigned int",
+    "f": "float",
+    "U": "text",
+    "M": "dates",
+    "m": "durations",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyedSums:
+    """One line of sums for every group."""
+
+    keys: Keys
+    """Labels of the groups, sorted, each once, shape (n_groups,)."""
+    sums: FloatArray
+    """Shape (n_groups, n_sums)."""
+    most: int
+    """More groups than this are refused."""
+
+    def __post_init__(self) -> None:
+        """Refuse more groups than their sums may take memory for."""
+        check_number(len(self.keys), self.most)
+
+    @classmethod
+    def empty(cls, n_sums: int, most: int) -> KeyedSums:
+        """Return the sums over no rows."""
+        return cls(np.empty(0), np.empty((0, n_sums)), most)
+
+    def __len__(self) -> int:
+        """Return the number of groups."""
+        return len(self.keys)
+
+    def __add__(self, other: KeyedSums) -> KeyedSums:
+        """Return the sums over the rows of both."""
+        if not (len(self) and len(other)):
+            return self if len(self) else other
+        kinds = self.keys.dtype.kind, other.keys.dtype.kind
+        if kinds[0] != kinds[1]:
+            raise DataError(
+                f"groups holds {NAMES[kinds[0]]} in one block and {NAMES[kinds[1]]} in "
+                "another; give all labels one type, for example with astype(str)"
+            )
+        if np.array_equal(self.keys, other.keys):
+            return KeyedSums(self.keys, self.sums + other.sums, self.most)
+        keys, places = np.unique(
+            np.concatenate([self.keys, other.keys]), return_inverse=True
+        )
+        sums = np.zeros((len(keys), self.sums.shape[1]))
+        sums[places[: len(self)]] = self.sums
+        sums[places[len(self) :]] += other.sums
+        return KeyedSums(keys, sums, self.most)
+
+
+def check_number(n_groups: int, most: int) -> None:
+    """Refuse more groups than their sums may take memory for."""
+    if n_groups > most:
+        raise MemoryLimitError(
+            f"there are more than {most:,} groups, and the scores of so many do not "
+            "fit into the memory set apart for them (memory_limit, or 1 GiB for one "
+            "table of groups by coefficients); give coarser groups or fewer columns, "
+            "raise memory_limit, or leave groups out and take cov_type='HC1'"
+        )
+
+
+def label_keys(labels: npt.NDArray[Any]) -> Keys:
+    """Return labels as an array that can be sorted, of one of few types.
+
+    Raises
+    ------
+    DataError
+        If they are of several kinds, or of one that has no order.
+    """
+    if labels.dtype == object:
+        labels = _listed(labels)
+    kind = labels.dtype.kind
+    if kind in KINDS:
+        return labels.astype(KINDS[kind], copy=False)
+    if kind == "T":
+        return labels.astype("U")
+    if kind == "S":
+        return np.char.decode(labels)
+    if kind not in NAMES:
+        raise DataError(
+            f"groups holds values of type {labels.dtype}; give int, text, float, bool "
+            "or dates"
+        )
+    return labels
+
+
+def _listed(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return objects as an array of their own type."""
+    types = {type(label) for label in labels.tolist()}
+    if len(types) > 1:
+        names = " and ".join(sorted(kind.__name__ for kind in types)[:2])
+        raise DataError(
+            f"groups holds both {names}; give all labels one type, for example with "
+            "astype(str)"
+        )
+    return np.array(labels.tolist()) if types else np.empty(0)
