@@ -16,12 +16,13 @@ from dlogreg.errors import (
     InferenceError,
     SeparationWarning,
 )
-from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.evaluation import ClusterMeat, Evaluation, FloatArray
 from dlogreg.inference.sandwich import (
     cluster_error,
     relative_error,
     sandwich,
     small_sample_factor,
+    within_equations,
 )
 from dlogreg.multinomial import MultinomialResults
 from dlogreg.problem import Problem
@@ -249,8 +250,7 @@ def _covariances(problem: Problem, solution: Solution) -> _Covariances:
     inverse = system.inverse()
     covariance = _of_params(problem, inverse)
     error = _relative_error(problem, solution, inverse)
-    # the error of robust standard errors is proven for two classes
-    if evaluation.meat is not None and len(problem.survey.classes) == 2:
+    if evaluation.meat is not None:
         return _robust(problem, evaluation, inverse, covariance, error)
     if options.cov_type == "model":
         return _Covariances("", covariance, bse_error=error)
@@ -283,7 +283,15 @@ def _robust(
         ratio = _inflation(covariance, cluster)
         error = cluster_error(inverse, meat, clusters, ratio, reach)
     elif kind != "model":
-        error = relative_error(inverse, meat, _inflation(covariance, robust), reach)
+        ratio = _inflation(covariance, robust)
+        n_equations = len(problem.survey.classes) - 1
+        if n_equations == 1:
+            error = relative_error(inverse, meat, ratio, reach)
+        else:
+            blocks = n_equations, problem.n_params // n_equations
+            single = within_equations(evaluation.meat, *blocks)[kept]
+            rows = ClusterMeat(meat, problem.survey.n_rows, float(n_equations))
+            error = cluster_error(inverse, single, rows, ratio, reach)
     return _Covariances("", covariance, robust, cluster, error)
 
 

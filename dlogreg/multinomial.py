@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +10,19 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from dlogreg.display import Summary, describe_multinomial, summarize_multinomial
-from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.fitted import FittedModel
-from dlogreg.inference import check_level
+from dlogreg.inference import Covariances, check_level
+from dlogreg.inference.wald import WaldTest, wald_test
 from dlogreg.labelled_matrix import LabelledMatrix
 
 if TYPE_CHECKING:
+    from dlogreg.inference.table import ChiSquaredTest
     from dlogreg.multinomial_prediction import MultinomialModel
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultinomialResults(FittedModel):
+class MultinomialResults(FittedModel, Covariances):
     """Coefficients of a softmax model, their standard errors, and what the fit cost.
 
     The words and the layout are those of statsmodels' ``MNLogit``. Without a penalty
@@ -81,21 +82,6 @@ class MultinomialResults(FittedModel):
         """Coefficients, ``const`` first, one column per class; NaN where dropped."""
         return self._labelled(self.coefficients.T)
 
-    def cov_params(self) -> FloatArray:
-        """Return the inverse of the Hessian of the summed loss, class after class.
-
-        Shape (n_names * n_columns, n_names * n_columns), in the order of
-        ``params.T.ravel()``. Lines of dropped columns are NaN.
-
-        Raises
-        ------
-        InferenceError
-            If the closing pass was left out, or a penalty was used.
-        """
-        if self.covariance is None:
-            raise InferenceError(self.why_no_inference)
-        return self.covariance
-
     @property
     def bse(self) -> LabelledMatrix:
         """Standard errors, in the layout of ``params``."""
@@ -117,14 +103,95 @@ class MultinomialResults(FittedModel):
         """Two-sided p-values of the Wald tests, from the normal distribution."""
         return self._labelled(2 * ndtr(-np.abs(np.asarray(self.zvalues))))
 
-    def conf_int(self, alpha: float = 0.05) -> FloatArray:
+    def conf_int(self, alpha: float = 0.05, *, kind: str | None = None) -> FloatArray:
         """Return Wald intervals at level 1 - alpha, shape (n_columns, n_names, 2).
 
-        The first axis runs over the columns of ``params``, as in ``MNLogit``.
+        The first axis runs over the columns of ``params``, as in ``MNLogit``. They go
+        by the standard errors of ``cov_params(kind)``.
         """
         check_level(alpha)
-        half = -ndtri(alpha / 2) * np.asarray(self.bse).T
+        deviations = np.sqrt(np.diagonal(self.cov_params(kind)))
+        half = -ndtri(alpha / 2) * deviations.reshape(self.coefficients.shape)
         return np.stack([self.coefficients - half, self.coefficients + half], axis=2)
+
+    def wald_test(self, hypothesis: Any = None, *, kind: str | None = None) -> WaldTest:
+        """Test linear hypotheses about the coefficients; reads no data.
+
+        Parameters
+        ----------
+        hypothesis : str or array, shape (q, n_columns * n_names), optional
+            As for two classes, see ``LogitResults.wald_test``. The coefficient of a
+            class stands as ``Q("class:name")``, for example
+            ``'Q("virginica:width") = Q("versicolor:width")'``; the name of a column
+            alone says that it is 0 in every class. A matrix has the
+            columns of ``params.T.ravel()``. Default: all coefficients but the
+            intercepts are 0.
+        kind : {"model", "HC0", "HC1"}, optional
+            Covariance that is used; default: ``cov_type`` of the fit.
+
+        Returns
+        -------
+        WaldTest
+            With ``statistic``, ``df``, ``pvalue``; ``distribution`` is "chi2".
+
+        Raises
+        ------
+        InferenceError
+            If there is no covariance, or a coefficient was dropped as aliased.
+        ValueError
+            If the hypothesis cannot be read, names an unknown coefficient, or holds a
+            constraint that the others imply or contradict.
+        """
+        covariance = self.cov_params(kind)
+        names = [f"{label}:{name}" for label in self.labels for name in self.names]
+        if hypothesis is None:
+            hypothesis = self._no_effect()
+        elif isinstance(hypothesis, str) and hypothesis in self.names:
+            column = self.names.index(hypothesis)
+            hypothesis = np.eye(len(names))[column :: len(self.names)]
+        coefficients, dropped = (
+            self.coefficients.ravel(),
+            {
+                f"{label}:{name}": reason
+                for label in self.labels
+                for name, reason in self.dropped.items()
+            },
+        )
+        test = wald_test(hypothesis, coefficients, covariance, names, dropped)
+        return replace(test, cov_type=kind or self.cov_type)
+
+    def _no_effect(self) -> FloatArray:
+        """Return the hypothesis that all estimated slopes are 0."""
+        slopes = np.isfinite(self.coefficients)
+        slopes[:, : int(self.fit_intercept)] = False
+        return np.eye(self.coefficients.size)[slopes.ravel()]
+
+    def lr_test(self, smaller: MultinomialResults) -> ChiSquaredTest:
+        """Return the likelihood-ratio test of a smaller model; reads no data.
+
+        The statistic is twice the difference of the log-likelihoods, chi-squared with
+        as many degrees of freedom as there are coefficients less (Wilks 1938). It
+        trusts the model, whatever the fit's ``cov_type``.
+
+        Parameters
+        ----------
+        smaller : MultinomialResults
+            A fit to the same rows with some of the columns.
+
+        Returns
+        -------
+        ChiSquaredTest
+            With ``statistic``, ``df`` and ``pvalue``.
+
+        Raises
+        ------
+        InferenceError
+            If a fit has a penalty, has not converged or is separated, or if the
+            smaller model is not inside this one.
+        """
+        room = import_module("dlogreg.inference.likelihood_ratio")
+        test: ChiSquaredTest = room.nested_test(self, smaller)
+        return test
 
     def odds_ratios(self, alpha: float = 0.05) -> FloatArray:
         """Return exp(params) with its interval, shape (n_columns, n_names, 3).

@@ -149,6 +149,7 @@ class Objective:
             None if along is None else along.reshape(shape),
             *rest,
             precision,
+            self.squares_weight,
         )
 
 

@@ -61,13 +61,6 @@ class FitOptions:
 
     def check_n_classes(self, n_classes: int) -> None:
         """Refuse what is made for two classes where there are more."""
-        for name, plain in (("weight_kind", "frequency"), ("cov_type", "model")):
-            value = getattr(self, name)
-            if n_classes > 2 and value not in (plain, "cluster"):
-                raise DataError(
-                    f"{name}={value!r} is for two classes only so far, and there are "
-                    f"{n_classes}; take {name}={plain!r}"
-                )
         if n_classes > 2 and self.has_groups:
             raise DataError(
                 "groups are for cluster-robust standard errors, which there are for "

@@ -92,8 +92,7 @@ def fit(
         inverse of its probability of selection; rows count once, standard errors are
         by default HC1, and there are no likelihood-ratio tests and criteria.
         "analytic": a row is as exact as its weight says, relative to the others. The
-        latter two are rescaled to mean 1, which changes no coefficient; they are for
-        two classes only so far.
+        latter two are rescaled to mean 1, which changes no coefficient.
     offset : array, shape (n_rows,), optional
         A part of the log-odds that is known and gets no coefficient, such as the
         logarithm of the odds by an earlier model, or of the ratio by which cases were
@@ -140,8 +139,8 @@ def fit(
         "model" trusts the model (inverse Hessian); "HC0" and "HC1" are robust: the
         sandwich, HC1 with the factor n / (n - k), n the sum of weights. All of them are
         sums of the same pass, so that any fit has ``cov_params(kind)`` of all. The
-        robust ones are exact to ``bse_error_bound``, and for two classes only so far.
-        "cluster" is the sandwich of scores summed over ``groups``, with the factor
+        robust ones are exact to ``bse_error_bound``. "cluster", for two classes only,
+        is the sandwich of scores summed over ``groups``, with the factor
         G / (G - 1) * (n - 1) / (n - k) for G groups. Default: "model", "HC1" with
         probability weights, and "cluster" with groups.
     memory_limit : int or str, optional
@@ -159,7 +158,7 @@ def fit(
     ------
     DataError
         If the data cannot be fitted; the message names column, row or chunk. Also if
-        there are three or more classes, and ``weight_kind`` or ``cov_type`` is for two.
+        there are three or more classes, and ``groups`` or ``offset`` are given.
     MemoryLimitError
         If the projected memory is above ``memory_limit``: before the first pass, or
         after it where only that shows that there are more than two classes, or groups

@@ -157,6 +157,7 @@ def pose_softmax(
         survey.classes,
         class_weight,
         layout.partitions,
+        squares_weight=options.weight_kind == "probability",
     )
     return SoftmaxProblem(
         survey,

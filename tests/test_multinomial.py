@@ -286,28 +286,6 @@ def test_too_many_coefficients_for_newton_take_lbfgs(monkeypatch):
     assert wide.solver == "lbfgs"
 
 
-@pytest.mark.parametrize("classes", [None, [0, 1, 2]])
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("cov_type", "HC0"),
-        ("cov_type", "HC1"),
-        ("weight_kind", "analytic"),
-        ("weight_kind", "probability"),
-    ],
-)
-def test_what_is_made_for_two_classes_is_refused(option, value, classes):
-    X, y = noisy_iris()
-    weight = np.ones(len(y)) if option == "weight_kind" else None
-    given = {"sample_weight": weight, option: value, "classes": classes}
-    message = f"^{option}='{value}' is for two classes only so far, and there are 3"
-    with pytest.raises(dlogreg.DataError, match=message):
-        dlogreg.fit(X, y, **given)
-    if classes is not None:  # known before anything is read
-        with pytest.raises(dlogreg.DataError, match=message):
-            dlogreg.plan(X, y, **given)
-
-
 def test_the_kinds_that_are_the_default_may_be_named():
     X, y = noisy_iris()
     weight = np.full(len(y), 2.0)
@@ -316,7 +294,6 @@ def test_the_kinds_that_are_the_default_may_be_named():
     twice = dlogreg.fit(X, y, sample_weight=weight)
     np.testing.assert_array_equal(res.bse, twice.bse)
     assert (res.weight_kind, res.cov_type) == ("frequency", "model")
-    assert res.robust_covariance is None
     assert res.nobs == 2 * len(y)
 
 

@@ -372,15 +372,12 @@ def test_entries_that_are_missing_or_unknown(saved):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("cov_type", "HC1"),
-        ("weight_kind", "analytic"),
-        ("robust_covariance", [1.0] * 21),
         ("cluster_covariance", [1.0] * 21),
         ("n_groups", 3),
         ("has_offset", True),
     ],
 )
-def test_three_classes_have_no_robust_errors_in_a_file(tmp_path, key, value):
+def test_what_three_classes_cannot_have_in_a_file(tmp_path, key, value):
     path = tmp_path / "model.json"
     fields = {**vars(make_results()), "classes": (0, 1, 2)}
     del fields["rows"]

@@ -29,7 +29,7 @@ from dlogreg.solvers.quasi_newton import Constraint
 from dlogreg.solvers.stale_hessian import Found, Proof, StaleHessian, prove
 
 if TYPE_CHECKING:
-    from dlogreg.results import LogitResults
+    from dlogreg.results import LogitResults, Results
 
 BATCH_VALUES = 2**20
 """Values in the coefficients of the models of one batch; others come after it."""
@@ -86,17 +86,18 @@ NEAR = 6.0
 
 
 def check_testable(
-    results: LogitResults, what: str, *, separated: bool = False
+    results: Results, what: str, *, separated: bool = False, classes: bool = True
 ) -> None:
     """Refuse fits at whose end the likelihood says nothing.
 
     Raises
     ------
     InferenceError
-        With more than two classes, without standard errors, before convergence, and
-        where the data are separated, unless that is allowed for.
+        With more than two classes, unless ``classes`` do not matter; without standard
+        errors, before convergence, and where the data are separated, unless that is
+        allowed for.
     """
-    if len(results.classes) != 2:
+    if classes and len(results.classes) != 2:
         raise InferenceError(
             f"{what} is made for two classes, and this fit has {len(results.classes)}"
         )

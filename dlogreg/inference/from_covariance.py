@@ -32,8 +32,8 @@ NO_GROUPS = (
 )
 
 
-class FromCovariance(ABC):
-    """Covariances, tests of hypotheses, collinearity; nothing is read for them.
+class Covariances:
+    """Covariances of the coefficients of any number of classes; nothing is read.
 
     The attributes are those of LogitResults.
     """
@@ -46,17 +46,12 @@ class FromCovariance(ABC):
     cov_type: str
     why_no_inference: str
     nobs: float
-    feature_names: tuple[str, ...]
-    dropped: Mapping[str, str]
-    fit_intercept: bool
-
-    @property
-    @abstractmethod
-    def names(self) -> tuple[str, ...]:
-        """Names of all coefficients."""
 
     def cov_params(self, kind: str | None = None) -> FloatArray:
         """Return the covariance of the coefficients, shape (n_params, n_params).
+
+        Of three or more classes those of one class after the other, in the order of
+        ``params.T.ravel()``.
 
         Parameters
         ----------
@@ -90,6 +85,19 @@ class FromCovariance(ABC):
         if kind == "HC0":
             return self.robust_covariance
         return self.robust_covariance * small_sample_factor(self.nobs, n_estimated)
+
+
+class FromCovariance(Covariances, ABC):
+    """Covariances, tests of hypotheses, collinearity; nothing is read for them."""
+
+    feature_names: tuple[str, ...]
+    dropped: Mapping[str, str]
+    fit_intercept: bool
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Names of all coefficients."""
 
     def wald_test(self, hypothesis: Any = None, *, kind: str | None = None) -> WaldTest:
         """Test linear hypotheses about the coefficients; reads no data.

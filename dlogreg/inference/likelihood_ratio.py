@@ -16,7 +16,6 @@ from dlogreg.inference.batch import (
     batches,
     check_testable,
     enclosed,
-    estimated,
     open_batch,
 )
 from dlogreg.inference.table import ChiSquaredTest, TestTable
@@ -26,7 +25,7 @@ from dlogreg.solvers.quasi_newton import Constraint
 from dlogreg.solvers.restricted import Restricted
 
 if TYPE_CHECKING:
-    from dlogreg.results import LogitResults
+    from dlogreg.results import LogitResults, Results
 
 Terms = Mapping[str, Sequence[str] | str] | Sequence[Sequence[str] | str]
 
@@ -144,10 +143,10 @@ def restricted_models(batch: Batch, tol: float) -> list[Restricted]:
     return models
 
 
-def nested_test(results: LogitResults, smaller: Any) -> ChiSquaredTest:
+def nested_test(results: Results, smaller: Any) -> ChiSquaredTest:
     """Compare with the results of a model that is inside this one."""
     for fitted in (results, smaller):
-        check_testable(fitted, "a likelihood-ratio test")
+        check_testable(fitted, "a likelihood-ratio test", classes=False)
     same = (
         ("n_rows", "numbers of rows"),
         ("classes", "classes"),
@@ -165,17 +164,23 @@ def nested_test(results: LogitResults, smaller: Any) -> ChiSquaredTest:
                 f"the two fits have different {what} ({ours!r} and {theirs!r}), so "
                 "they are not of the same data; fit both to the same rows"
             )
-    extra = [name for name in _estimated(smaller) if name not in _estimated(results)]
+    ours, theirs = _estimated(results), _estimated(smaller)
+    extra = [name for name in theirs if name not in ours]
     if extra:
         raise InferenceError(
             f"the smaller model has {extra[0]!r}, which this model has not, so that "
             "it is not inside this one; give a model with some of these columns"
         )
-    df = len(estimated(results)) - len(estimated(smaller))
+    df = (len(ours) - len(theirs)) * results.n_equations
     statistic = 2 * (results.llf - smaller.llf)
     return chi_squared(max(0.0, statistic), df)
 
 
-def _estimated(results: LogitResults) -> list[str]:
-    kept = estimated(results)
-    return [results.names[i] for i in kept.tolist()]
+def _estimated(results: Results) -> list[str]:
+    """Return the names of what is estimated, in every equation alike."""
+    lines = np.atleast_2d(results.coefficients)
+    return [
+        name
+        for name, value in zip(results.names, lines[0], strict=True)
+        if np.isfinite(value)
+    ]

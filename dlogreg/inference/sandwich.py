@@ -41,6 +41,13 @@ their K has s_i^2). With b the largest eigenvalue of AA', and norm((I + E) u) <=
 exp(S) norm(u), the change of norm(A'u), the clustered standard error, is at most
 
     (exp(S) - 1) norm(u) (sqrt(b) + exp(S) sqrt(w m)).
+
+Of three or more classes a row has a score for every equation, u_i = r_i x z_i with
+r_ik = p_ik - [y_i = k], and these may cancel as those of a group do. Where S bounds the
+range of the changes of a row's predictors, the reference's 0 among them, no r_ik
+changes by more than exp(S) - 1 of itself, since both p_ik and 1 - p_ik are within
+exp(+-S) of what they were. So the bound of groups holds, with rows in the place of
+groups, the number of equations as w, and m from M without its blocks between equations.
 """
 
 from __future__ import annotations
@@ -129,6 +136,12 @@ def cluster_error(
         growth = np.expm1(reach)
         worst = np.nanmax(inflation, initial=0.0)
         return float(growth * worst * (grouped + (1 + growth) * single))
+
+
+def within_equations(meat: FloatArray, n_equations: int, n_params: int) -> FloatArray:
+    """Return M without its blocks between equations, of ``n_params`` each."""
+    equation = np.repeat(np.arange(n_equations), n_params)
+    return np.where(equation[:, None] == equation, meat, 0.0)
 
 
 def _largest_root(inverse: FloatArray, meat: FloatArray) -> float:

@@ -75,6 +75,8 @@ class SoftmaxKernel:
     class_weight: tuple[tuple[Label, float], ...] = ()
     precision: str = "double"
     """ "double", or "closing" with what inference needs besides."""
+    squares_weight: bool = False
+    """The meat is that of weights squared, see ``LossKernel``."""
 
     @property
     def name(self) -> str:
@@ -125,7 +127,10 @@ class SoftmaxKernel:
         places = np.arange(len(rows))
         p[own, places] = -complement[own, places]  # the residual p - [y = k]
         if sums.meat.size:
-            _add_stacked(sums.meat, z, p[1:], weight, buffers)
+            squared = (
+                weight**2 if self.squares_weight and weight is not None else weight
+            )
+            _add_stacked(sums.meat, z, p[1:], squared, buffers)
         if weight is not None:
             p *= weight
         sums.gradient += p[1:] @ z.T

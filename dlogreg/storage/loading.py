@@ -162,10 +162,8 @@ def _check_names(fields: Mapping[str, Any], *, binary: bool) -> None:
 def _check_kind(fields: Mapping[str, Any], *, binary: bool) -> None:
     """Refuse standard errors of a kind that the file lacks, or that cannot be."""
     kind, robust = fields["cov_type"], fields["robust_covariance"]
-    plain = kind == "model" and robust is None and fields["weight_kind"] == "frequency"
     if not binary and fields["has_offset"]:
         raise InvalidError("'has_offset' must be false for three or more classes")
-    plain = plain and fields["column_sums"] is None
     vectors = [fields[key] for key in VECTORS]
     separated = bool(fields["separation"])
     if any((vector is not None) is not separated for vector in vectors) or (
@@ -175,11 +173,8 @@ def _check_kind(fields: Mapping[str, Any], *, binary: bool) -> None:
             "'separation', of two classes, must come with 'limit_coefficients' and "
             "'limit_direction', and they with it"
         )
-    if not binary and not plain:
-        raise InvalidError(
-            "'cov_type', 'robust_covariance', 'weight_kind' and 'column_sums' must be "
-            "'model', null, 'frequency' and null for three or more classes"
-        )
+    if not binary and fields["column_sums"] is not None:
+        raise InvalidError("'column_sums' must be null for three or more classes")
     grouped = fields["cluster_covariance"]
     if not binary and (grouped is not None or fields["n_groups"]):
         raise InvalidError(
