@@ -116,7 +116,8 @@ def fit(
         HC0 and HC1 take each trial for itself (``groups`` numbering the rows takes the
         trials of a row together). R's residual deviance is less by that of the
         saturated model, the same for all models. ``n_rows`` counts a row once for
-        either outcome that it has.
+        either outcome that it has, and a result that was loaded takes the rows so too:
+        X twice, with y 1 and 0, and the counts as ``sample_weight``.
     classes : sequence of labels, optional
         Order of the labels. Two: (other, event); the event's probability is modelled.
         More: the first is the reference. Default: sorted.

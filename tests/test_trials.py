@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, xlogy
 
 import dlogreg
-from dlogreg import DataError
+from dlogreg import DataError, InferenceError
 from dlogreg.kernel import Rows
 from dlogreg.kernel.folds import row_numbers
 from dlogreg.trials import split_trials
@@ -173,6 +173,29 @@ def test_what_reads_the_rows_again():
     for name in ("auc", "brier", "log_loss", "llnull", "tjur"):
         found, expected = getattr(report, name), getattr(alone, name)
         assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_single_rows_are_refused_and_loaded_results_take_two_of_each(tmp_path):
+    X, y, trials, _ = grouped_rows()
+    res = fitted(X, y, trials)
+    for use in (res.residuals, res.influence):
+        with pytest.raises(InferenceError, match="of single rows"):
+            use()
+    effects = res.marginal_effects().effects
+    outcome, rows = expanded(y, trials, X)
+    single = dlogreg.fit(rows, outcome, tol=1e-10, progress=False)
+    expected = single.marginal_effects().effects
+    np.testing.assert_allclose(effects, expected, rtol=1e-8)
+    assert res.goodness_of_fit().auc == pytest.approx(single.goodness_of_fit().auc)
+    res.save(tmp_path / "model.json")
+    loaded = dlogreg.load(tmp_path / "model.json")
+    cells = {
+        "X": np.concatenate([X, X]),
+        "y": np.repeat([1, 0], len(y)),
+        "sample_weight": np.concatenate([y, trials - y]).astype(float),
+    }
+    again = loaded.lr_test(**cells)
+    np.testing.assert_allclose(again.statistics, res.lr_test().statistics, rtol=1e-8)
 
 
 def test_every_block_is_read_once_a_pass():
