@@ -78,6 +78,7 @@ def source_of(
     if all(given is None for given in (X, y, sample_weight, offset)):
         if results.rows is None:
             raise InferenceError(f"{method}() {NOT_REMEMBERED.format(method=method)}")
+        check_single(results.rows.source, f"{method}()")
         return results.rows.source
     if X is None or y is None:
         raise ValueError(f"{method}() needs both X and y, or neither of them")
@@ -93,6 +94,15 @@ def source_of(
         compute=compute_shared,
         count_rows=count_rows,
     )
+
+
+def check_single(source: Source, what: str) -> None:
+    """Refuse grouped rows, which have no residual of their own here."""
+    if source.has_trials:
+        raise InferenceError(
+            f"{what} is of single rows, and those of this fit are trials in groups "
+            "(trials=); fit one row for every trial"
+        )
 
 
 def check_leverage(results: LogitResults) -> None:
@@ -183,6 +193,7 @@ def _values(
 
 def most_influential(results: LogitResults, rows: RowsAgain, k: int) -> Influence:
     """Return the rows of the largest Cook's distances, in one pass."""
+    check_single(rows.source, "influence()")
     kernel = InfluenceKernel(diagnostics_of(results, "cook"), k)
     scores, columns, found = measured_with(results, rows, kernel)
     results._keep(scores, columns)

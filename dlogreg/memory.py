@@ -79,7 +79,7 @@ def project_memory(
     bounds = leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params, order)
     n_leaves = len(bounds) - 1
     depth = int(np.ceil(np.log2(max(2, n_leaves / n_threads)))) + 1
-    copies = BLOCK_COPIES[source.kind]
+    copies = BLOCK_COPIES[source.kind] + 2 * source.has_trials
     beside = sum(map(_largest_block, source.vectors.values()))
     matrices = 3 + depth + (LEARNING_MATRICES if learns else 0)
     if order == 2 and n_equations == 1:

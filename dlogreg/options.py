@@ -17,6 +17,7 @@ from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.inference.sandwich import check_kind
 from dlogreg.penalty import PenaltyRule
+from dlogreg.trials import FAILURE, SUCCESS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,8 +108,11 @@ def check_options(
     weight_kind: str = "frequency",
     has_offset: bool = False,
     has_groups: bool = False,
+    has_trials: bool = False,
 ) -> FitOptions:
     """Return the options, or raise with what is wrong."""
+    if has_trials:
+        _check_trials(classes, weight_kind)
     if solver not in ("auto", "newton", "lbfgs"):
         raise ValueError(f"solver must be 'auto', 'newton' or 'lbfgs', not {solver!r}")
     if not (_is_number(penalty.alpha) and penalty.alpha >= 0):
@@ -171,6 +175,20 @@ def _check_robust(
         f"{option} asks for standard errors, and a fit with {given} has none; fit with "
         f"{advice}, or leave {option.partition('=')[0]} out"
     )
+
+
+def _check_trials(classes: Any, weight_kind: str) -> None:
+    """Refuse what means nothing where y counts successes."""
+    if weight_kind != "frequency":
+        raise ValueError(
+            f"trials= counts rows that are alike, as frequency weights do, and cannot "
+            f"go with weight_kind={weight_kind!r}; give one row for every trial"
+        )
+    if classes is not None and tuple(classes) != (FAILURE, SUCCESS):
+        raise ValueError(
+            f"with trials= the classes are ({FAILURE}, {SUCCESS}), failure and "
+            f"success, not {classes!r}; leave classes out"
+        )
 
 
 def _is_number(value: Any) -> bool:

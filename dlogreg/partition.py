@@ -22,6 +22,7 @@ from dlogreg.errors import DataError
 from dlogreg.kernel import Rows
 from dlogreg.source import Source
 from dlogreg.source.blocks import Array, Blocks
+from dlogreg.trials import split_trials
 
 MAX_LEAVES = 2**12
 MIN_CHAINS = 16
@@ -116,7 +117,7 @@ class Partition:
                     fields[name] = reader.read(length)
                 rows = _rows(fields, self.n_features, index, row)
                 position += 1
-                row = None if row is None else row + len(rows)
+                row = None if row is None else row + rows.n_read
                 yield rows
 
         for stop in self.leaves[1:]:
@@ -152,7 +153,7 @@ def _rows(
                 f"block {index}: X has {len(X)} rows but {name} has {len(values)}; "
                 "give arrays of the same chunks, or call compute_chunk_sizes() on both"
             )
-    return Rows(
+    rows = Rows(
         X,
         y,
         _numbers("sample_weight", fields, index),
@@ -162,6 +163,8 @@ def _rows(
         offset=_numbers("offset", fields, index),
         groups=fields.get("groups"),
     )
+    trials = fields.get("trials")
+    return rows if trials is None else split_trials(rows, trials)
 
 
 def _numbers(name: str, fields: Mapping[str, Array], index: int) -> Array | None:

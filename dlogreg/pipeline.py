@@ -40,6 +40,7 @@ def fit(
     weight_kind: str = "frequency",
     offset: Any = None,
     groups: Any = None,
+    trials: Any = None,
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
     fit_intercept: bool = True,
@@ -107,6 +108,15 @@ def fit(
         ``cov_type="cluster"`` and ``cov_params("cluster")``, from the closing pass. A
         line of scores is kept for every group, at most 1 GiB of them or what
         ``memory_limit`` leaves; more are refused in the first pass. For two classes.
+    trials : array, shape (n_rows,), optional
+        Grouped rows: y counts the successes (class 1) among so many trials. Everything
+        equals one row for each trial: ``nobs`` is the number of trials, log-likelihoods
+        and deviances are those of single trials, without binomial coefficients, and
+        HC0 and HC1 take each trial for itself (``groups`` numbering the rows takes the
+        trials of a row together). R's residual deviance is less by that of the
+        saturated model, the same for all models. ``n_rows`` counts a row once for
+        either outcome that it has, and a result that was loaded takes the rows so too:
+        X twice, with y 1 and 0, and the counts as ``sample_weight``.
     classes : sequence of labels, optional
         Order of the labels. Two: (other, event); the event's probability is modelled.
         More: the first is the reference. Default: sorted.
@@ -192,10 +202,10 @@ def fit(
         weight_kind=weight_kind,
         has_offset=offset is not None,
         has_groups=groups is not None,
+        has_trials=trials is not None,
     )
-    return fit_with(
-        X, y, sample_weight, options, progress, offset=offset, groups=groups
-    )
+    beside = {"offset": offset, "groups": groups, "trials": trials}
+    return fit_with(X, y, sample_weight, options, progress, **beside)
 
 
 def fit_with(
@@ -207,9 +217,10 @@ def fit_with(
     *,
     offset: Any = None,
     groups: Any = None,
+    trials: Any = None,
 ) -> Results:
     """Fit with options that are already checked; the faces share this."""
-    beside = {"offset": offset, "groups": groups}
+    beside = {"offset": offset, "groups": groups, "trials": trials}
     source = open_source(X, y, sample_weight, options, **beside)
     options = replace(options, feature_names=source.feature_names)
     layout = lay_out(source, options)
@@ -274,6 +285,7 @@ def open_source(
     *,
     offset: Any = None,
     groups: Any = None,
+    trials: Any = None,
 ) -> Source:
     """Return the source of what the user gave."""
     return as_source(
@@ -282,6 +294,7 @@ def open_source(
         sample_weight,
         offset=offset,
         groups=groups,
+        trials=trials,
         feature_names=options.feature_names,
         compute=compute_shared,
         count_rows=count_rows,

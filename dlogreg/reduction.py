@@ -95,7 +95,7 @@ def sum_partition(
                     raise Stopped
                 kernel.add(sums, rows, buffers)
                 watch.computed()
-                n_rows += len(rows)
+                n_rows += rows.n_read
                 n_blocks += 1
                 n_bytes += rows.n_bytes
             leaf_sum = kernel.finish(sums)

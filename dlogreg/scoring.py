@@ -113,6 +113,7 @@ def evaluate(
     sample_weight: Any = None,
     *,
     offset: Any = None,
+    trials: Any = None,
     in_sample: bool = False,
     progress: bool | Progress | None = None,
 ) -> GoodnessOfFit:
@@ -133,6 +134,8 @@ def evaluate(
         Offsets of the rows, needed where the fit had them. The null model, with which
         the log-likelihood is compared, then has an intercept beside them; a few blocks
         are read before for a guess of it, and all rows once more if that was far off.
+    trials : array, shape (n_rows,), optional
+        Trials of which y counts the successes, for models with the classes 0 and 1.
     in_sample : bool
         Whether the rows are those of the fit, which Hosmer and Lemeshow's test must
         know.
@@ -176,6 +179,7 @@ def evaluate(
         y,
         sample_weight,
         offset=offset,
+        trials=trials,
         feature_names=None,
         compute=compute_shared,
         count_rows=count_rows,

@@ -33,6 +33,8 @@ class Rows:
     """What is added to the linear predictor of every row, shape (n_rows,)."""
     groups: npt.NDArray[Any] | None = None
     """Labels of the clusters that rows belong to, shape (n_rows,)."""
+    copies: int = 1
+    """Rows that stand for one row of the data; they are numbered on, ``start`` too."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -43,7 +45,12 @@ class Rows:
         """Bytes of the arrays in memory."""
         optional = (self.sample_weight, self.beside, self.offset, self.groups)
         extra = sum(values.nbytes for values in optional if values is not None)
-        return self.X.nbytes + self.y.nbytes + extra
+        return (self.X.nbytes + self.y.nbytes + extra) // self.copies
+
+    @property
+    def n_read(self) -> int:
+        """Number of rows of the data."""
+        return len(self) // self.copies
 
     def slabs(self, length: int) -> Iterator[Rows]:
         """Cut into pieces of at most ``length`` rows, as views."""
@@ -53,6 +60,7 @@ class Rows:
     def thinned(self, most: int) -> Rows:
         """Return at most ``most`` rows, spread evenly, as copies."""
         step = max(1, -(-len(self) // most))
+        step += self.copies > 1 and step % 2 == 0  # lest all are of one outcome
         return self._select(np.arange(0, len(self), step), None)
 
     def positive(self) -> Rows:
@@ -84,14 +92,15 @@ class Rows:
             None if self.beside is None else self.beside[rows],
             None if self.offset is None else self.offset[rows],
             None if self.groups is None else self.groups[rows],
+            self.copies,
         )
 
     def place(self, row: int) -> str:
         """Name a row for an error message."""
         row = row if self.kept is None else int(self.kept[row])
         if self.start is None:
-            return f"row {row} of block {self.index}"
-        return f"row {self.start + row}"
+            return f"row {row // self.copies} of block {self.index}"
+        return f"row {(self.start + row) // self.copies}"
 
 
 class Kernel(Protocol):

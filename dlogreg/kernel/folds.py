@@ -65,4 +65,4 @@ def row_numbers(rows: Rows) -> Index:
             "unknown lengths; call compute_chunk_sizes() on it first"
         )
     inside = np.arange(len(rows)) if rows.kept is None else rows.kept
-    return (rows.start + inside).astype(np.uint64)
+    return ((rows.start + inside) // rows.copies).astype(np.uint64)

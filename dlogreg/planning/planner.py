@@ -38,6 +38,7 @@ def plan(
     weight_kind: str = "frequency",
     offset: Any = None,
     groups: Any = None,
+    trials: Any = None,
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
     fit_intercept: bool = True,
@@ -103,6 +104,7 @@ def plan(
         weight_kind=weight_kind,
         has_offset=offset is not None,
         has_groups=groups is not None,
+        has_trials=trials is not None,
     )
     measure = check_flag("measure", measure)
     shared: list[Any] = []
@@ -117,6 +119,7 @@ def plan(
         sample_weight,
         offset=offset,
         groups=groups,
+        trials=trials,
         feature_names=options.feature_names,
         compute=postpone,
         count_rows=lambda blocks: None,
@@ -129,7 +132,7 @@ def plan(
     elif start is not None and np.ndim(start) != 2:
         check_start(start, n_names)
     vectors = {"y": y, "sample_weight": sample_weight}
-    vectors |= {"offset": offset, "groups": groups}
+    vectors |= {"offset": offset, "groups": groups, "trials": trials}
     given = Given(X, vectors, len(shared))
     return _plan(layout, options, given, measure=measure)
 

@@ -30,7 +30,7 @@ from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chun
 
 CountRows = Callable[[Blocks], tuple[int, ...] | None]
 """Counts the rows of every block, which reads all of them; a plan does not."""
-NUMBERS = ("sample_weight", "offset")
+NUMBERS = ("sample_weight", "offset", "trials")
 """Fields that hold a number for every row."""
 NOT_AN_ARRAY = (
     "a dask {} is not an array; make it one, for example with dask.array.from_delayed"
@@ -44,6 +44,7 @@ def as_source(
     *,
     offset: Any = None,
     groups: Any = None,
+    trials: Any = None,
     feature_names: Sequence[str] | None = None,
     compute: Compute,
     count_rows: CountRows,
@@ -55,7 +56,7 @@ def as_source(
     X
         2-D numpy array or memmap, ``zarr.Array``, dask array, or pandas or dask
         dataframe of numeric columns, shape (n_rows, n_features).
-    y, sample_weight, offset, groups
+    y, sample_weight, offset, groups, trials
         1-D of any of these kinds, chunked in any way.
     feature_names
         Names of the columns; taken from a dataframe, else ``x1, x2, ...``.
@@ -64,7 +65,8 @@ def as_source(
     """
     kind = kind_of(X)
     names = _names(X, feature_names)
-    optional = {"sample_weight": sample_weight, "offset": offset, "groups": groups}
+    optional = {"sample_weight": sample_weight, "offset": offset}
+    optional |= {"groups": groups, "trials": trials}
     fields = {"y": y, **{k: v for k, v in optional.items() if v is not None}}
     if kind == "pandas":
         check_indexes(X, fields)

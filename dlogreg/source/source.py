@@ -42,6 +42,11 @@ class Source:
         return None if counts is None else sum(counts)
 
     @property
+    def has_trials(self) -> bool:
+        """Whether y counts successes, so that every row is read as two."""
+        return "trials" in self.blocks.fields or "trials" in self.vectors
+
+    @property
     def on_cluster(self) -> bool:
         """Tell whether X lies in the memory of a cluster."""
         return isinstance(self.blocks, GraphBlocks) and self.blocks.on_cluster
