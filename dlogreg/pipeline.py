@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from dlogreg.closing import build_results, close
-from dlogreg.evaluation import Label
-from dlogreg.first_pass import take_survey, with_mean_weight_one
-from dlogreg.labels import resolve_class_weight
+from dlogreg.evaluation import Label, PassRecord
+from dlogreg.first_pass import ClassWeight, take_survey, with_mean_weight_one
 from dlogreg.layout import Layout, lay_out
 from dlogreg.limiting import begin, settle
 from dlogreg.memory import check_memory
@@ -194,32 +193,31 @@ def fit(
         has_offset=offset is not None,
         has_groups=groups is not None,
     )
-    return fit_with(
-        X, y, sample_weight, options, progress, offset=offset, groups=groups
-    )
-
-
-def fit_with(
-    X: Any,
-    y: Any,
-    sample_weight: Any,
-    options: FitOptions,
-    progress: bool | Progress | None = None,
-    *,
-    offset: Any = None,
-    groups: Any = None,
-) -> Results:
-    """Fit with options that are already checked; the faces share this."""
     beside = {"offset": offset, "groups": groups}
     source = open_source(X, y, sample_weight, options, **beside)
+    return fit_source(source, options, progress)
+
+
+def fit_source(
+    source: Source,
+    options: FitOptions,
+    progress: bool | Progress | None = None,
+    class_weight: Callable[[], ClassWeight] = tuple,
+    before: Sequence[PassRecord] = (),
+) -> Results:
+    """Fit with options that are already checked; the faces share this.
+
+    ``class_weight`` finds the weights of the classes, which may read y; ``before`` are
+    records of what was read to lay out the source.
+    """
     options = replace(options, feature_names=source.feature_names)
     layout = lay_out(source, options)
     check_memory(layout.memory, options.memory_limit, source)
     reduction = Reduction(layout.partitions, layout.inline)
-    passes = Passes(reduction, progress_for(progress))
+    passes = Passes(reduction, progress_for(progress), trace=list(before))
     try:
         with single_threaded_blas():
-            weights = resolve_class_weight(options.class_weight, y, sample_weight)
+            weights = class_weight()
             survey = take_survey(layout, passes, options, weights)
             options.check_n_classes(len(survey.classes))
             if options.weight_kind != "frequency":

@@ -8,7 +8,7 @@ never computes. Every block is read once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any, Protocol
@@ -21,6 +21,10 @@ from scipy.special import expit, log_expit, logit
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
+from dlogreg.formula.encoding import Encoder, offset_of
+from dlogreg.formula.expression import parse_expression
+from dlogreg.formula.recipe import Recipe
+from dlogreg.formula.tables import frame_block, table_columns
 from dlogreg.kernel import slab_rows
 from dlogreg.offsets import (
     offset_in_memory,
@@ -28,6 +32,7 @@ from dlogreg.offsets import (
     offset_of_frame,
     offset_rows,
 )
+from dlogreg.source.blocks import even_bounds
 from dlogreg.source.frames import Array, check_columns, frame_to_numpy
 from dlogreg.source.graph import SPARSE_ADVICE
 from dlogreg.source.opening import kind_of
@@ -109,6 +114,8 @@ class LogitModel:
     feature_names: tuple[str, ...]
     labels: Array
     """The other label and the event."""
+    recipe: Recipe | None = None
+    """How rows of a raw table become rows of X."""
 
     @classmethod
     def of(
@@ -118,12 +125,14 @@ class LogitModel:
         classes: Sequence[Label],
         *,
         fit_intercept: bool,
+        recipe: Recipe | None = None,
     ) -> LogitModel:
         """Take coefficients, intercept first; NaN (a dropped column) counts as 0."""
         filled = np.where(np.isnan(coefficients), 0.0, coefficients)
         first = int(fit_intercept)
         intercept = float(filled[:first].sum())
-        return cls(intercept, filled[first:], feature_names, label_array(classes))
+        slopes, labels = filled[first:], label_array(classes)
+        return cls(intercept, slopes, feature_names, labels, recipe)
 
     def linear_predictor(self, X: Any, offset: Any = None) -> Any:
         """Return offset + intercept + X @ slopes, shape (n_rows,)."""
@@ -167,6 +176,11 @@ class LinearModel(Protocol):
         """Names of the columns; empty where they go by position."""
         ...
 
+    @property
+    def recipe(self) -> Recipe | None:
+        """How rows of a raw table become rows of X."""
+        ...
+
 
 def predict_blocks(
     X: Any, model: LinearModel, finish: Finish, meta: Array, offset: Any = None
@@ -179,7 +193,8 @@ def predict_blocks(
         Numpy array or memmap, anything numpy takes for an array, or pandas dataframe:
         the result is a numpy array. Dask array of any chunking, dask dataframe, or
         ``zarr.Array``: the result is a dask array with the same chunks of rows, and
-        nothing is computed. Columns of a dataframe are found by name.
+        nothing is computed. Columns of a dataframe are found by name; those of a raw
+        table are encoded where the model has a recipe.
     model, finish
         Coefficients, and what to make of the linear predictor of every row.
     meta
@@ -188,8 +203,17 @@ def predict_blocks(
         Added to the linear predictor of every row; of any kind, for two classes.
     """
     kind = kind_of(X)
-    block = partial(_predict_pieces, model, finish)
-    X = model_columns(X, model)
+    block: Callable[..., Array] = partial(_predict_pieces, model, finish)
+    raw = None if model.recipe is None else raw_columns(X, kind, model)
+    if raw is None:
+        if offset is None and model.recipe is not None and model.recipe.offset:
+            raise DataError(
+                f"the model has the offset {model.recipe.offset!r}, which is made of "
+                "raw columns; give offset=, or a dataframe of them"
+            )
+        X = model_columns(X, model)
+    else:
+        X, block = raw, partial(_predict_raw, model, finish)
     if kind == "dask dataframe":
         beside = () if offset is None else (offset_of_frame(X, offset),)
         return X.map_partitions(block, *beside, align_dataframes=False, meta=meta)
@@ -217,6 +241,54 @@ def _predict_pieces(
     if offset is not None:
         eta += offset_rows(offset, len(eta))
     return finish(eta)
+
+
+def _predict_raw(
+    model: LinearModel, finish: Finish, frame: Any, offset: Any = None
+) -> Array:
+    """Predict a raw dataframe some rows at a time; incomplete rows become NaN."""
+    assert model.recipe is not None
+    shape = (len(frame), *model.slopes.shape[1:])
+    eta, encoder = np.full(shape, np.nan), Encoder(model.recipe)
+    step = even_bounds(len(frame), 8 * max(1, encoder.width))
+    for low, high in pairwise(step):
+        block = replace(frame_block(frame.iloc[low:high]), first_row=low)
+        masks = list(block.missing(tuple(block.columns)).values())
+        rows = np.arange(len(block))
+        if masks:
+            rows = np.flatnonzero(~np.logical_or.reduce(masks))
+            block = block.take(rows)
+        part = model.intercept + linear_predictor_rows(
+            encoder.design(block), model.slopes
+        )
+        if offset is None and model.recipe.offset is not None:
+            part += offset_of(parse_expression(model.recipe.offset), block)
+        eta[low + rows] = part
+    if offset is not None:
+        eta += offset_rows(offset, len(eta))
+    return finish(eta)
+
+
+def raw_columns(X: Any, kind: str, model: LinearModel) -> Any:
+    """Return the columns of a raw table that a recipe needs; None: X is the design."""
+    assert model.recipe is not None
+    if kind not in ("pandas", "dask dataframe"):
+        return None
+    labels = {
+        name: label for label, name in zip(X.columns, table_columns(X), strict=True)
+    }
+    needed = model.recipe.columns
+    missing = [name for name in needed if name not in labels]
+    if not missing:
+        X = X[[labels[name] for name in needed]]
+        return X if list(X.columns) == list(needed) else X.rename(columns=str)
+    if set(model.feature_names) <= labels.keys():
+        return None
+    listed = ", ".join(map(repr, missing[:5])) + ", ..." * (len(missing) > 5)
+    raise DataError(
+        f"X lacks {len(missing)} of the {len(needed)} columns of the formula "
+        f"{model.recipe.formula!r}: {listed}; add them"
+    )
 
 
 def _over_chunks(
