@@ -7,6 +7,7 @@ import os
 import re
 import sys
 
+import dask
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ def table():
     return pd.DataFrame(
         {
             "g": rng.choice(list("abc"), n),
+            "g[T.b]": rng.normal(size=n),
             "x": rng.uniform(1, 4, n),
             "z": rng.normal(size=n),
             "k": rng.integers(0, 3, n),
@@ -47,7 +49,7 @@ def files(table, tmp_path):
 @pytest.mark.parametrize(
     ("formula", "message"),
     {
-        "y ~ nope": "names 'nope', which is no column of the data; they have 'g', 'x'",
+        "y ~ nope": "names 'nope', which is no column of the data; they have 'g'",
         "nope ~ x": "names 'nope', which is no column",
         "y": "must have a response and one tilde",
         "~ x": "must have a response and one tilde",
@@ -55,8 +57,8 @@ def files(table, tmp_path):
         "y ~ x + )": "cannot be read",
         "y ~ x | z": "several right sides|cannot be read",
         "y ~ 1": "no columns besides the intercept",
-        "y ~ x + {x}": "the column 'x' twice|leave one",
-        "y ~ x + I(x) + 2:x": "makes the column 'x' twice",
+        "y ~ g + `g[T.b]`": r"makes the column 'g\[T.b\]' twice; leave one",
+        "y ~ x + 2:x": "cannot be read: Term already seen",
         "y ~ bs(x, df=7)": r"knots would be quantiles.*write bs\(x, knots=\[...\]\)",
         "y ~ bs(x, df=7, knots=[2])": "df or knots must be given, not both",
         "y ~ bs(x, knots=[9])": "a knot at 9, outside of the values, which go from 1",
@@ -73,7 +75,7 @@ def files(table, tmp_path):
         "y ~ lag(x)": "rows have no order here",
         "y ~ hashed(g, levels=9)": "hash the values",
         "y ~ C(g, Trick)": "'Trick' is none of Treatment, Sum",
-        "y ~ C(g, Treatment('q'))": "C.g, Treatment.'q'.*q",
+        "y ~ C(g, Treatment('q'))": "'q' is none of the levels 'a', 'b', 'c'",
         "y ~ C(g, levels=3)": "levels must be a list of different values",
         "y ~ C(g, reference='a')": r"C\(\) has no option 'reference'",
         "y ~ I(C(g))": "'C' in .* is not a function",
@@ -116,7 +118,9 @@ def test_formulas_that_cannot_be_fitted(table, formula, message):
     ids=str,
 )
 def test_options_that_cannot_be(table, option):
-    with pytest.raises(ValueError, match="missing|unseen|sample_weight|nope|g|offset"):
+    with pytest.raises(
+        ValueError, match=r"missing|unseen|sample_weight|nope|offset|text"
+    ):
         dlogreg.fit_formula("y ~ g", table, **option)
 
 
@@ -203,7 +207,7 @@ def test_names_that_occur_twice(table, tmp_path):
         dlogreg.fit_formula("y ~ x", twice)
     column = pa.array([1.0, 2.0])
     pq.write_table(pa.table([column, column], ["x", "x"]), tmp_path / "t.parquet")
-    with pytest.raises(dlogreg.DataError, match="'x' occurs twice in .*t.parquet"):
+    with pytest.raises(dlogreg.DataError, match=r"'x' occurs twice in .*t.parquet"):
         dlogreg.fit_formula("y ~ x", str(tmp_path / "t.parquet"))
     res = dlogreg.fit_formula("y ~ x", table)
     with pytest.raises(dlogreg.DataError, match="'x' occurs twice"):
@@ -217,7 +221,8 @@ def test_types_that_differ_between_files_and_partitions(table, files):
         with pytest.raises(dlogreg.DataError, match=message):
             dlogreg.fit_formula("y ~ x", data)
     parts = [table[:300].astype(object), table[300:].astype({"x": str}).astype(object)]
-    lazy = dd.from_map(lambda i: parts[i], [0, 1], meta=parts[0][:0])
+    with dask.config.set({"dataframe.convert-string": False}):
+        lazy = dd.from_map(lambda i: parts[i], [0, 1], meta=parts[0][:0]).persist()
     message = "'x' holds numbers in partition 0, but text in partition 1"
     with pytest.raises(dlogreg.DataError, match=message):
         dlogreg.fit_formula("y ~ x", lazy)
@@ -261,7 +266,7 @@ def test_a_corrupt_row_group_is_named(table, files):
         dlogreg.fit_formula("y ~ z + x", str(files))
     assert dlogreg.fit_formula("y ~ z", str(files)).n_rows == 600
     path.write_bytes(content[:-100])
-    with pytest.raises(dlogreg.DataError, match="b.parquet is not a Parquet file, or"):
+    with pytest.raises(dlogreg.DataError, match=r"b.parquet is not a Parquet file, or"):
         dlogreg.fit_formula("y ~ z", str(files))
 
 
@@ -282,18 +287,22 @@ def test_a_file_that_changes_between_passes_is_refused(files):
     def touch():
         os.utime(path, (1, 1))
 
-    with pytest.raises(dlogreg.DataError, match="a.parquet has changed since the fit"):
+    with pytest.raises(dlogreg.DataError, match=r"a.parquet has changed since the fit"):
         dlogreg.fit_formula("y ~ x", str(files), progress=Meddler(touch))
-    with pytest.raises(dlogreg.DataError, match="a.parquet cannot be read any more"):
+    with pytest.raises(dlogreg.DataError, match=r"a.parquet cannot be read any more"):
         dlogreg.fit_formula("y ~ x", str(files), progress=Meddler(path.unlink))
 
 
 def test_rows_that_change_between_passes_are_refused(table):
-    def spoil():
-        table.loc[5, "x"] = np.nan
+    parts = [table[:300], table[300:]]
+    data = dd.from_map(lambda i: parts[i], [0, 1], meta=table[:0])
 
-    with pytest.raises(dlogreg.DataError, match="599 now; fit again when nobody"):
-        dlogreg.fit_formula("y ~ x", table, progress=Meddler(spoil))
+    def spoil():
+        parts[1] = parts[1][1:]
+
+    message = "partition 1 had 300 complete rows when the fit began, and 299 now"
+    with pytest.raises(dlogreg.DataError, match=message):
+        dlogreg.fit_formula("y ~ x", data, progress=Meddler(spoil))
 
 
 @pytest.mark.parametrize(
@@ -341,7 +350,7 @@ def test_levels_that_the_fit_has_not_seen(table):
     with pytest.raises(dlogreg.DataError, match="has the level 0"):
         res.predict(table.assign(g=0))
     res = dlogreg.fit_formula("y ~ x", table)
-    with pytest.raises(dlogreg.DataError, match="'x' holds text where numbers"):
+    with pytest.raises(dlogreg.DataError, match="x holds text where numbers"):
         res.predict(table.assign(x="one"))
 
 

@@ -46,8 +46,13 @@ def coding_of(text: str, made: Any, levels: tuple[Label, ...]) -> Coding:
     try:
         if isinstance(made, contrasts.TreatmentContrasts):  # SAS is one of them, too
             dropped = made.get_drop_field(known, reduced_rank=False)
+            if dropped not in known:
+                some = ", ".join(map(repr, known[:5])) + ", ..." * (len(known) > 5)
+                raise FormulaError(f"{text}: {dropped!r} is none of the levels {some}")
             return Coding(levels, None, known.index(dropped))
         coded = made.get_coding_matrix(known, True)
+    except FormulaError:
+        raise
     except (ValueError, KeyError, IndexError) as error:
         raise FormulaError(f"{text}: {error}") from None
     return Coding(levels, np.asarray(coded, dtype=np.float64))

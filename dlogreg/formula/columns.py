@@ -127,6 +127,11 @@ class TableBlock:
 def series_column(series: Any, name: str) -> Column:
     """Return a pandas series as a column."""
     dtype = series.dtype
+    if hasattr(dtype, "pyarrow_dtype"):
+        arrow = require("pyarrow", "frames")
+        array = arrow.array(series)
+        chunked = isinstance(array, arrow.ChunkedArray)
+        return arrow_column(array if chunked else arrow.chunked_array([array]), name)
     if hasattr(dtype, "categories"):
         values = tuple(map(_plain, dtype.categories))
         if not all(isinstance(value, bool | int | float | str) for value in values):

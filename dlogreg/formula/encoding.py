@@ -137,9 +137,10 @@ class Encoder:
                 columns = self._basis_columns(part, block)
             else:
                 value = evaluate(self._expressions[part.text], block, self._apply)
-                columns = _floats(value, part.inside)[:, None]
+                columns = _floats(value, part.text)[:, None]
         except DataError as error:
-            raise DataError(f"{part.text}: {error}") from error
+            named = str(error).startswith(part.text)
+            raise DataError(str(error) if named else f"{part.text}: {error}") from error
         check_finite(part.text, columns, block)
         return columns
 
@@ -172,7 +173,7 @@ def offset_of(expression: Expression, block: TableBlock) -> FloatArray:
 
 def _floats(value: Values | Levels, text: str) -> FloatArray:
     if isinstance(value, Levels):
-        raise DataError(f"{text!r} holds {value.kind} where numbers are needed")
+        raise DataError(f"{text} holds {value.kind} where numbers are needed")
     return np.asarray(value, dtype=np.float64)
 
 

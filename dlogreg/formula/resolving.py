@@ -67,6 +67,15 @@ def resolve(formula: Formula, found: Found, unseen: Any) -> Recipe:
         text: _state(text, transform, found)
         for text, (_, transform) in transforms_of(formula).items()
     }
+    ingredients = tuple(
+        Ingredient(
+            text,
+            factor.expression.text,
+            coding_of(text, factor.contrasts, levels[text]) if text in levels else None,
+            factor.basis is not None,
+        )
+        for text, factor in formula.factors.items()
+    )
     terms = lay_terms(formula, levels)
     names = [name for term in terms for name in term.columns]
     repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
@@ -80,15 +89,6 @@ def resolve(formula: Formula, found: Found, unseen: Any) -> Recipe:
             f"the formula {formula.text!r} has no columns besides the intercept; name "
             "at least one, with two levels or more"
         )
-    ingredients = tuple(
-        Ingredient(
-            text,
-            factor.expression.text,
-            coding_of(text, factor.contrasts, levels[text]) if text in levels else None,
-            factor.basis is not None,
-        )
-        for text, factor in formula.factors.items()
-    )
     return Recipe(
         formula.text,
         formula.response.text,

@@ -155,7 +155,8 @@ def _state(text: str, value: Any, transforms: Mapping[str, Transform]) -> State:
     state = {name: found.vector(name, n).tolist() for name, n in lengths.items()}
     numbers = [number for values in state.values() for number in values]
     knots = state.get("knots", [])
-    if not all(map(math.isfinite, numbers)) or knots != sorted(knots):
+    ordered = knots == sorted(knots) and not (knots and knots[0] == knots[-1])
+    if not all(map(math.isfinite, numbers)) or not ordered:
         raise InvalidError(f"'states' has numbers for {shown(text)} that cannot be")
     return state
 

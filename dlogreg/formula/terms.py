@@ -98,7 +98,7 @@ def read_formula(text: str, available: Sequence[str]) -> Formula:
     except room.errors.FormulaSyntaxError as error:
         reason = re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", str(error)).split("\n")[0]
         raise FormulaError(f"the formula {text!r} cannot be read: {reason}") from None
-    if not hasattr(found, "__iter__") or hasattr(found, "lhs"):
+    if not all(hasattr(term, "factors") for term in found):
         raise FormulaError(f"the formula {text!r} has several right sides; give one")
     terms = tuple(tuple(factor.expr for factor in term.factors) for term in found)
     factors = {
