@@ -16,6 +16,7 @@ from dlogreg.choice import Choice, choose_solver, hessian_fits
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.inference.sandwich import check_kind
+from dlogreg.missing import check_missing_option
 from dlogreg.penalty import PenaltyRule
 
 
@@ -41,6 +42,8 @@ class FitOptions:
     """Whether the rows have offsets."""
     has_groups: bool = False
     """Whether the rows are in groups, for cluster-robust errors."""
+    missing: str = "raise"
+    """What to do with rows that have a missing value: "raise" or "drop"."""
 
     @property
     def n_equations(self) -> int:
@@ -114,6 +117,7 @@ def check_options(
     weight_kind: str = "frequency",
     has_offset: bool = False,
     has_groups: bool = False,
+    missing: str = "raise",
 ) -> FitOptions:
     """Return the options, or raise with what is wrong."""
     if solver not in ("auto", "newton", "lbfgs"):
@@ -152,6 +156,7 @@ def check_options(
         weight_kind,
         has_offset,
         has_groups,
+        check_missing_option(missing),
     )
     options.check_n_classes(options.n_equations + 1)
     return options

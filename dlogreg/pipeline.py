@@ -43,6 +43,7 @@ def fit(
     alpha: float = 0.0,
     fit_intercept: bool = True,
     feature_names: Sequence[str] | None = None,
+    missing: str = "raise",
     solver: str = "auto",
     tol: float = 1e-4,
     max_passes: int = 100,
@@ -117,6 +118,10 @@ def fit(
         Whether the model has an intercept, ``const``.
     feature_names : sequence of str, optional
         Names of the columns; default a dataframe's own, or ``x1, x2, ...``.
+    missing : {"raise", "drop"}
+        "drop" leaves out rows in which a column, the label, the weight or the offset is
+        missing (NaN, None), block by block as they are read, and ``n_dropped`` counts
+        them; "raise" names the first.
     solver : {"auto", "newton", "lbfgs"}
         "auto" takes Newton's method up to about 2,000 coefficients (three or more
         classes: of all of them but one together) and L-BFGS beyond, by a rule of rows,
@@ -192,6 +197,7 @@ def fit(
         weight_kind=weight_kind,
         has_offset=offset is not None,
         has_groups=groups is not None,
+        missing=missing,
     )
     beside = {"offset": offset, "groups": groups}
     source = open_source(X, y, sample_weight, options, **beside)
@@ -275,7 +281,7 @@ def open_source(
     groups: Any = None,
 ) -> Source:
     """Return the source of what the user gave."""
-    return as_source(
+    source = as_source(
         X,
         y,
         sample_weight,
@@ -285,3 +291,4 @@ def open_source(
         compute=compute_shared,
         count_rows=count_rows,
     )
+    return replace(source, drops=options.missing == "drop")

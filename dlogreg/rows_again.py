@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,6 +138,7 @@ def _found(
         compute=compute_shared,
         count_rows=count_rows,
     )
+    source = replace(source, drops=results.n_dropped > 0)
     options = FitOptions(fit_intercept=results.fit_intercept, solver=results.solver)
     layout = lay_out(source, options)
     blocks = pick_blocks(source, PILOT_BLOCKS)

@@ -24,6 +24,7 @@ from dlogreg.formula.tables import (
     table_columns,
 )
 from dlogreg.formula.terms import Formula, read_formula
+from dlogreg.missing import check_missing_option
 from dlogreg.options import check_options
 from dlogreg.partition import partition_rows
 from dlogreg.passes import Passes, Progress
@@ -134,8 +135,7 @@ memory_limit, progress
     ('dose', 'sex[T.m]')
     """
     check_weight_kind(weight_kind, given=sample_weight is not None)
-    if missing not in ("raise", "drop"):
-        raise ValueError(f"missing must be 'raise' or 'drop', not {missing!r}")
+    check_missing_option(missing)
     data = open_data(data)
     available = table_columns(data)
     parsed = read_formula(formula, available)

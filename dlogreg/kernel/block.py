@@ -33,6 +33,8 @@ class Rows:
     """What is added to the linear predictor of every row, shape (n_rows,)."""
     groups: npt.NDArray[Any] | None = None
     """Labels of the clusters that rows belong to, shape (n_rows,)."""
+    n_dropped: int = 0
+    """Rows of the block that were left out because a value was missing."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
