@@ -53,6 +53,8 @@ def is_missing(labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Return where labels are NaN, None or of pandas' kinds of missing values."""
     if labels.dtype.kind == "f":
         return np.asarray(np.isnan(labels))
+    if labels.dtype.kind in "mM":
+        return np.asarray(np.isnat(labels))
     if labels.dtype != object:
         return np.zeros(len(labels), dtype=bool)
     return np.fromiter(map(_absent, labels), dtype=bool, count=len(labels))

@@ -311,6 +311,22 @@ def test_an_offset_of_columns_is_part_of_predictions(tables, tmp_path):
         beside.predict(table)
 
 
+def test_groups_beside_the_table(tables, tmp_path):
+    table = tables["affairs"].astype({"occupation": int})
+    formula = "affairs > 0 ~ educ + C(religious)"
+    X = formulaic.model_matrix("educ + C(religious)", table).iloc[:, 1:]
+    known = dlogreg.fit(X, table["affairs"] > 0, groups=table["occupation"])
+    files = as_files(table, tmp_path)
+    for data, groups in (
+        (table, "occupation"),
+        (table, table["occupation"].to_numpy()),
+        (files, "occupation"),
+    ):
+        res = dlogreg.fit_formula(formula, data, groups=groups)
+        assert res.cov_type == "cluster"
+        np.testing.assert_allclose(res.bse, known.bse, rtol=1e-8)
+
+
 def saved(results, tmp_path):
     results.save(tmp_path / "saved.json", overwrite=True)
     return dlogreg.load(tmp_path / "saved.json")

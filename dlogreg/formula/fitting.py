@@ -24,7 +24,6 @@ from dlogreg.formula.tables import (
     table_columns,
 )
 from dlogreg.formula.terms import Formula, read_formula
-from dlogreg.missing import check_missing_option
 from dlogreg.options import check_options
 from dlogreg.partition import partition_rows
 from dlogreg.passes import Passes, Progress
@@ -54,6 +53,7 @@ def fit_formula(
     *,
     sample_weight: Any = None,
     offset: Any = None,
+    groups: Any = None,
     weight_kind: str = "frequency",
     missing: str = "raise",
     unseen: Any = "error",
@@ -97,6 +97,8 @@ def fit_formula(
     offset : str or array, optional
         The same, added to the linear predictor with coefficient 1, as
         ``offset="log(exposure)"``. One of columns is part of what ``predict`` does.
+    groups : str or array, optional
+        The same: labels of the clusters of rows, for cluster-robust standard errors.
     missing : {"raise", "drop"}
         What to do with rows in which a column that is needed has no value. "raise"
         counts them by column; "drop" leaves them out, and ``n_dropped`` counts them.
@@ -135,7 +137,6 @@ memory_limit, progress
     ('dose', 'sex[T.m]')
     """
     check_weight_kind(weight_kind, given=sample_weight is not None)
-    check_missing_option(missing)
     data = open_data(data)
     available = table_columns(data)
     parsed = read_formula(formula, available)
@@ -153,8 +154,10 @@ memory_limit, progress
         cov_type=cov_type,
         weight_kind=weight_kind,
         has_offset=offset is not None,
+        has_groups=groups is not None,
+        missing=missing,
     )
-    beside = {"sample_weight": sample_weight, "offset": offset}
+    beside = {"sample_weight": sample_weight, "offset": offset, "groups": groups}
     data, given = _with_columns(data, beside)
     rule = _rule(parsed, given, available)
     shown = progress_for(progress)
@@ -252,7 +255,8 @@ def _rule(
         )
     if not needed:
         raise FormulaError("the formula names no column of the data")
-    return Rule(tuple(needed), given.get("sample_weight"), given.get("offset"))
+    beside_X = ("sample_weight", "offset", "groups")
+    return Rule(tuple(needed), *(given.get(name) for name in beside_X))
 
 
 def scan(

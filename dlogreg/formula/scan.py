@@ -98,6 +98,7 @@ class Rule:
     """Columns that the formula uses, response and weights included."""
     weight: Expression | None = None
     offset: Expression | None = None
+    groups: Expression | None = None
 
     def weighted(self, block: TableBlock) -> tuple[TableBlock, Values | None]:
         """Return the rows whose weight is not zero, with the weights."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from dlogreg.errors import DataError
 from dlogreg.formula.columns import TableBlock
-from dlogreg.formula.encoding import Encoder, offset_of
+from dlogreg.formula.encoding import Encoder, labels_of, offset_of
 from dlogreg.formula.recipe import Recipe
 from dlogreg.formula.scan import Found, Rule
 from dlogreg.formula.tables import Table
@@ -88,7 +88,12 @@ class DesignBlocks:
     @property
     def fields(self) -> tuple[str, ...]:
         """What a block holds."""
-        beside = {"sample_weight": self.rule.weight, "offset": self.rule.offset}
+        rule = self.rule
+        beside = {
+            "sample_weight": rule.weight,
+            "offset": rule.offset,
+            "groups": rule.groups,
+        }
         return ("X", "y", *(name for name, given in beside.items() if given))
 
     @property
@@ -140,6 +145,8 @@ class DesignBlocks:
                 fields["sample_weight"] = weight[low:high]
             if self.rule.offset is not None:
                 fields["offset"] = offset_of(self.rule.offset, piece)
+            if self.rule.groups is not None:
+                fields["groups"] = labels_of(self.rule.groups, piece)
             return fields
 
         return load
