@@ -8,7 +8,7 @@ never computes. Every block is read once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any, Protocol
@@ -21,10 +21,10 @@ from scipy.special import expit, log_expit, logit
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
-from dlogreg.formula.encoding import Encoder, offset_of
+from dlogreg.formula.encoding import offset_of
 from dlogreg.formula.expression import parse_expression
+from dlogreg.formula.raw import design_pieces, raw_columns
 from dlogreg.formula.recipe import Recipe
-from dlogreg.formula.tables import frame_block, table_columns
 from dlogreg.kernel import slab_rows
 from dlogreg.offsets import (
     offset_in_memory,
@@ -32,7 +32,6 @@ from dlogreg.offsets import (
     offset_of_frame,
     offset_rows,
 )
-from dlogreg.source.blocks import even_bounds
 from dlogreg.source.frames import Array, check_columns, frame_to_numpy
 from dlogreg.source.graph import SPARSE_ADVICE
 from dlogreg.source.opening import kind_of
@@ -204,7 +203,7 @@ def predict_blocks(
     """
     kind = kind_of(X)
     block: Callable[..., Array] = partial(_predict_pieces, model, finish)
-    raw = None if model.recipe is None else raw_columns(X, kind, model)
+    raw = raw_columns(X, kind, model)
     if raw is None:
         if offset is None and model.recipe is not None and model.recipe.offset:
             raise DataError(
@@ -248,47 +247,14 @@ def _predict_raw(
 ) -> Array:
     """Predict a raw dataframe some rows at a time; incomplete rows become NaN."""
     assert model.recipe is not None
-    shape = (len(frame), *model.slopes.shape[1:])
-    eta, encoder = np.full(shape, np.nan), Encoder(model.recipe)
-    step = even_bounds(len(frame), 8 * max(1, encoder.width))
-    for low, high in pairwise(step):
-        block = replace(frame_block(frame.iloc[low:high]), first_row=low)
-        masks = list(block.missing(tuple(block.columns)).values())
-        rows = np.arange(len(block))
-        if masks:
-            rows = np.flatnonzero(~np.logical_or.reduce(masks))
-            block = block.take(rows)
-        part = model.intercept + linear_predictor_rows(
-            encoder.design(block), model.slopes
-        )
+    eta = np.full((len(frame), *model.slopes.shape[1:]), np.nan)
+    for rows, block, X in design_pieces(model.recipe, frame):
+        eta[rows] = model.intercept + linear_predictor_rows(X, model.slopes)
         if offset is None and model.recipe.offset is not None:
-            part += offset_of(parse_expression(model.recipe.offset), block)
-        eta[low + rows] = part
+            eta[rows] += offset_of(parse_expression(model.recipe.offset), block)
     if offset is not None:
         eta += offset_rows(offset, len(eta))
     return finish(eta)
-
-
-def raw_columns(X: Any, kind: str, model: LinearModel) -> Any:
-    """Return the columns of a raw table that a recipe needs; None: X is the design."""
-    assert model.recipe is not None
-    if kind not in ("pandas", "dask dataframe"):
-        return None
-    labels = {
-        name: label for label, name in zip(X.columns, table_columns(X), strict=True)
-    }
-    needed = model.recipe.columns
-    missing = [name for name in needed if name not in labels]
-    if not missing:
-        X = X[[labels[name] for name in needed]]
-        return X if list(X.columns) == list(needed) else X.rename(columns=str)
-    if set(model.feature_names) <= labels.keys():
-        return None
-    listed = ", ".join(map(repr, missing[:5])) + ", ..." * (len(missing) > 5)
-    raise DataError(
-        f"X lacks {len(missing)} of the {len(needed)} columns of the formula "
-        f"{model.recipe.formula!r}: {listed}; add them"
-    )
 
 
 def _over_chunks(

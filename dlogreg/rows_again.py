@@ -17,6 +17,7 @@ import numpy as np
 
 from dlogreg.errors import DataError, InferenceError
 from dlogreg.evaluation import Label
+from dlogreg.formula.raw import as_design
 from dlogreg.kernel.census import Census, CensusKernel
 from dlogreg.layout import lay_out
 from dlogreg.many_objective import ManyObjective
@@ -126,6 +127,7 @@ def _found(
     results: LogitResults, X: Any, y: Any, sample_weight: Any, offset: Any
 ) -> RowsAgain:
     """Lay out rows that are given anew, as a fit would."""
+    X = as_design(X, results)
     if kind_of(X) in ("pandas", "dask dataframe"):
         X = match_columns(X, results.feature_names)
     names = results.feature_names

@@ -311,6 +311,28 @@ def test_an_offset_of_columns_is_part_of_predictions(tables, tmp_path):
         beside.predict(table)
 
 
+def test_other_methods_take_raw_tables(tables, tmp_path):
+    table = tables["arr_delay"].dropna().head(9000).reset_index(drop=True)
+    late = table["arr_delay"] > 15
+    res = dlogreg.fit_formula("arr_delay > 15 ~ origin + log(distance)", table)
+    loaded = saved(res, tmp_path)
+    kinds = {
+        "pandas": (table, late),
+        "dask": (dd.from_pandas(table, npartitions=3),) * 2,
+    }
+    kinds["dask"] = (kinds["dask"][0], kinds["dask"][0]["arr_delay"] > 15)
+    for X, y in kinds.values():
+        tests = loaded.lr_test(X=X, y=y)
+        assert list(tests) == ["origin", "log(distance)"]
+        np.testing.assert_allclose(
+            tests.statistics, res.lr_test().statistics, rtol=1e-6
+        )
+        report = dlogreg.evaluate(loaded, X, y)
+        scores = res.predict(table)
+        brier = float(((scores - late) ** 2).mean())
+        assert report.brier == pytest.approx(brier, rel=1e-9)
+
+
 def test_groups_beside_the_table(tables, tmp_path):
     table = tables["affairs"].astype({"occupation": int})
     formula = "affairs > 0 ~ educ + C(religious)"
