@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         SeparationWarning,
     )
     from dlogreg.estimator import LogisticRegression
+    from dlogreg.formula.fitting import fit_formula
     from dlogreg.multinomial import MultinomialResults
     from dlogreg.pipeline import fit
     from dlogreg.planning import plan
@@ -39,6 +40,7 @@ _ROOMS = {
     "Status": "solvers",
     "evaluate": "scoring",
     "fit": "pipeline",
+    "fit_formula": "formula.fitting",
     "load": "results",
     "plan": "planning",
 }
@@ -58,6 +60,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "fit",
+    "fit_formula",
     "load",
     "plan",
 ]

@@ -29,6 +29,12 @@ def ordered_classes(
     """Return (other, event), or more labels with the reference first, or raise."""
     found = sort_labels(sums.groups)
     listed = ", ".join(repr(label) for label in found)
+    if not found and sums.n_dropped:
+        raise DataError(
+            f"every one of the {sums.n_dropped:,} rows has a missing value, so that "
+            "missing='drop' leaves nothing to fit; leave out the columns that are "
+            "missing most"
+        )
     if not found:
         raise DataError("there are no rows with a positive weight; nothing to fit")
     if len(found) == 1:

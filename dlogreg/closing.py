@@ -173,6 +173,7 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         weight_kind=options.weight_kind,
         has_offset=options.has_offset,
         n_rows=survey.n_rows,
+        n_dropped=survey.sums.n_dropped,
         alpha=options.penalty.strength(survey.weight_sum) / survey.weight_sum,
         status=status,
         error_bound=float(np.inf) if separation.columns else solution.error_bound,

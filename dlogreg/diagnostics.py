@@ -21,6 +21,7 @@ from dlogreg.display.numerals import significant
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray
 from dlogreg.fitted import CERTAIN
+from dlogreg.formula.raw import as_design
 from dlogreg.inference.measures_again import measured_with
 from dlogreg.kernel.diagnostics import BY_LEVERAGE, InfluenceKernel, RowDiagnostics
 from dlogreg.offsets import check_offset_given
@@ -83,6 +84,7 @@ def source_of(
     if X is None or y is None:
         raise ValueError(f"{method}() needs both X and y, or neither of them")
     check_offset_given(results, offset, f"{method}()")
+    X = as_design(X, results)
     if kind_of(X) in ("pandas", "dask dataframe"):
         X = match_columns(X, results.feature_names)
     return as_source(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -27,11 +28,12 @@ from dlogreg.accuracy import accuracy
 from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.evaluation import FloatArray
 from dlogreg.fitted import CERTAIN
+from dlogreg.labels import resolve_class_weight
 from dlogreg.multinomial import MultinomialResults
 from dlogreg.multinomial_prediction import MultinomialModel
 from dlogreg.options import check_options
 from dlogreg.penalty import PenaltyRule
-from dlogreg.pipeline import fit_with
+from dlogreg.pipeline import fit_source, open_source
 from dlogreg.prediction import LogitModel, label_array
 from dlogreg.results import Results
 from dlogreg.sklearn_parameters import SOLVERS, in_sklearn_words, refuse_parameters
@@ -285,7 +287,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             try:
-                results = fit_with(X, y, sample_weight, options, self.verbose > 0)
+                source = open_source(X, y, sample_weight, options)
+                weights = partial(resolve_class_weight, class_weight, y, sample_weight)
+                results = fit_source(source, options, self.verbose > 0, weights)
             except DataError as error:
                 raise DataError(in_sklearn_words(error)) from error
         for warning in caught:

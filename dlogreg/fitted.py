@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from dlogreg.kernel.scores import ScoreSums
 from dlogreg.likelihoods import Likelihoods
 from dlogreg.solvers import Status
 from dlogreg.storage import write_model
+
+if TYPE_CHECKING:
+    from dlogreg.formula.recipe import Recipe
 
 CERTAIN = 1e3
 """How far predictors of separated rows are moved to the right side for predictions:
@@ -95,6 +99,10 @@ class FittedModel(Likelihoods):
     """What that pass summed of the columns, as they were given."""
     indicators: tuple[str, ...] | None = None
     """Columns of nothing but 0 and 1; None where that is not known."""
+    n_dropped: int = 0
+    """Rows left out because a value was missing."""
+    recipe: Recipe | None = None
+    """How rows of a table become rows of the design, after ``fit_formula``."""
 
     def __post_init__(self) -> None:
         """Make the arrays read-only, and covariances symmetric to the last bit."""
@@ -150,6 +158,11 @@ class FittedModel(Likelihoods):
         if self.limit_coefficients is None or self.limit_direction is None:
             return np.nan_to_num(self.coefficients, nan=0.0)
         return self.limit_coefficients + length * self.limit_direction
+
+    @property
+    def terms(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of every term of the formula; empty without a formula."""
+        return {} if self.recipe is None else self.recipe.groups
 
     @property
     def converged(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlogreg.choice import sample_size
 from dlogreg.errors import MemoryLimitError
+from dlogreg.formula.source import DesignBlocks
 from dlogreg.kernel import PRODUCT_VALUES, long_rows, short_rows, slab_rows
 from dlogreg.kernel.scores import BATCHES, CAPACITY
 from dlogreg.partition import Partition, leaf_bounds
@@ -18,9 +19,19 @@ from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.source.zarr_store import ZarrBlocks
 
-BLOCK_COPIES = {"numpy": 0, "pandas": 1, "zarr": 3, "dask": 3, "dask dataframe": 4}
+BLOCK_COPIES = {
+    "numpy": 0,
+    "pandas": 1,
+    "zarr": 3,
+    "dask": 3,
+    "dask dataframe": 4,
+    "formula": 2,
+}
 """Copies of a block that live at once: the decoded block, the chunk being decoded and
-its stored bytes; for dask, what the block is computed from, as far as can be known."""
+its stored bytes; for dask, what the block is computed from, as far as can be known; for
+a formula, the design and what its columns are made of."""
+READ_COPIES = 3
+"""The same of the raw columns that blocks of a formula's design are made of."""
 VECTOR_COPIES = 2
 """The same of y or weights that are cut in other blocks than X."""
 POINT_VECTORS = 16
@@ -85,6 +96,8 @@ def project_memory(
     if order == 2 and n_equations == 1:
         slab += _score_memory(source.n_rows, depth + 3)
     read = copies * (block or 0) + VECTOR_COPIES * beside
+    if isinstance(blocks, DesignBlocks):
+        read += READ_COPIES * blocks.read_bytes
     per_task = read + slab + matrices * matrix
     driver = DRIVER_MATRICES * matrix
     if solver == "lbfgs":

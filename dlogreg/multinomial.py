@@ -225,7 +225,8 @@ class MultinomialResults(FittedModel, Covariances):
         ----------
         X : array, shape (n_rows, n_features)
             Any kind that ``fit`` takes. Columns of a dataframe are found by name, in
-            any order; other columns are left aside. Arrays go by position.
+            any order; other columns are left aside. Arrays go by position. After
+            ``fit_formula``, also a dataframe of the columns of the formula.
 
         Returns
         -------
@@ -259,7 +260,11 @@ class MultinomialResults(FittedModel, Covariances):
         if not self.symmetric:
             lines = np.vstack([np.zeros(lines.shape[1]), lines])
         return model.of(
-            lines, self.feature_names, self.classes, fit_intercept=self.fit_intercept
+            lines,
+            self.feature_names,
+            self.classes,
+            fit_intercept=self.fit_intercept,
+            recipe=self.recipe,
         )
 
     def _labelled(self, values: Any) -> LabelledMatrix:

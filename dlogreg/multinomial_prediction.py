@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import log_softmax, softmax
 
 from dlogreg.evaluation import FloatArray, Label
+from dlogreg.formula.recipe import Recipe
 from dlogreg.prediction import label_array, predict_blocks, refuse_missing
 from dlogreg.source.frames import Array
 
@@ -32,6 +33,8 @@ class MultinomialModel:
     """Shape (n_features, n_classes); zero for columns that were dropped."""
     feature_names: tuple[str, ...]
     labels: Array
+    recipe: Recipe | None = None
+    """How rows of a raw table become rows of X."""
 
     @classmethod
     def of(
@@ -41,13 +44,14 @@ class MultinomialModel:
         classes: Sequence[Label],
         *,
         fit_intercept: bool,
+        recipe: Recipe | None = None,
     ) -> MultinomialModel:
         """Take a line of coefficients per class, intercept first; NaN counts as 0."""
         filled = np.where(np.isnan(coefficients), 0.0, coefficients)
         first = int(fit_intercept)
         intercept = filled[:, :first].sum(axis=1)
         slopes = np.ascontiguousarray(filled[:, first:].T)
-        return cls(intercept, slopes, feature_names, label_array(classes))
+        return cls(intercept, slopes, feature_names, label_array(classes), recipe)
 
     def linear_predictor(self, X: Any) -> Any:
         """Return the linear predictors, shape (n_rows, n_classes)."""

@@ -16,6 +16,7 @@ from dlogreg.choice import Choice, choose_solver, hessian_fits
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.inference.sandwich import check_kind
+from dlogreg.missing import check_missing_option
 from dlogreg.penalty import PenaltyRule
 from dlogreg.trials import FAILURE, SUCCESS
 
@@ -42,6 +43,8 @@ class FitOptions:
     """Whether the rows have offsets."""
     has_groups: bool = False
     """Whether the rows are in groups, for cluster-robust errors."""
+    missing: str = "raise"
+    """What to do with rows that have a missing value: "raise" or "drop"."""
 
     @property
     def n_equations(self) -> int:
@@ -109,10 +112,11 @@ def check_options(
     has_offset: bool = False,
     has_groups: bool = False,
     has_trials: bool = False,
+    missing: str = "raise",
 ) -> FitOptions:
     """Return the options, or raise with what is wrong."""
     if has_trials:
-        _check_trials(classes, weight_kind)
+        _check_trials(classes, weight_kind, missing)
     if solver not in ("auto", "newton", "lbfgs"):
         raise ValueError(f"solver must be 'auto', 'newton' or 'lbfgs', not {solver!r}")
     if not (_is_number(penalty.alpha) and penalty.alpha >= 0):
@@ -149,6 +153,7 @@ def check_options(
         weight_kind,
         has_offset,
         has_groups,
+        check_missing_option(missing),
     )
     options.check_n_classes(options.n_equations + 1)
     return options
@@ -177,12 +182,17 @@ def _check_robust(
     )
 
 
-def _check_trials(classes: Any, weight_kind: str) -> None:
+def _check_trials(classes: Any, weight_kind: str, missing: str) -> None:
     """Refuse what means nothing where y counts successes."""
     if weight_kind != "frequency":
         raise ValueError(
             f"trials= counts rows that are alike, as frequency weights do, and cannot "
             f"go with weight_kind={weight_kind!r}; give one row for every trial"
+        )
+    if missing == "drop":
+        raise ValueError(
+            "with trials= no rows are left out: a count that is missing is an error; "
+            "give such rows 0 trials, or leave them out before the fit"
         )
     if classes is not None and tuple(classes) != (FAILURE, SUCCESS):
         raise ValueError(

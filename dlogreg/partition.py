@@ -20,6 +20,7 @@ import numpy as np
 
 from dlogreg.errors import DataError
 from dlogreg.kernel import Rows
+from dlogreg.missing import complete_rows, none_as_nan
 from dlogreg.source import Source
 from dlogreg.source.blocks import Array, Blocks
 from dlogreg.trials import split_trials
@@ -84,6 +85,8 @@ class Partition:
     n_features: int
     first_block: int = 0
     first_row: int | None = 0
+    drops: bool = False
+    """Rows with a missing value are left out."""
 
     def grouped(self, run: int) -> Partition:
         """Return the same rows in leaves that each hold ``run`` of these."""
@@ -115,10 +118,12 @@ class Partition:
                     _check_length("X", self.blocks.row_counts, position, length)
                 for name, reader in readers.items():
                     fields[name] = reader.read(length)
+                if self.drops:
+                    fields = {k: none_as_nan(k, v) for k, v in fields.items()}
                 rows = _rows(fields, self.n_features, index, row)
                 position += 1
                 row = None if row is None else row + rows.n_read
-                yield rows
+                yield complete_rows(rows) if self.drops else rows
 
         for stop in self.leaves[1:]:
             yield leaf(stop)
@@ -316,6 +321,7 @@ def _cut(source: Source, leaves: Sequence[int], borders: Borders) -> Partition:
         source.n_features,
         start,
         first_row,
+        source.drops,
     )
 
 

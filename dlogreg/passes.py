@@ -66,8 +66,8 @@ class Passes:
 
     @property
     def n_passes(self) -> int:
-        """Number of times that every block was read."""
-        return sum(record.kind != "pilot" for record in self.trace)
+        """Number of times that every block was read for the model."""
+        return sum(record.kind not in ("pilot", "scan") for record in self.trace)
 
     @property
     def tally(self) -> Tally:
@@ -86,7 +86,7 @@ class Passes:
         return self._run(kernel, reduction, self.n_passes + 1)
 
     def run_pilot(self, kernel: Kernel, reduction: Reduction) -> Any:
-        """Read a few blocks; counted apart from the passes."""
+        """Read a few blocks, or some columns; counted apart from the passes."""
         reduction.on_task = self.progress.task_done
         return self._run(kernel, reduction, 0)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from dlogreg.closing import build_results, close
-from dlogreg.evaluation import Label
-from dlogreg.first_pass import take_survey, with_mean_weight_one
-from dlogreg.labels import resolve_class_weight
+from dlogreg.evaluation import Label, PassRecord
+from dlogreg.first_pass import ClassWeight, take_survey, with_mean_weight_one
 from dlogreg.layout import Layout, lay_out
 from dlogreg.limiting import begin, settle
 from dlogreg.memory import check_memory
@@ -45,6 +44,7 @@ def fit(
     alpha: float = 0.0,
     fit_intercept: bool = True,
     feature_names: Sequence[str] | None = None,
+    missing: str = "raise",
     solver: str = "auto",
     tol: float = 1e-4,
     max_passes: int = 100,
@@ -127,6 +127,10 @@ def fit(
         Whether the model has an intercept, ``const``.
     feature_names : sequence of str, optional
         Names of the columns; default a dataframe's own, or ``x1, x2, ...``.
+    missing : {"raise", "drop"}
+        "drop" leaves out rows in which a column, the label, the weight or the offset is
+        missing (NaN, None), block by block as they are read, and ``n_dropped`` counts
+        them; "raise" names the first.
     solver : {"auto", "newton", "lbfgs"}
         "auto" takes Newton's method up to about 2,000 coefficients (three or more
         classes: of all of them but one together) and L-BFGS beyond, by a rule of rows,
@@ -203,33 +207,33 @@ def fit(
         has_offset=offset is not None,
         has_groups=groups is not None,
         has_trials=trials is not None,
+        missing=missing,
     )
     beside = {"offset": offset, "groups": groups, "trials": trials}
-    return fit_with(X, y, sample_weight, options, progress, **beside)
+    source = open_source(X, y, sample_weight, options, **beside)
+    return fit_source(source, options, progress)
 
 
-def fit_with(
-    X: Any,
-    y: Any,
-    sample_weight: Any,
+def fit_source(
+    source: Source,
     options: FitOptions,
     progress: bool | Progress | None = None,
-    *,
-    offset: Any = None,
-    groups: Any = None,
-    trials: Any = None,
+    class_weight: Callable[[], ClassWeight] = tuple,
+    before: Sequence[PassRecord] = (),
 ) -> Results:
-    """Fit with options that are already checked; the faces share this."""
-    beside = {"offset": offset, "groups": groups, "trials": trials}
-    source = open_source(X, y, sample_weight, options, **beside)
+    """Fit with options that are already checked; the faces share this.
+
+    ``class_weight`` finds the weights of the classes, which may read y; ``before`` are
+    records of what was read to lay out the source.
+    """
     options = replace(options, feature_names=source.feature_names)
     layout = lay_out(source, options)
     check_memory(layout.memory, options.memory_limit, source)
     reduction = Reduction(layout.partitions, layout.inline)
-    passes = Passes(reduction, progress_for(progress))
+    passes = Passes(reduction, progress_for(progress), trace=list(before))
     try:
         with single_threaded_blas():
-            weights = resolve_class_weight(options.class_weight, y, sample_weight)
+            weights = class_weight()
             survey = take_survey(layout, passes, options, weights)
             options.check_n_classes(len(survey.classes))
             if options.weight_kind != "frequency":
@@ -288,7 +292,7 @@ def open_source(
     trials: Any = None,
 ) -> Source:
     """Return the source of what the user gave."""
-    return as_source(
+    source = as_source(
         X,
         y,
         sample_weight,
@@ -299,3 +303,4 @@ def open_source(
         compute=compute_shared,
         count_rows=count_rows,
     )
+    return replace(source, drops=options.missing == "drop")

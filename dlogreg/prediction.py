@@ -21,6 +21,10 @@ from scipy.special import expit, log_expit, logit
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
+from dlogreg.formula.encoding import offset_of
+from dlogreg.formula.expression import parse_expression
+from dlogreg.formula.raw import design_pieces, raw_columns
+from dlogreg.formula.recipe import Recipe
 from dlogreg.kernel import slab_rows
 from dlogreg.offsets import (
     offset_in_memory,
@@ -109,6 +113,8 @@ class LogitModel:
     feature_names: tuple[str, ...]
     labels: Array
     """The other label and the event."""
+    recipe: Recipe | None = None
+    """How rows of a raw table become rows of X."""
 
     @classmethod
     def of(
@@ -118,12 +124,14 @@ class LogitModel:
         classes: Sequence[Label],
         *,
         fit_intercept: bool,
+        recipe: Recipe | None = None,
     ) -> LogitModel:
         """Take coefficients, intercept first; NaN (a dropped column) counts as 0."""
         filled = np.where(np.isnan(coefficients), 0.0, coefficients)
         first = int(fit_intercept)
         intercept = float(filled[:first].sum())
-        return cls(intercept, filled[first:], feature_names, label_array(classes))
+        slopes, labels = filled[first:], label_array(classes)
+        return cls(intercept, slopes, feature_names, labels, recipe)
 
     def linear_predictor(self, X: Any, offset: Any = None) -> Any:
         """Return offset + intercept + X @ slopes, shape (n_rows,)."""
@@ -167,6 +175,11 @@ class LinearModel(Protocol):
         """Names of the columns; empty where they go by position."""
         ...
 
+    @property
+    def recipe(self) -> Recipe | None:
+        """How rows of a raw table become rows of X."""
+        ...
+
 
 def predict_blocks(
     X: Any, model: LinearModel, finish: Finish, meta: Array, offset: Any = None
@@ -179,7 +192,8 @@ def predict_blocks(
         Numpy array or memmap, anything numpy takes for an array, or pandas dataframe:
         the result is a numpy array. Dask array of any chunking, dask dataframe, or
         ``zarr.Array``: the result is a dask array with the same chunks of rows, and
-        nothing is computed. Columns of a dataframe are found by name.
+        nothing is computed. Columns of a dataframe are found by name; those of a raw
+        table are encoded where the model has a recipe.
     model, finish
         Coefficients, and what to make of the linear predictor of every row.
     meta
@@ -188,8 +202,17 @@ def predict_blocks(
         Added to the linear predictor of every row; of any kind, for two classes.
     """
     kind = kind_of(X)
-    block = partial(_predict_pieces, model, finish)
-    X = model_columns(X, model)
+    block: Callable[..., Array] = partial(_predict_pieces, model, finish)
+    raw = raw_columns(X, kind, model)
+    if raw is None:
+        if offset is None and model.recipe is not None and model.recipe.offset:
+            raise DataError(
+                f"the model has the offset {model.recipe.offset!r}, which is made of "
+                "raw columns; give offset=, or a dataframe of them"
+            )
+        X = model_columns(X, model)
+    else:
+        X, block = raw, partial(_predict_raw, model, finish)
     if kind == "dask dataframe":
         beside = () if offset is None else (offset_of_frame(X, offset),)
         return X.map_partitions(block, *beside, align_dataframes=False, meta=meta)
@@ -214,6 +237,21 @@ def _predict_pieces(
         last = first + piece.shape[1]
         eta += linear_predictor_rows(piece, model.slopes[first:last])
         first = last
+    if offset is not None:
+        eta += offset_rows(offset, len(eta))
+    return finish(eta)
+
+
+def _predict_raw(
+    model: LinearModel, finish: Finish, frame: Any, offset: Any = None
+) -> Array:
+    """Predict a raw dataframe some rows at a time; incomplete rows become NaN."""
+    assert model.recipe is not None
+    eta = np.full((len(frame), *model.slopes.shape[1:]), np.nan)
+    for rows, block, X in design_pieces(model.recipe, frame):
+        eta[rows] = model.intercept + linear_predictor_rows(X, model.slopes)
+        if offset is None and model.recipe.offset is not None:
+            eta[rows] += offset_of(parse_expression(model.recipe.offset), block)
     if offset is not None:
         eta += offset_rows(offset, len(eta))
     return finish(eta)

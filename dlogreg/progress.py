@@ -141,7 +141,7 @@ class _RunningPass:
     def text(self, now: float) -> str:
         """Return what stands beside the bar."""
         name = (
-            f"pass {self.number}, {short_name(self.kind)}" if self.number else "pilot"
+            f"pass {self.number}, {short_name(self.kind)}" if self.number else self.kind
         )
         left = self.seconds_left(now)
         known = "" if left is None else f", {duration_text(left)} left in this pass"

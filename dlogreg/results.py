@@ -176,7 +176,8 @@ class LogitResults(
         ----------
         X : array, shape (n_rows, n_features)
             Any kind that ``fit`` takes. Columns of a dataframe are found by name, in
-            any order; other columns are left aside. Arrays go by position.
+            any order; other columns are left aside. Arrays go by position. After
+            ``fit_formula``, also a dataframe of the columns of the formula.
         offset : array, shape (n_rows,), optional
             Of any kind, row by row beside X; needed where the fit had one. It is added
             to the linear predictor.
@@ -215,10 +216,16 @@ class LogitResults(
             self.feature_names,
             self.classes,
             fit_intercept=self.fit_intercept,
+            recipe=self.recipe,
         )
 
     def _offset(self, offset: Any) -> Any:
-        """Return the offset, which must be given where the fit had one."""
+        """Return the offset, which must be given where the fit had one.
+
+        One that is made of columns is found with the rows.
+        """
+        if self.recipe is not None and self.recipe.offset is not None:
+            return offset
         import_module("dlogreg.offsets").check_offset_given(self, offset, "predicting")
         return offset
 

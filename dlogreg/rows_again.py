@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlogreg.errors import DataError, InferenceError
 from dlogreg.evaluation import Label
+from dlogreg.formula.raw import as_design
 from dlogreg.kernel.census import Census, CensusKernel
 from dlogreg.layout import lay_out
 from dlogreg.many_objective import ManyObjective
@@ -126,6 +127,7 @@ def _found(
     results: LogitResults, X: Any, y: Any, sample_weight: Any, offset: Any
 ) -> RowsAgain:
     """Lay out rows that are given anew, as a fit would."""
+    X = as_design(X, results)
     if kind_of(X) in ("pandas", "dask dataframe"):
         X = match_columns(X, results.feature_names)
     names = results.feature_names
@@ -138,6 +140,7 @@ def _found(
         compute=compute_shared,
         count_rows=count_rows,
     )
+    source = replace(source, drops=results.n_dropped > 0)
     options = FitOptions(fit_intercept=results.fit_intercept, solver=results.solver)
     layout = lay_out(source, options)
     blocks = pick_blocks(source, PILOT_BLOCKS)

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
+from dlogreg.formula.raw import as_design
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.kernel import Rows
 from dlogreg.kernel.scores import ScoreCollector, ScoreSums
@@ -175,7 +176,7 @@ def evaluate(
         fit_intercept=result.fit_intercept,
     )
     source = as_source(
-        model_columns(X, model),
+        model_columns(as_design(X, result), model),
         y,
         sample_weight,
         offset=offset,

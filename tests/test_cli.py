@@ -429,3 +429,37 @@ def test_a_cluster_by_its_address(folder):
         assert scored.stdout == run("evaluate", "here.json", "t.zarr").stdout
     here, there = dlogreg.load("here.json"), dlogreg.load("there.json")
     np.testing.assert_array_equal(here.params, there.params)
+
+
+@pytest.fixture
+def files(table, tmp_path):
+    """Parquet files of the table, and a column of weights."""
+    pytest.importorskip("formulaic")
+    frame = table[["y", "a", "b"]].copy()
+    frame["w"] = 1.0 + (frame.index % 2)
+    frame.loc[7, "b"] = np.nan
+    frame[:400].to_parquet(tmp_path / "1.parquet")
+    frame[400:].to_parquet(tmp_path / "2.parquet")
+    return frame, tmp_path
+
+
+def test_fit_a_formula_about_parquet_files(files):
+    frame, folder = files
+    arguments = ["fit", folder / "*.parquet", "--model", folder / "m.json", "--quiet"]
+    arguments += ["--formula", "y ~ a + bs(b, knots=[0])"]
+    refused(
+        run(*arguments), "'b' in 1 (first in row 7 of row group 0", "missing='drop'"
+    )
+    done = run(*arguments, "--missing", "drop", "--weights", "w")
+    assert done.exit_code == 0, done.stderr
+    model = dlogreg.load(folder / "m.json")
+    same = dlogreg.fit_formula(
+        "y ~ a + bs(b, knots=[0])", frame, sample_weight="w", missing="drop"
+    )
+    np.testing.assert_allclose(model.params, same.params, atol=1e-8)
+    assert model.n_dropped == 1
+    arguments[-1] = "y ~ a +"
+    refused(run(*arguments, "--overwrite"), "cannot be read")
+    refused(run(*arguments, "--overwrite", "--no-intercept"), 'write "- 1"')
+    alone = ["fit", folder, "--model", folder / "n.json", "--weights", "w"]
+    refused(run(*alone), "--weights is for --formula")

@@ -309,7 +309,7 @@ def refused(path, reason):
 
 CHANGES = {
     "kind": ("kind", "other", "'kind' is 'other'"),
-    "newer schema": ("schema", 2, "schema is 2.*reads schema 1"),
+    "newer schema": ("schema", 3, "schema is 3.*reads schema 1 and 2"),
     "true as schema": ("schema", True, "schema is True"),
     "text as schema": ("schema", "1", "schema is '1'"),
     "status": ("status", "FINE", "'status' is unknown: 'FINE'"),

@@ -262,4 +262,5 @@ def test_bad_counts():
         weight_kind="probability",
     )
     refused("with trials= the classes are", X, y, trials, ValueError, classes=(1, 0))
+    refused("with trials= no rows are left", X, y, trials, ValueError, missing="drop")
     fitted(X, y, trials, classes=(0, 1))

@@ -23,7 +23,7 @@ COMMANDS = {
     "demo": "Fit 327,346 real flights from a store on disk, end to end.",
     "convert": "Turn CSV or Parquet files into a Zarr store, in one read.",
     "plan": "Tell what a fit would do and cost, after timing one block.",
-    "fit": "Fit a logistic regression to a Zarr store and save the model.",
+    "fit": "Fit a logistic regression to a Zarr store or Parquet files.",
     "summary": "Show a saved model.",
     "evaluate": "Measure how well a saved model predicts a store's outcomes.",
     "predict": "Write the probabilities that a model gives to a store's rows.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
@@ -17,7 +18,8 @@ from dlogreg.cli.options import (
     shown,
     with_options,
 )
-from dlogreg.cli.stores import fit_stored
+from dlogreg.cli.stores import fit_files, fit_stored
+from dlogreg.errors import DataError
 from dlogreg.source.group import open_data
 
 
@@ -26,10 +28,27 @@ from dlogreg.source.group import open_data
 @click.option(
     "--model", required=True, type=click.Path(), help="Where the model is saved, JSON."
 )
+@click.option(
+    "--formula",
+    metavar="TEXT",
+    help='Read STORE as Parquet files, and fit e.g. "late ~ carrier + log(distance)".',
+)
+@click.option(
+    "--weights", metavar="TEXT", help="With --formula: the column of weights."
+)
+@click.option(
+    "--missing",
+    type=click.Choice(["raise", "drop"]),
+    default="raise",
+    show_default=True,
+    help="Whether rows with a missing value are an error or left out.",
+)
 @with_options(*OF_FIT, SCHEDULER, OVERWRITE, QUIET, TRACE)
 def command(
     store: str,
     model: str,
+    formula: str | None,
+    weights: str | None,
     scheduler: str | None,
     overwrite: bool,
     quiet: bool,
@@ -38,12 +57,19 @@ def command(
 ) -> None:
     """Fit a logistic regression to the Zarr group STORE, print it and save it.
 
+    With --formula STORE is a Parquet file, a folder of them, or a pattern in quotes.
     Ctrl-C ends the fit and saves the best point so far.
     """
     check_model_path(model, overwrite=overwrite)
-    data = open_data(store)
+    if formula is None and weights is not None:
+        raise DataError("--weights is for --formula; a store has its own sample_weight")
+    options["progress"] = shown(quiet)
+    if formula is None:
+        fit = partial(fit_stored, open_data(store), **options)
+    else:
+        fit = partial(fit_files, store, formula, sample_weight=weights, **options)
     with cluster(scheduler):
-        results = fit_stored(data, progress=shown(quiet), **options)
+        results = fit()
     results.save(model, overwrite=overwrite)
     click.echo(str(results.summary()))
     if trace:

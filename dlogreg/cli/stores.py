@@ -9,6 +9,8 @@ import dask.array as da
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
+from dlogreg.formula.expression import FormulaError
+from dlogreg.formula.fitting import fit_formula
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.pipeline import fit
 from dlogreg.planning import Plan, plan
@@ -21,6 +23,18 @@ def fit_stored(data: StoredData, **options: Any) -> Results:
     """Fit a store; the results speak of its labels, not of their numbers."""
     results = fit(data.X, data.y, **_described(data), **_grouped(data, options))
     return results if data.labels is None else relabelled(results, data.labels)
+
+
+def fit_files(
+    path: str, formula: str, *, fit_intercept: bool, **options: Any
+) -> Results:
+    """Fit a formula about Parquet files."""
+    if not fit_intercept:
+        raise DataError('with --formula, write "- 1" in it instead of --no-intercept')
+    try:
+        return fit_formula(formula, path, **options)
+    except FormulaError as error:
+        raise DataError(str(error)) from error
 
 
 def plan_stored(data: StoredData, **options: Any) -> Plan:

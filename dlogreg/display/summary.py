@@ -143,6 +143,10 @@ def _model(results: LogitResults) -> Facts:
 def computation(results: FittedModel) -> Facts:
     """Return what was fitted and what it cost."""
     facts = [("Rows", count(results.n_rows))]
+    if results.n_dropped:
+        facts.append(
+            ("Rows with missing values", f"{count(results.n_dropped)} dropped")
+        )
     if results.nobs != results.n_rows:
         facts.append(("Sum of weights", count(results.nobs)))
     if results.weight_kind != "frequency":

@@ -96,6 +96,11 @@ class FromCovariance(Covariances, ABC):
 
     @property
     @abstractmethod
+    def terms(self) -> Mapping[str, Sequence[str]]:
+        """Columns of every term of the formula."""
+
+    @property
+    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """Names of all coefficients."""
 
@@ -153,6 +158,7 @@ class FromCovariance(Covariances, ABC):
             Columns that belong together, such as the indicators of one category, by
             the name of the term; their generalized factor does not depend on the
             category that was left out. Columns that are not named stand alone.
+            Default: the terms of the formula, after ``fit_formula``.
 
         Returns
         -------
@@ -163,7 +169,7 @@ class FromCovariance(Covariances, ABC):
         covariance = self.cov_params("model")[self._first :, self._first :]
         kept = np.flatnonzero(np.isfinite(self.coefficients[self._first :]))
         place = {int(column): k for k, column in enumerate(kept)}
-        groups = self._grouped(terms or {})
+        groups = self._grouped(self.terms if terms is None else terms)
         inside = [[place[j] for j in group if j in place] for group in groups.values()]
         estimated = [group for group in inside if group]
         factors = np.full(len(inside), np.nan)

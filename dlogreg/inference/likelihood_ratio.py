@@ -47,7 +47,8 @@ def chi_squared(statistic: float, df: int, error: float = np.nan) -> ChiSquaredT
 
 
 def terms_of(results: LogitResults, terms: Terms | None) -> list[Term]:
-    """Return the terms to drop: every column by itself unless others are given."""
+    """Return the terms to drop: those of the formula, or every column by itself."""
+    terms = terms or results.terms or None
     if terms is None:
         given: list[tuple[str, Sequence[str]]] = [
             (name, (name,)) for name in results.feature_names

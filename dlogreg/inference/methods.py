@@ -55,7 +55,8 @@ class RowMethods:
             A fit to the same rows with some of the columns.
         terms : mapping or list, optional
             Columns to be dropped together: ``{"carrier": ["carrier_AA", ...]}`` or a
-            list of names and lists of names. Default: every column by itself.
+            list of names and lists of names. Default: the terms of the formula after
+            ``fit_formula``, else every column by itself.
         X, y, sample_weight, offset : array, optional
             The rows of the fit, for a result that was loaded and does not know them.
 

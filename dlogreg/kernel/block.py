@@ -35,6 +35,8 @@ class Rows:
     """Labels of the clusters that rows belong to, shape (n_rows,)."""
     copies: int = 1
     """Rows that stand for one row of the data; they are numbered on, ``start`` too."""
+    n_dropped: int = 0
+    """Rows of the block that were left out because a value was missing."""
 
     def __len__(self) -> int:
         """Return the number of rows."""

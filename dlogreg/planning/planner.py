@@ -43,6 +43,7 @@ def plan(
     alpha: float = 0.0,
     fit_intercept: bool = True,
     feature_names: Sequence[str] | None = None,
+    missing: str = "raise",
     solver: str = "auto",
     tol: float = 1e-4,
     max_passes: int = 100,
@@ -105,6 +106,7 @@ def plan(
         has_offset=offset is not None,
         has_groups=groups is not None,
         has_trials=trials is not None,
+        missing=missing,
     )
     measure = check_flag("measure", measure)
     shared: list[Any] = []

@@ -29,6 +29,8 @@ class Source:
     """X lies in this process as an array."""
     kind: str = "array"
     """What the user gave, for plan and messages."""
+    drops: bool = False
+    """Rows with a missing value are left out."""
 
     @property
     def n_features(self) -> int:

@@ -7,8 +7,10 @@ import math
 import os
 import stat
 from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -42,12 +44,15 @@ from dlogreg.storage.schema import (
     MULTINOMIAL,
     NUMBERS,
     PASS_KEYS,
-    SCHEMA,
+    READABLE,
     TEXTS,
     TIMES,
     VECTORS,
 )
 from dlogreg.weights import WEIGHT_KINDS
+
+if TYPE_CHECKING:
+    from dlogreg.formula.recipe import Recipe
 
 
 def read_model(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -89,10 +94,11 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
     kind = entries.get("kind")
     if kind not in (KIND, MULTINOMIAL):
         raise InvalidError(f"'kind' is {shown(kind)}, not {KIND!r} or {MULTINOMIAL!r}")
-    if entries.get("schema") != SCHEMA or isinstance(entries["schema"], bool):
+    schema = entries.get("schema")
+    if schema not in READABLE or isinstance(schema, bool):
         raise InvalidError(
-            f"its schema is {shown(entries.get('schema'))}, and this version of "
-            f"dlogreg reads schema {SCHEMA}; install the version that saved it"
+            f"its schema is {shown(schema)}, and this version of dlogreg reads schema "
+            f"{' and '.join(map(str, READABLE))}; install the version that saved it"
         )
     found = Entries(entries, KEYS, ADDED_KEYS)
     names = tuple(found.items("feature_names", as_text))
@@ -127,10 +133,24 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
             found, "cluster_covariance", math.prod(shape)
         ),
         "n_groups": found.get("n_groups", as_size, 0),
+        "n_dropped": found.get("n_dropped", as_size, 0),
+        "recipe": _recipe(found, names),
     }
     _check_kind(fields, binary=kind == KIND)
     _check_names(fields, binary=kind == KIND)
     return fields
+
+
+def _recipe(found: Entries, names: tuple[str, ...]) -> Recipe | None:
+    """Return the recipe of a formula; its room is entered where there is one."""
+    if found.entries.get("formula") is None:
+        return None
+    intercept = found.get("fit_intercept", as_flag)
+    read = import_module("dlogreg.formula.stored").read_recipe
+    recipe: Recipe = found.get("formula", partial(read, fit_intercept=intercept))
+    if recipe.feature_names != names:
+        raise InvalidError("'formula' makes other columns than 'feature_names'")
+    return recipe
 
 
 def _n_lines(found: Entries) -> int:

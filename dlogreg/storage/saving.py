@@ -7,6 +7,7 @@ import json
 import math
 import os
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,6 +32,7 @@ from dlogreg.storage.schema import (
 
 if TYPE_CHECKING:
     from dlogreg.fitted import FittedModel
+    from dlogreg.formula.recipe import Recipe
     from dlogreg.kernel.closing_sums import ColumnSums
 
 
@@ -114,6 +116,8 @@ def _encode(results: FittedModel) -> dict[str, Any]:
         "separation": results.separation,
         "limit_error_bound": _number(results.limit_error_bound),
         **{key: _vector(getattr(results, key)) for key in VECTORS},
+        "n_dropped": int(results.n_dropped),
+        "formula": _formula(results.recipe),
     }
 
 
@@ -129,6 +133,15 @@ def _encode_columns(sums: ColumnSums | None) -> dict[str, Any] | None:
 
 def _vector(values: FloatArray | None) -> list[float | str] | None:
     return None if values is None else [_number(value) for value in values.tolist()]
+
+
+def _formula(recipe: Recipe | None) -> dict[str, Any] | None:
+    """Return the recipe as what JSON can hold; its room is entered where it is one."""
+    if recipe is None:
+        return None
+    room = import_module("dlogreg.formula.stored")
+    entries: dict[str, Any] = room.recipe_entries(recipe)
+    return entries
 
 
 def _triangle(covariance: FloatArray | None) -> list[float | str] | None:

@@ -3,7 +3,9 @@
 KIND = "dlogreg.LogitResults"
 MULTINOMIAL = "dlogreg.MultinomialResults"
 """Three or more classes; coefficients are written class after class."""
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, 2)
+"""Schemas that this version reads; 2 added formulas and rows dropped as missing."""
 NOT_IN_JSON = ("nan", "inf", "-inf")
 """How numbers are written for which JSON has no word."""
 INTEGERS = ("n_rows", "n_passes", "bytes_read", "peak_memory")
@@ -22,6 +24,7 @@ ADDED_KEYS = frozenset(
     [
         *("cov_type", "robust_covariance", "weight_kind", "has_offset"),
         *("column_sums", "indicators"),
+        *("n_dropped", "formula"),
         *("separation", "limit_error_bound", *VECTORS),
         *("cluster_covariance", "n_groups"),
     ]

@@ -38,6 +38,7 @@ class _Open:
     estimate: Estimate | None = None
     null: NullSums | None = None
     clusters: TreeSum | None = None
+    n_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +87,7 @@ class SurveyKernel:
 
     def add(self, sums: _Open, rows: Rows, buffers: Buffers) -> None:
         """Check a block and add it, slab by slab."""
+        sums.n_dropped += rows.n_dropped
         check_weights(rows)
         kept = rows.positive()
         check_labels(kept)
@@ -194,4 +196,5 @@ class SurveyKernel:
             chains,
             sums.null,
             None if sums.clusters is None else sums.clusters.total(),
+            sums.n_dropped,
         )

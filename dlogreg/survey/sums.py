@@ -56,6 +56,8 @@ class SurveySums:
     """Sums for the null model, if rows have offsets; their weights are not rescaled."""
     clusters: KeyedSums | None = None
     """Rows of every group, if there are groups."""
+    n_dropped: int = 0
+    """Rows left out because a value was missing."""
 
     def weighted(self, factor: float) -> SurveySums:
         """Return the sums with all weights multiplied.
@@ -87,4 +89,5 @@ class SurveySums:
             None
             if self.clusters is None or other.clusters is None
             else self.clusters + other.clusters,
+            self.n_dropped + other.n_dropped,
         )

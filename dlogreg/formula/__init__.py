@@ -1,0 +1,5 @@
+"""Formulas about raw tables: what is read, found in all rows, kept, and encoded.
+
+terms reads a formula; scan finds levels and states in one pass over its columns; recipe
+is what the result keeps; source encodes blocks of rows as they are read.
+"""

@@ -1,0 +1,291 @@
+"""fit_formula(): from a formula and a raw table to results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dlogreg.errors import DataError
+from dlogreg.evaluation import Label, PassRecord
+from dlogreg.formula.expression import Expression, FormulaError, parse_expression
+from dlogreg.formula.parquet import ParquetTable
+from dlogreg.formula.recipe import Recipe
+from dlogreg.formula.resolving import check_missing, resolve, transforms_of
+from dlogreg.formula.scan import Found, Rule, ScanKernel
+from dlogreg.formula.source import DesignBlocks, RawBlocks
+from dlogreg.formula.tables import (
+    FrameTable,
+    Table,
+    open_data,
+    open_table,
+    table_columns,
+)
+from dlogreg.formula.terms import Formula, read_formula
+from dlogreg.options import check_options
+from dlogreg.partition import partition_rows
+from dlogreg.passes import Passes, Progress
+from dlogreg.penalty import PenaltyRule
+from dlogreg.pipeline import fit_source
+from dlogreg.progress import progress_for
+from dlogreg.reduction import (
+    INLINE_BYTES,
+    TASKS_PER_THREAD,
+    Reduction,
+    compute_shared,
+)
+from dlogreg.results import Results
+from dlogreg.scheduling import active_client, n_threads
+from dlogreg.source import Source
+from dlogreg.source.frames import check_indexes
+from dlogreg.source.opening import kind_of
+from dlogreg.weights import check_weight_kind
+
+GIVEN = "({})"
+"""Name of a column that was given beside the table."""
+
+
+def fit_formula(
+    formula: str,
+    data: Any,
+    *,
+    sample_weight: Any = None,
+    offset: Any = None,
+    groups: Any = None,
+    weight_kind: str = "frequency",
+    missing: str = "raise",
+    unseen: Any = "error",
+    classes: Sequence[Label] | None = None,
+    alpha: float = 0.0,
+    solver: str = "auto",
+    tol: float = 1e-4,
+    max_passes: int = 100,
+    start: Any = None,
+    inference: bool = True,
+    cov_type: str | None = None,
+    memory_limit: int | str | None = None,
+    progress: bool | Progress | None = None,
+) -> Results:
+    """Fit a logistic regression given by a formula to a raw table.
+
+    One scan of the columns that the formula names finds the levels of categories, in
+    sorted order, and the states of transforms, in *all* rows; it counts as data read,
+    but not as a pass. Every block of rows is then encoded in the task that reads it.
+    Categories become dense indicator columns of one block of rows at a time, of about
+    4 MiB; a task besides holds the raw columns of one row group or partition.
+
+    Parameters
+    ----------
+    formula : str
+        ``"response ~ terms"`` as in R, patsy and formulaic: ``+ : * / **`` and ``- 1``,
+        ``.`` for all other columns, names that are no plain words in backticks.
+        Columns of text and categoricals are categories, coded by indicators without
+        the first level; ``C(x, Treatment("a"))`` chooses another coding or reference,
+        ``C(x, levels=["b", "a"])`` the order. Expressions may use arithmetic in ``I()``
+        or braces, comparisons, functions such as ``log``, and of transforms ``center``,
+        ``scale``, ``standardize``, ``poly(x, degree)`` and ``bs(x, knots=[...])``. The
+        response is a column of labels or an expression such as ``arr_delay > 15`` or
+        ``species == "setosa"``. Nothing else is evaluated.
+    data : table
+        Pandas or dask dataframe, pyarrow dataset of local Parquet files, or the path of
+        Parquet files: a file, a folder, or a pattern. Only needed columns are read.
+    sample_weight : str or array, optional
+        A column, or an expression of columns. With a dataframe also an array or series
+        of one weight per row. Rows of weight 0 are left out before anything is found.
+    offset : str or array, optional
+        The same, added to the linear predictor with coefficient 1, as
+        ``offset="log(exposure)"``. One of columns is part of what ``predict`` does.
+    groups : str or array, optional
+        The same: labels of the clusters of rows, for cluster-robust standard errors.
+    missing : {"raise", "drop"}
+        What to do with rows in which a column that is needed has no value. "raise"
+        counts them by column; "drop" leaves them out, and ``n_dropped`` counts them.
+    unseen : "error", level, or mapping of factor to level
+        What ``predict`` does with a level that the fit has not seen: an error that
+        names it, or a level that is taken in its place.
+    classes, alpha, solver, tol, max_passes, start, inference, cov_type, weight_kind, \
+memory_limit, progress
+        As in ``fit``. The formula says whether there is an intercept.
+
+    Returns
+    -------
+    LogitResults or MultinomialResults
+        As of ``fit``; ``terms`` has the columns of every term, which ``lr_test`` and
+        ``vif`` take together, and ``predict`` takes raw dataframes. ``save`` keeps all
+        that is needed for it.
+
+    Raises
+    ------
+    ValueError
+        If the formula cannot be read, or asks for what cannot be found exactly in a
+        pass (spline knots at quantiles); it says what to write instead.
+    DataError
+        If the data cannot be fitted; the message names column, and row or file and row
+        group. Also if a file changes while it is read.
+    MemoryLimitError, SeparationWarning, CollinearityWarning, ConvergenceWarning
+        As in ``fit``.
+
+    Examples
+    --------
+    >>> import pandas as pd, dlogreg
+    >>> doses = pd.DataFrame({"dose": range(8), "sex": list("ffmmffmm")})
+    >>> doses["cured"] = [False, True, False, True, False, True, False, True]
+    >>> res = dlogreg.fit_formula("cured ~ dose + sex", doses)
+    >>> res.feature_names
+    ('dose', 'sex[T.m]')
+    """
+    check_weight_kind(weight_kind, given=sample_weight is not None)
+    data = open_data(data)
+    available = table_columns(data)
+    parsed = read_formula(formula, available)
+    options = check_options(
+        classes=classes,
+        penalty=PenaltyRule(alpha),
+        fit_intercept=parsed.fit_intercept,
+        feature_names=None,
+        solver=solver,
+        tol=tol,
+        max_passes=max_passes,
+        start=start,
+        inference=inference,
+        memory_limit=memory_limit,
+        cov_type=cov_type,
+        weight_kind=weight_kind,
+        has_offset=offset is not None,
+        has_groups=groups is not None,
+        missing=missing,
+    )
+    beside = {"sample_weight": sample_weight, "offset": offset, "groups": groups}
+    data, given = _with_columns(data, beside)
+    rule = _rule(parsed, given, available)
+    shown = progress_for(progress)
+    design = _design(parsed, data, rule, missing, unseen, shown)
+    results = fit_source(design.source, options, shown, before=design.records)
+    return replace(results, n_dropped=design.n_dropped, recipe=design.recipe)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Design:
+    """What the scan has made of a formula and a table."""
+
+    source: Source
+    recipe: Recipe
+    n_dropped: int
+    records: tuple[PassRecord, ...]
+
+
+def _design(
+    formula: Formula,
+    data: Any,
+    rule: Rule,
+    missing: str,
+    unseen: Any,
+    progress: Progress,
+) -> _Design:
+    """Scan the table and lay out its rows as those of the design."""
+    table = open_table(data, rule.needed, compute_shared)
+    found, records = scan(formula, table, rule, progress)
+    n_dropped = check_missing(found, rule.needed, missing)
+    recipe = resolve(formula, found, unseen)
+    if rule.offset is not None and rule.offset.text != _quoted("offset"):
+        recipe = replace(recipe, offset=rule.offset.text)
+    blocks = DesignBlocks.of(table, recipe, rule, found)
+    in_memory = isinstance(table, FrameTable)
+    names, dtype = recipe.feature_names, np.dtype(np.float64)
+    source = Source(blocks, {}, names, dtype, in_memory, "formula")
+    return _Design(source, recipe, n_dropped, records)
+
+
+def _with_columns(
+    data: Any, beside: Mapping[str, Any]
+) -> tuple[Any, dict[str, Expression]]:
+    """Return the data, with what was given beside them as columns of them."""
+    expressions = {}
+    for name, given in beside.items():
+        if given is None:
+            continue
+        expressions[name] = parse_expression(
+            given if isinstance(given, str) else _quoted(name)
+        )
+        if not isinstance(given, str):
+            data = _joined(data, name, given)
+    return data, expressions
+
+
+def _quoted(name: str) -> str:
+    return f"`{GIVEN.format(name)}`"
+
+
+def _joined(data: Any, name: str, given: Any) -> Any:
+    """Return a dataframe with one more column."""
+    kind = "" if isinstance(data, ParquetTable) else kind_of(data)
+    if kind == "dask dataframe" and kind_of(given) == "dask dataframe":
+        return data.assign(**{GIVEN.format(name): given})
+    if kind != "pandas":
+        raise DataError(
+            f"with these data, {name} must be the name of a column, or an expression "
+            f"of columns, not {type(given).__name__}"
+        )
+    values = np.asarray(given)
+    if values.shape != (len(data),):
+        raise DataError(
+            f"{name} has shape {values.shape}, and data {len(data)} rows; give one "
+            "value per row, or the name of a column"
+        )
+    if hasattr(given, "iloc"):
+        check_indexes(data, {name: given})
+    return data.assign(**{GIVEN.format(name): values})
+
+
+def _rule(
+    formula: Formula, given: Mapping[str, Expression], available: Sequence[str]
+) -> Rule:
+    """Return the columns that are needed, all of which there must be."""
+    beside = [name for expression in given.values() for name in expression.columns]
+    needed = dict.fromkeys([*formula.response.columns, *formula.columns, *beside])
+    joined = [GIVEN.format(name) for name in given]
+    unknown = [name for name in needed if name not in (*available, *joined)]
+    if unknown:
+        have = ", ".join(map(repr, available[:10])) + ", ..." * (len(available) > 10)
+        raise DataError(
+            f"the formula names {unknown[0]!r}, which is no column of the data; they "
+            f"have {have}"
+        )
+    if not needed:
+        raise FormulaError("the formula names no column of the data")
+    beside_X = ("sample_weight", "offset", "groups")
+    return Rule(tuple(needed), *(given.get(name) for name in beside_X))
+
+
+def scan(
+    formula: Formula, table: Table, rule: Rule, progress: Progress
+) -> tuple[Found, tuple[PassRecord, ...]]:
+    """Read the columns once and return what is found in all rows."""
+    categories = {
+        text: factor.expression
+        for text, factor in formula.factors.items()
+        if factor.is_category or factor.is_column
+    }
+    arguments = {
+        text: (expression, transform.order)
+        for text, (expression, transform) in transforms_of(formula).items()
+    }
+    raw = Source(RawBlocks(table), {}, (), np.dtype(np.float64))
+    rows = raw.n_rows
+    small = isinstance(table, FrameTable) and 8 * len(rule.needed) * (rows or 0)
+    inline = bool(small) and small <= INLINE_BYTES and active_client() is None
+    reduction = Reduction(
+        partition_rows(raw, 1, TASKS_PER_THREAD * n_threads()), inline
+    )
+    passes = Passes(reduction, progress)
+    try:
+        found: Found = passes.run_pilot(
+            ScanKernel(rule, categories, arguments), reduction
+        )
+        passes.close_record()
+    except BaseException:
+        progress.close()
+        raise
+    return found, tuple(passes.trace)
