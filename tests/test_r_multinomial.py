@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.r_cases import assert_covariance, close, fitted, load
+from tests.r_cases import KINDS, assert_covariance, close, fitted, load
 
 NAMES = ["housing", "alligators", "cirrhosis", "stage"]
 
@@ -18,7 +18,8 @@ class TestMultinomial:
         assert list(res.names) == expected["names"]
         params = np.array(expected["params"])
         np.testing.assert_allclose(np.asarray(res.params).T, params, rtol=1e-7)
-        assert_covariance(res.cov_params(), expected["model"])
+        for kind in KINDS:
+            assert_covariance(res.cov_params(kind), expected[kind])
         bse = np.sqrt(np.diagonal(expected["model"])).reshape(params.shape).T
         np.testing.assert_allclose(res.bse, bse, rtol=1e-7)
         np.testing.assert_allclose(res.zvalues, params.T / bse, rtol=1e-7)

@@ -47,7 +47,12 @@ values_of <- function(X, y, w = rep(1, length(y))) {
             abs(at$llf - as.numeric(logLik(fit))) < 1e-5)
   V <- solve(at$information)
   counts <- colSums(w * Y)
+  # scores of single rows, class after class; weights repeat rows
+  residual <- (Y - at$P)[, -1, drop = FALSE]
+  scores <- do.call(cbind, lapply(seq_len(ncol(residual)), function(k) residual[, k] * Z))
+  HC0 <- V %*% crossprod(scores, w * scores) %*% V
   list(classes = levels(y), names = colnames(Z), params = unname(B), model = unname(V),
+       HC0 = unname(HC0), HC1 = unname(HC0) * sum(w) / (sum(w) - length(B)),
        llf = at$llf, llnull = sum(counts * log(counts / sum(counts))),
        nobs = sum(w), aic = 2 * length(B) - 2 * at$llf,
        bic = log(sum(w)) * length(B) - 2 * at$llf,
