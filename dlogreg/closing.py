@@ -85,7 +85,7 @@ def close(problem: Problem, solution: Solution) -> Solution:
     """
     options = problem.options
     feasible = options.ends_with_hessian(problem.solver, problem.n_params)
-    wanted = options.inference and feasible and not options.penalty
+    wanted = options.inference and feasible and not (options.penalty or options.firth)
     useful = solution.status not in USELESS
     left = options.max_passes - problem.passes.n_passes
     if not (wanted and useful and left > 0) or _serves(problem, solution):
@@ -194,6 +194,7 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         scores=None if described is None else described.scores,
         column_sums=columns,
         indicators=find_indicators(problem, columns, _names(problem)),
+        firth=options.firth,
     )
 
 

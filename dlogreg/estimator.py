@@ -27,7 +27,6 @@ from sklearn.utils.validation import (
 from dlogreg.accuracy import accuracy
 from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.evaluation import FloatArray
-from dlogreg.fitted import CERTAIN
 from dlogreg.labels import resolve_class_weight
 from dlogreg.multinomial import MultinomialResults
 from dlogreg.multinomial_prediction import MultinomialModel
@@ -317,7 +316,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(results, MultinomialResults):
             lines = results.symmetric_coefficients().copy()
         else:
-            lines = results.near_limit(CERTAIN)[None]
+            lines = results.near_limit()[None]
         lines[np.isnan(lines)] = 0.0
         first = int(self.fit_intercept)
         self.coef_ = lines[:, first:]

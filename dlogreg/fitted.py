@@ -104,6 +104,9 @@ class FittedModel(Likelihoods):
     recipe: Recipe | None = None
     """How rows of a table become rows of the design, after ``fit_formula``."""
 
+    firth: bool = False
+    """Whether the bias was reduced by Firth's penalty."""
+
     def __post_init__(self) -> None:
         """Make the arrays read-only, and covariances symmetric to the last bit."""
         object.__setattr__(self, "trace", Trace(self.trace))
@@ -150,7 +153,7 @@ class FittedModel(Likelihoods):
             intercept = f"({intercept})"
         return (intercept, *self.feature_names)
 
-    def near_limit(self, length: float) -> FloatArray:
+    def near_limit(self, length: float = CERTAIN) -> FloatArray:
         """Return finite coefficients so far along ``limit_direction``.
 
         Those of the fit, 0 where they are NaN, unless the classes are separated.

@@ -69,6 +69,7 @@ class Likelihoods(Deviances):
     alpha: float
     fit_intercept: bool
     weight_kind: str
+    firth: bool
 
     @property
     def n_equations(self) -> int:
@@ -106,6 +107,11 @@ class Likelihoods(Deviances):
     @property
     def why_no_llr_test(self) -> str:
         """Reason why ``llr`` has no p-value; empty if it has one."""
+        if self.firth:
+            return (
+                "Firth's estimates do not maximize the likelihood; take profile "
+                "intervals of the penalised one, conf_int(method='profile', names=...)"
+            )
         if self.alpha > 0:
             return (
                 "the likelihood ratio of a penalised fit is not chi-squared; fit with "
@@ -122,7 +128,7 @@ class Likelihoods(Deviances):
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion, 2 n_estimated - 2 llf; NaN with a penalty.
+        """Akaike's criterion, 2 n_estimated - 2 llf; NaN with any penalty.
 
         NaN also with probability weights, which make no likelihood. The number of
         estimated coefficients includes the intercepts. A penalty leaves them fewer
@@ -138,5 +144,5 @@ class Likelihoods(Deviances):
     def _criterion(self, price: float) -> float:
         """Return -2 llf plus a price per estimated coefficient."""
         n_estimated = self.df_model + self._n_intercepts
-        without = self.alpha > 0 or self.weight_kind == "probability"
+        without = self.alpha > 0 or self.firth or self.weight_kind == "probability"
         return float(np.nan) if without else price * n_estimated - 2 * self.llf

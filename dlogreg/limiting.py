@@ -14,13 +14,14 @@ import numpy as np
 
 from dlogreg.checks import find_sides
 from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.firth_objective import PenalizedObjective
 from dlogreg.inference.limit import Limit, estimable, face_of
 from dlogreg.kernel.extreme_rows import ExtremeRowsKernel
 from dlogreg.kernel.face import FaceKernel
 from dlogreg.kernel.together import Together
 from dlogreg.problem import Problem
 from dlogreg.separation_watch import Found, SeparationWatch, confined
-from dlogreg.solvers import Point, Solution, Status
+from dlogreg.solvers import Firth, Point, Solution, Status
 from dlogreg.standardization import Standardization
 from dlogreg.survey import Survey
 
@@ -45,6 +46,8 @@ def settle(problem: Problem) -> tuple[Problem, Solution]:
         limit = problem.limit
         done = limit is not None and limit.complete
         return problem, _nothing_left(problem) if done else problem.solve()
+    if problem.options.firth:
+        return problem, _reduce_bias(problem)
     while True:
         watch = SeparationWatch(problem.objective, problem.kept)
         solution = problem.solve(watch)
@@ -54,6 +57,19 @@ def settle(problem: Problem) -> tuple[Problem, Solution]:
         problem = confine(problem, (found.direction,), (found.least,), found)
         if found.complete:
             return problem, _nothing_left(problem)
+
+
+def _reduce_bias(problem: Problem) -> Solution:
+    """Return Firth's estimate, from the start that has been evaluated."""
+    assert problem.start is not None
+    passes, options = problem.passes, problem.options
+    left = max(0, options.max_passes - passes.n_passes)
+    firth = Firth(options.tol, left, problem.geometry, problem.kept)
+    return firth.minimize(
+        PenalizedObjective(problem.objective),
+        problem.start,
+        lambda distance: passes.annotate(decrement=distance),
+    )
 
 
 def _limits(problem: Problem) -> bool:

@@ -45,6 +45,7 @@ class FitOptions:
     """Whether the rows are in groups, for cluster-robust errors."""
     missing: str = "raise"
     """What to do with rows that have a missing value: "raise" or "drop"."""
+    firth: bool = False
 
     @property
     def n_equations(self) -> int:
@@ -53,9 +54,21 @@ class FitOptions:
 
     def choice(self, n_rows: int | None, n_params: int, itemsize: int) -> Choice:
         """Return the solver that was asked for, or the one that suits the data."""
+        if self.firth:
+            return self._choice_of_firth(n_params)
         if self.solver != "auto":
             return Choice(self.solver, "as asked for")
         return choose_solver(n_rows, n_params, itemsize)
+
+    def _choice_of_firth(self, n_params: int) -> Choice:
+        """Return Newton's method, for which bias reduction is made, or refuse."""
+        if self.solver == "auto" and not hessian_fits(n_params):
+            raise ValueError(
+                f"firth=True needs the Hessian of {n_params:,} coefficients in every "
+                "pass, which is too large to be formed; leave columns out, or give "
+                "solver='newton' if memory allows"
+            )
+        return Choice("newton", "bias reduction needs the Hessian")
 
     def ends_with_hessian(self, solver: str, n_params: int) -> bool:
         """Tell whether some pass forms the Hessian, if only for standard errors."""
@@ -65,6 +78,11 @@ class FitOptions:
 
     def check_n_classes(self, n_classes: int) -> None:
         """Refuse what is made for two classes where there are more."""
+        if n_classes > 2 and self.firth:
+            raise DataError(
+                f"firth=True is for two classes only, and there are {n_classes}; leave "
+                "it out"
+            )
         if n_classes > 2 and self.has_groups:
             raise DataError(
                 "groups are for cluster-robust standard errors, which there are for "
@@ -113,6 +131,7 @@ def check_options(
     has_groups: bool = False,
     has_trials: bool = False,
     missing: str = "raise",
+    firth: bool = False,
 ) -> FitOptions:
     """Return the options, or raise with what is wrong."""
     if has_trials:
@@ -154,9 +173,46 @@ def check_options(
         has_offset,
         has_groups,
         check_missing_option(missing),
+        check_firth(
+            firth, penalty, solver, cov_type, weight_kind, has_groups=has_groups
+        ),
     )
     options.check_n_classes(options.n_equations + 1)
     return options
+
+
+def check_firth(
+    firth: bool,
+    penalty: PenaltyRule,
+    solver: str,
+    cov_type: str,
+    weight_kind: str,
+    *,
+    has_groups: bool,
+) -> bool:
+    """Return the flag, or raise where bias reduction does not go with the rest."""
+    if not check_flag("firth", firth):
+        return False
+    of_model = "its standard errors are those of the model"
+    refused = (
+        ("alpha", penalty.alpha != 0, "it is a penalty of its own; take alpha=0"),
+        (
+            "solver='lbfgs'",
+            solver == "lbfgs",
+            "it needs the Hessian, which L-BFGS does not form",
+        ),
+        (
+            "weight_kind='probability'",
+            weight_kind == "probability",
+            "such weights make no likelihood",
+        ),
+        ("groups", has_groups, of_model),
+        (f"cov_type={cov_type!r}", cov_type != "model", of_model),
+    )
+    for option, is_given, reason in refused:
+        if is_given:
+            raise ValueError(f"firth=True does not go with {option}: {reason}")
+    return True
 
 
 def _check_robust(

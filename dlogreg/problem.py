@@ -93,6 +93,8 @@ class Problem:
 
     def _fits_single(self) -> bool:
         """Tell whether products may be made in float32 without leaving its range."""
+        if self.options.firth:
+            return False
         survey, std = self.survey, self.survey.standardization
         if std.n_params - std.fit_intercept < MIXED_FROM:
             return False
@@ -285,7 +287,8 @@ def pose(
     if not penalized:
         exact = survey.gram if survey.exact_gram else None
         dropped = find_aliased(survey, feature_names, exact)
-        separating = find_separating(survey, feature_names)
+        if not options.firth:
+            separating = find_separating(survey, feature_names)
     kept = _kept(survey, feature_names, dropped)
     if not penalized and not survey.exact_gram:
         suspects = find_suspects(survey, kept)

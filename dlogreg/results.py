@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 
 from dlogreg.display import Summary, describe, summarize
 from dlogreg.evaluation import FloatArray
-from dlogreg.fitted import CERTAIN, FittedModel
+from dlogreg.fitted import FittedModel
 from dlogreg.inference import FromCovariance, check_level, odds_ratios
 from dlogreg.inference.fit_measures import FitMeasures
 from dlogreg.inference.marginal_methods import MarginalMethods
@@ -134,8 +134,9 @@ class LogitResults(
         all ends are found together, to ``max(min(tol, 1e-4), 1e-7)`` standard errors,
         in 2 or 3 passes, about 5 with few rows per column. Where the data are separated
         those of infinite coefficients have one infinite end, and take about 20 passes
-        more. Profiles of a result that was loaded take X, y, sample_weight and
-        offset of the fit. ``names`` chooses coefficients.
+        more. A fit with ``firth=True`` has profiles of its penalised likelihood, whose
+        ends are always finite, in 5 to 20 passes. Profiles of a result that was loaded
+        take X, y, sample_weight and offset of the fit. ``names`` chooses coefficients.
         """
         check_level(alpha)
         if method == "profile":
@@ -212,7 +213,7 @@ class LogitResults(
         # summary must not wait half a second for them.
         model: type[LogitModel] = import_module("dlogreg.prediction").LogitModel
         return model.of(
-            self.near_limit(CERTAIN),
+            self.near_limit(),
             self.feature_names,
             self.classes,
             fit_intercept=self.fit_intercept,

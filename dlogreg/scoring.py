@@ -170,7 +170,7 @@ def evaluate(
         )
     check_offset_given(result, offset, "evaluate()")
     model = LogitModel.of(
-        result.coefficients,
+        result.near_limit(),
         result.feature_names,
         result.classes,
         fit_intercept=result.fit_intercept,

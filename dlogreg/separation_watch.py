@@ -34,7 +34,7 @@ from dlogreg.standardization import Standardization
 FIRST_PASS = 3
 MOST_ROUNDS = 5
 """Passes that look for separation before the question is left undecided."""
-MOST_COLUMNS = 200
+MOST_COLUMNS = 100
 """With more, a linear programme over enough rows would take longer than a pass."""
 ROWS_PER_COLUMN = 8
 MORE_ROWS = 256

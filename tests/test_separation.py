@@ -14,6 +14,7 @@ from scipy.optimize import linprog
 from scipy.special import expit
 
 import dlogreg
+from dlogreg.inference.kept_rows_fit import proven_to_overlap
 from dlogreg.inference.separating_direction import (
     null_space,
     separate,
@@ -24,6 +25,7 @@ from dlogreg.kernel.extreme_rows import ExtremeRowsKernel
 from dlogreg.kernel.face import Face, FaceKernel
 from dlogreg.solvers import Status
 from tests.counting import counted_array, forget, reads
+from tests.r_cases import assert_covariance, load
 from tests.separated_data import CASES, quasi_cell
 
 
@@ -316,3 +318,45 @@ def test_what_is_said(tmp_path):
     np.testing.assert_array_equal(again.predict(case.X), res.predict(case.X))
     assert again.separation == "quasi-complete"
     assert again.limit_error_bound == res.limit_error_bound
+
+
+def test_the_endometrial_data_and_their_limit_by_r():
+    case = load("endometrial")
+    res = fit(case.X, case.y, feature_names=case.columns, tol=1e-9)
+    assert res.separation == "quasi-complete"
+    assert res.separated == ("NV",)
+    assert res.params["NV"] == np.inf
+    limit = case.values["limit"]
+    kept = [res.names.index(name) for name in limit["names"]]
+    np.testing.assert_allclose(res.params[kept], limit["params"], rtol=1e-7)
+    for kind in ("model", "HC0"):
+        found = res.cov_params(kind)[np.ix_(kept, kept)]
+        assert_covariance(found, limit[kind])
+    assert res.llf == pytest.approx(limit["llf"], rel=1e-9)
+    assert res.n_passes <= 8
+
+
+def test_measures_of_a_limiting_fit_are_those_of_all_rows():
+    rng = np.random.default_rng(9)
+    X = np.column_stack([rng.normal(size=1000), rng.random(1000) < 0.2])
+    y = (rng.random(1000) < expit(X[:, 0])).astype(int)
+    y[X[:, 1] == 1] = 1
+    res = fit(X, y)
+    measures, p = res.goodness_of_fit(), res.predict(X)
+    assert measures.brier == pytest.approx(np.mean((y - p) ** 2), rel=1e-9)
+
+
+def test_a_fit_of_a_few_rows_proves_that_they_overlap():
+    rng = np.random.default_rng(0)
+    Z = np.column_stack([np.ones(400), rng.normal(size=(400, 5))])
+    sign = np.where(rng.random(400) < expit(5 * Z @ rng.normal(size=6)), 1, -1)
+    overlapping = Z * sign[:, None]
+    assert proven_to_overlap(overlapping)
+    assert separate(overlapping).direction is None
+    apart = Z * np.sign(Z @ np.arange(6.0))[:, None]
+    assert not proven_to_overlap(apart)
+    tied = np.concatenate([apart[:50] * [1, 1, 1, 0, 0, 0], np.eye(6)[:3] * -1])
+    assert not proven_to_overlap(tied)  # columns that no row has
+    quasi = np.concatenate([overlapping * [1, 1, 1, 1, 1, 0], np.eye(6)[5:]])
+    assert not proven_to_overlap(quasi)
+    assert separate(quasi).n_tied == 400

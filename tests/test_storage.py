@@ -70,6 +70,15 @@ def results(draw):
         weight_kind, kind = draw(st.sampled_from(WEIGHT_KINDS)), LogitResults
         if robust is not None and draw(st.booleans()):
             grouped, kinds = covariance.T, list(COV_TYPES)
+    separation = {}
+    if len(classes) == 2 and draw(st.booleans()):
+        vectors = arrays(float, shape, elements=NUMBER)
+        separation = {
+            "separation": draw(st.sampled_from(["complete", "quasi-complete"])),
+            "limit_coefficients": draw(vectors),
+            "limit_direction": draw(vectors),
+            "limit_error_bound": draw(NUMBER),
+        }
     return kind(
         feature_names=names,
         classes=classes,
@@ -96,6 +105,8 @@ def results(draw):
         why_no_inference=draw(st.text()),
         robust_covariance=robust,
         weight_kind=weight_kind,
+        firth=draw(st.booleans()),
+        **separation,
         has_offset=len(classes) == 2 and draw(st.booleans()),
         column_sums=draw(column_sums(n_params)) if len(classes) == 2 else None,
         indicators=draw(st.sampled_from([None, (), names[:1]])),

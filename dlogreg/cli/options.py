@@ -58,6 +58,11 @@ OF_FIT = (
         help="Ridge penalty on the mean loss; there are no standard errors then.",
     ),
     click.option(
+        "--firth",
+        is_flag=True,
+        help="Reduce the bias by Firth's penalty; estimates are always finite then.",
+    ),
+    click.option(
         "--tol",
         type=Finite(min=0, min_open=True),
         default=1e-4,

@@ -126,7 +126,7 @@ def method(results: FittedModel) -> str:
     """Say how the coefficients were estimated."""
     if results.alpha:
         return f"ridge penalty, alpha = {results.alpha:.6g} on the mean loss"
-    return "maximum likelihood"
+    return "Firth's penalised likelihood" if results.firth else "maximum likelihood"
 
 
 def _model(results: LogitResults) -> Facts:

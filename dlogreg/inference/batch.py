@@ -101,6 +101,11 @@ def check_testable(
         raise InferenceError(
             f"{what} is made for two classes, and this fit has {len(results.classes)}"
         )
+    if results.firth:
+        raise InferenceError(
+            f"{what} is made for maximum likelihood, and this fit has firth=True; take "
+            "conf_int(method='profile', names=[...]), or fit without it"
+        )
     if results.weight_kind == "probability":
         raise InferenceError(f"{what} needs a likelihood, but {PSEUDO}")
     if results.status in SEPARATED and not separated:

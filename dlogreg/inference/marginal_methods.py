@@ -119,7 +119,7 @@ def _known(results: LogitResults) -> npt.NDArray[np.bool_]:
 
 
 def _params(results: LogitResults) -> FloatArray:
-    return np.nan_to_num(results.coefficients, nan=0.0)
+    return results.near_limit()
 
 
 def _columns(results: LogitResults, dummy: bool | Sequence[str]) -> Places:

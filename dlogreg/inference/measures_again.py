@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dlogreg.fitted import CERTAIN
 from dlogreg.kernel import Kernel, LossKernel
 from dlogreg.kernel.closing_sums import ColumnSums
 from dlogreg.kernel.discrete import DiscreteKernel, DiscreteSums
@@ -55,7 +54,7 @@ def with_changes(
 
 def _measures(results: LogitResults, rows: RowsAgain) -> LossKernel:
     std = rows.standardization
-    theta = std.to_theta(results.near_limit(CERTAIN))
+    theta = std.to_theta(results.near_limit())
     return LossKernel(
         std.centred(theta),
         std.mean,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dlogreg.evaluation import FloatArray
 
@@ -189,8 +189,12 @@ class RowMethods:
         offset: Any,
     ) -> FloatArray:
         """Return intervals by profile likelihood; see ``conf_int``."""
-        room = import_module("dlogreg.inference.profile")
         rows = _rows(self, X, y, sample_weight, "conf_int", offset)
+        if cast("LogitResults", self).firth:
+            room = import_module("dlogreg.inference.penalized_profile")
+            found: FloatArray = room.penalized_intervals(self, rows, alpha, names)
+            return found
+        room = import_module("dlogreg.inference.profile")
         ends: FloatArray = room.profile_intervals(self, rows, alpha, names)
         return ends
 

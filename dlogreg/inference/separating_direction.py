@@ -34,6 +34,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, eye_array, hstack
 
 from dlogreg.evaluation import FloatArray
+from dlogreg.inference.kept_rows_fit import proven_to_overlap
 
 LEAST_MARGIN = 1e-9
 """Of rows of largest value 1, by a direction of largest component 1: what is less
@@ -75,6 +76,8 @@ def separate(rows: FloatArray) -> Separation:
         If rounding hides the answer.
     """
     rows = _scaled(rows)
+    if proven_to_overlap(rows):
+        return Separation(None, 0.0, len(rows))
     strict = _strict_rows(rows)
     tied = rows[~strict]
     basis = null_space(tied)

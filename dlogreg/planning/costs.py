@@ -11,6 +11,7 @@ from dlogreg.planning.timing import BlockTime
 from dlogreg.source import Source
 
 NEWTON_PASSES = (3, 9)
+FIRTH_PASSES = (4, 30)
 """From the null model; the survey included, a closing pass not."""
 LEARNING_PASSES = (2, 6)
 """The same where the survey learns."""
@@ -21,6 +22,9 @@ def expected_passes(
     solver: str, options: FitOptions, *, learns: bool
 ) -> tuple[int, int]:
     """Return the range of passes that well-posed data take."""
+    if options.firth:
+        low, high = FIRTH_PASSES
+        return min(low, options.max_passes), min(high, options.max_passes)
     few = LEARNING_PASSES if learns else NEWTON_PASSES
     low, high = few if solver == "newton" else LBFGS_PASSES
     low, high = low + (options.start is not None), high + (options.start is not None)

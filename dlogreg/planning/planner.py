@@ -41,6 +41,7 @@ def plan(
     trials: Any = None,
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
+    firth: bool = False,
     fit_intercept: bool = True,
     feature_names: Sequence[str] | None = None,
     missing: str = "raise",
@@ -107,6 +108,7 @@ def plan(
         has_groups=groups is not None,
         has_trials=trials is not None,
         missing=missing,
+        firth=firth,
     )
     measure = check_flag("measure", measure)
     shared: list[Any] = []

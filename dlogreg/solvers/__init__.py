@@ -2,6 +2,7 @@
 
 from dlogreg.solvers.certificate import Certificate, Geometry
 from dlogreg.solvers.convexity import StrongConvexity
+from dlogreg.solvers.firth import Firth
 from dlogreg.solvers.inverse_columns import InverseColumns, invert_columns
 from dlogreg.solvers.lbfgs import LBFGS
 from dlogreg.solvers.metric import Metric, sample_metric
@@ -13,6 +14,7 @@ from dlogreg.solvers.system import NewtonSystem, independent_columns
 __all__ = [
     "LBFGS",
     "Certificate",
+    "Firth",
     "Geometry",
     "InverseColumns",
     "Metric",

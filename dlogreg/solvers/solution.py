@@ -18,6 +18,10 @@ class Status(Enum):
     CONVERGED_UNCERTIFIED = (
         "converged by an estimate of the distance; without a Hessian there is no proof"
     )
+    BIAS_REDUCED = (
+        "converged: the score of Firth's penalised likelihood is within tol standard "
+        "errors of zero"
+    )
     SEPARATED = (
         "separated: the named columns predict the outcome perfectly, "
         "so their coefficients have no finite optimum"
@@ -36,7 +40,8 @@ class Status(Enum):
     @property
     def converged(self) -> bool:
         """Tell whether the optimum was reached."""
-        return self in (Status.CONVERGED, Status.CONVERGED_UNCERTIFIED)
+        ends = (Status.CONVERGED, Status.CONVERGED_UNCERTIFIED, Status.BIAS_REDUCED)
+        return self in ends
 
 
 class Evaluate(Protocol):

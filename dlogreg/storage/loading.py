@@ -126,6 +126,7 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         "robust_covariance": _covariance(found, "robust_covariance", math.prod(shape)),
         "column_sums": _column_sums(found, math.prod(shape)),
         "indicators": _indicators(found),
+        "firth": found.get("firth", as_flag, False),
         "separation": found.get("separation", _separation, ""),
         "limit_error_bound": found.get("limit_error_bound", as_number, float("nan")),
         **{key: _vector(found, key, math.prod(shape)) for key in VECTORS},

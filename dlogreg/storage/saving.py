@@ -113,6 +113,7 @@ def _encode(results: FittedModel) -> dict[str, Any]:
         "robust_covariance": _triangle(results.robust_covariance),
         "column_sums": _encode_columns(results.column_sums),
         "indicators": None if results.indicators is None else list(results.indicators),
+        "firth": results.firth,
         "separation": results.separation,
         "limit_error_bound": _number(results.limit_error_bound),
         **{key: _vector(getattr(results, key)) for key in VECTORS},

@@ -26,7 +26,7 @@ ADDED_KEYS = frozenset(
         *("column_sums", "indicators"),
         *("n_dropped", "formula"),
         *("separation", "limit_error_bound", *VECTORS),
-        *("cluster_covariance", "n_groups"),
+        *("cluster_covariance", "n_groups", "firth"),
     ]
 )
 """Entries that files of earlier versions lack."""
