@@ -96,7 +96,7 @@ class Problem:
         if self.options.firth:
             return False
         survey, std = self.survey, self.survey.standardization
-        if std.n_params - std.fit_intercept < MIXED_FROM:
+        if std.sparse or std.n_params - std.fit_intercept < MIXED_FROM:
             return False
         reach = survey.reach[std.n_params - len(std.scale) :] * std.scale
         weight = survey.weight_sum

@@ -11,8 +11,10 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from dask.delayed import Delayed
+from scipy.sparse import issparse
 
 from dlogreg.errors import DataError
+from dlogreg.kernel import CSR
 from dlogreg.source.blocks import ArrayBlocks, Blocks, even_bounds
 from dlogreg.source.frames import (
     check_columns,
@@ -23,9 +25,10 @@ from dlogreg.source.frames import (
     partition_arrays,
     series_array,
 )
-from dlogreg.source.graph import SPARSE_ADVICE, Compute, GraphBlocks, graph_blocks
+from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
 from dlogreg.source.memmap import MappedFile, MemmapBlocks
 from dlogreg.source.source import Source
+from dlogreg.source.sparse_store import StoredCSR, is_csr_group
 from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chunks
 
 CountRows = Callable[[Blocks], tuple[int, ...] | None]
@@ -54,7 +57,8 @@ def as_source(
     Parameters
     ----------
     X
-        2-D numpy array or memmap, ``zarr.Array``, dask array, or pandas or dask
+        2-D numpy array or memmap, ``zarr.Array`` or group of compressed rows, scipy
+        sparse array or matrix, dask array, of CSR blocks too, or pandas or dask
         dataframe of numeric columns, shape (n_rows, n_features).
     y, sample_weight, offset, groups, trials
         1-D of any of these kinds, chunked in any way.
@@ -64,6 +68,8 @@ def as_source(
         How to run work before the first pass; see ``dlogreg.reduction``.
     """
     kind = kind_of(X)
+    if kind == "zarr csr" and not isinstance(X, StoredCSR):
+        X = StoredCSR.of(X)
     names = _names(X, feature_names)
     optional = {"sample_weight": sample_weight, "offset": offset}
     optional |= {"groups": groups, "trials": trials}
@@ -79,22 +85,46 @@ def as_source(
     blocks, vectors = _lay_blocks({"X": X, **fields}, compute, count_rows)
     dtype = np.dtype(np.float64) if hasattr(X, "iloc") else X.dtype
     in_memory = isinstance(blocks, ArrayBlocks)
-    return Source(blocks, vectors, names, dtype, in_memory, kind)
+    sparse = isinstance(X, CSR | StoredCSR)
+    sparse = sparse or (kind == "dask" and issparse(X._meta))
+    stored = X.stored_values if isinstance(X, CSR | StoredCSR) else None
+    return Source(
+        blocks,
+        vectors,
+        names,
+        dtype,
+        in_memory,
+        kind,
+        sparse=sparse,
+        stored_values=stored,
+    )
 
 
 def kind_of(X: Any) -> str:
-    """Return "numpy", "zarr", "dask", "dask dataframe" or "pandas"."""
+    """Return the kind of X.
+
+    That is "numpy", "zarr", "csr", "zarr csr", "dask", "dask dataframe" or "pandas".
+    """
     root = type(X).__module__.partition(".")[0]
     if isinstance(X, Delayed):  # which claims to have any method
         raise DataError(NOT_AN_ARRAY.format(type(X).__name__))
+    if issparse(X) or isinstance(X, CSR):
+        return "csr"
+    if isinstance(X, StoredCSR):
+        return "zarr csr"
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
-        raise DataError(f"{type(X).__name__} is sparse, {SPARSE_ADVICE}")
+        raise DataError(
+            f"{type(X).__name__} is not one of scipy's sparse arrays; convert it, for "
+            "example with X.tocsr()"
+        )
     if isinstance(X, np.ma.MaskedArray):
         advice = "fill it, for example with X.filled(np.nan), and leave such rows out"
         raise DataError(f"masked arrays are not supported; {advice}")
     if root == "zarr":
         if hasattr(X, "chunks"):
             return "zarr"
+        if is_csr_group(X):
+            return "zarr csr"
         raise DataError('this is a Zarr group; give one of its arrays, as group["X"]')
     if root == "dask":
         if isinstance(X, da.Array):
@@ -129,6 +159,8 @@ def _names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
     names = list(map(str, given)) if given is not None else own
     if names is None:
         names = [f"x{j + 1}" for j in range(shape[1])]
+        if names:  # they differ, and counting a million takes memory
+            return tuple(names)
     if len(names) != shape[1]:
         raise DataError(f"{len(names)} feature_names for {shape[1]} columns of X")
     if not names:
@@ -164,6 +196,8 @@ def _matrix(X: Any, kind: str, names: Sequence[str]) -> Any:
     if kind == "pandas":
         check_columns(X, names)
         return homogeneous(X)
+    if kind == "csr":
+        X = CSR.of(X)
     if kind == "numpy" and not isinstance(X, np.ndarray):
         X = np.asarray(X)
     if X.dtype.kind not in "fiub":
@@ -186,6 +220,9 @@ def _vector(name: str, values: Any) -> Any:
     elif kind == "pandas":
         to_numpy = numbers_to_numpy if name in NUMBERS else frame_to_numpy
         values = to_numpy(values) if values.ndim == 1 else values.to_numpy()
+    elif kind == "csr":
+        advice = f"give one value for every row, as {name}.toarray().ravel()"
+        raise DataError(f"{name} is sparse; {advice}")
     elif kind == "numpy":
         values = _listed(values)
     if values.ndim != 1:
@@ -266,11 +303,15 @@ def _aligned(X: da.Array, values: Any) -> bool:
 def _blocks(name: str, values: Any, compute: Compute) -> Blocks:
     if isinstance(values, da.Array):
         return graph_blocks({name: values}, compute)
+    if isinstance(values, StoredCSR):
+        return values.blocks()
     if kind_of(values) == "zarr":
         complete = bool(values.attrs.get(COMPLETE_ATTRIBUTE, False))
         check_chunks(name, values, complete=complete)
         return ZarrBlocks.of(name, values)
     row_bytes = int(np.prod(values.shape[1:])) * 8
+    if isinstance(values, CSR):
+        row_bytes = values.nbytes // len(values)
     bounds = even_bounds(values.shape[0], row_bytes)
     file = MappedFile.of(values)
     if file is not None:
