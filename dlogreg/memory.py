@@ -38,7 +38,7 @@ BLOCK_COPIES = {
 """Copies of a block that live at once: the decoded block, the chunk being decoded and
 its stored bytes; for dask, what the block is computed from, as far as can be known; for
 a formula, the design and what its columns are made of."""
-READ_COPIES = 3
+READ_COPIES = 4
 """The same of the raw columns that blocks of a formula's design are made of."""
 VECTOR_COPIES = 2
 """The same of y or weights that are cut in other blocks than X."""
@@ -193,4 +193,17 @@ def check_memory(memory: ProjectedMemory, limit: int | None, source: Source) -> 
         f"of {memory.per_task / 2**20:,.0f} MiB and "
         f"{memory.driver / 2**20:,.0f} MiB for the solver), above memory_limit of "
         f"{limit / 2**20:,.0f} MiB; {advice}"
+    )
+
+
+def check_read_memory(largest: int, n_tasks: int, limit: int | None) -> None:
+    """Refuse to read raw blocks of this many bytes where that alone is too much."""
+    needed = READ_COPIES * largest * n_tasks
+    if limit is None or needed <= limit:
+        return
+    raise MemoryLimitError(
+        f"reading the data needs about {needed / 2**20:,.0f} MiB ({n_tasks} tasks, and "
+        f"a row group of {largest / 2**20:,.0f} MiB in each), above memory_limit of "
+        f"{limit / 2**20:,.0f} MiB; write the files with smaller row groups, or use "
+        "fewer threads (dask.config.set(num_workers=...))"
     )

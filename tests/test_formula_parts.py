@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +19,7 @@ from dlogreg.formula.evaluation import evaluate
 from dlogreg.formula.expression import FormulaError, parse_expression
 from dlogreg.formula.moments import Moments
 from dlogreg.formula.tables import frame_block
+from dlogreg.scheduling import n_threads
 
 NUMBERS = st.lists(
     st.floats(-1e3, 1e3, allow_nan=False).map(lambda v: round(v, 3)),
@@ -191,6 +195,54 @@ def test_memory_counts_what_is_read(tmp_path):
     table = pd.DataFrame({"x": rng.normal(size=n), "z": rng.normal(size=n)})
     table["y"] = rng.random(n) < 0.5
     table.to_parquet(tmp_path / "t.parquet", row_group_size=n)
-    with pytest.raises(dlogreg.MemoryLimitError) as refused:
-        dlogreg.fit_formula("y ~ x", str(tmp_path / "t.parquet"), memory_limit="1 MB")
-    assert "MiB" in str(refused.value)
+    path = str(tmp_path / "t.parquet")
+    read = 16 * n  # x and y; the latter counts 8 bytes, too
+    needed = 4 * read * n_threads()
+    with pytest.raises(dlogreg.MemoryLimitError, match="with smaller row groups"):
+        dlogreg.fit_formula("y ~ x", path, memory_limit=needed - 1)
+    with pytest.raises(dlogreg.MemoryLimitError, match="the fit needs about"):
+        dlogreg.fit_formula("y ~ x", path, memory_limit=2 * needed)
+    res = dlogreg.fit_formula("y ~ x", path, memory_limit="1 GB")
+    assert res.n_rows == n
+
+
+MEASURE = """
+import sys
+import dask, numpy as np, pandas as pd
+import dlogreg
+from dlogreg import layout
+from dlogreg.scheduling import peak_memory
+
+projected, project = [], layout.project_memory
+def seen(*given, **named):
+    projected.append(project(*given, **named))
+    return projected[-1]
+
+layout.project_memory = seen
+with dask.config.set(num_workers=2):
+    dlogreg.fit_formula("y ~ x + g", sys.argv[1])  # imports, pools
+    before = peak_memory()
+    dlogreg.fit_formula("y ~ x + z + w + g", sys.argv[2])
+    print(peak_memory() - before, projected[-1].total)
+"""
+
+
+@pytest.mark.slow
+def test_measured_memory_stays_under_the_projection(tmp_path):
+    pytest.importorskip("formulaic")
+    rng = np.random.default_rng(0)
+    n = 2_000_000
+    table = pd.DataFrame({name: rng.normal(size=n) for name in "xzw"})
+    table["g"] = rng.choice([f"level {i}" for i in range(50)], n)
+    table["y"] = rng.random(n) < 1 / (1 + np.exp(-table["x"]))
+    paths = [str(tmp_path / name) for name in ("small.parquet", "big.parquet")]
+    table[:5000].to_parquet(paths[0])
+    table.to_parquet(paths[1], row_group_size=n // 4)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, *paths],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    measured, projected = map(int, done.stdout.split())
+    assert measured <= projected

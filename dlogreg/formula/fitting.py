@@ -24,6 +24,7 @@ from dlogreg.formula.tables import (
     table_columns,
 )
 from dlogreg.formula.terms import Formula, read_formula
+from dlogreg.memory import check_read_memory
 from dlogreg.options import check_options
 from dlogreg.partition import partition_rows
 from dlogreg.passes import Passes, Progress
@@ -161,7 +162,9 @@ memory_limit, progress
     data, given = _with_columns(data, beside)
     rule = _rule(parsed, given, available)
     shown = progress_for(progress)
-    design = _design(parsed, data, rule, missing, unseen, shown)
+    table = open_table(data, rule.needed, compute_shared)
+    check_read_memory(table.largest_bytes, n_threads(), options.memory_limit)
+    design = _design(parsed, table, rule, missing, unseen, shown)
     results = fit_source(design.source, options, shown, before=design.records)
     return replace(results, n_dropped=design.n_dropped, recipe=design.recipe)
 
@@ -178,14 +181,13 @@ class _Design:
 
 def _design(
     formula: Formula,
-    data: Any,
+    table: Table,
     rule: Rule,
     missing: str,
     unseen: Any,
     progress: Progress,
 ) -> _Design:
     """Scan the table and lay out its rows as those of the design."""
-    table = open_table(data, rule.needed, compute_shared)
     found, records = scan(formula, table, rule, progress)
     n_dropped = check_missing(found, rule.needed, missing)
     recipe = resolve(formula, found, unseen)
