@@ -291,6 +291,21 @@ def test_the_error_bound_holds(seed, size, away, squared):
     assert (np.abs(exact - bse) <= bound * bse * (1 + 1e-9)).all()
 
 
+def test_the_error_bound_holds_where_residuals_cancel():
+    """Scores of groups are then small, and change by more than any residual does."""
+    y = np.tile(np.arange(60) % 2, 5)
+    y[0] = 1
+    u, move, n = np.array([[1.0], [0], [0], [0], [0]]), 0.1, len(y)
+    p = expit(move)
+    exact = (y.reshape(5, 60) - p).sum(axis=1)
+    inverse, M = np.array([[4.0 / n]]), np.array([[n / 4.0]])
+    bse = float(inverse[0, 0])
+    truth = np.sqrt(exact @ exact) / (n * p * (1 - p))
+    ratio = np.sqrt(np.diagonal(inverse)) / bse
+    bound = cluster_error(inverse, M, ClusterMeat(u.T @ u, 5, 60.0), ratio, move)
+    assert 1 < abs(truth / bse - 1) <= bound
+
+
 def test_a_fit_that_stops_early_says_how_exact_its_errors_are(grouped):
     X, y, _, groups, _ = grouped
     exact = fitted(X, y, groups)
