@@ -30,7 +30,7 @@ import numpy.typing as npt
 from scipy.linalg import lapack
 
 from dlogreg.evaluation import Evaluation, FloatArray
-from dlogreg.kernel import LossKernel, Rows, RowSlab, Slab
+from dlogreg.kernel import CSR, AnySlab, LossKernel, Rows
 from dlogreg.penalty import Ridge
 from dlogreg.standardization import Standardization
 
@@ -48,8 +48,6 @@ PRIOR = 1e-2
 a pilot with fewer rows than columns has a solution. A prior strong enough to hold rare
 levels back was tried and costs a pass on heavy-tailed columns."""
 PILOT_STEPS = 25
-
-Buffers = Slab | RowSlab
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +102,7 @@ class ChainStart:
         self,
         before: Estimate,
         rows: Rows,
-        buffers: Buffers,
+        buffers: AnySlab,
         found: Evaluation | None = None,
         *,
         steps: int = 2,
@@ -147,7 +145,7 @@ class ChainStart:
         moves: Sequence[tuple[float, FloatArray]],
         held: FloatArray,
         rows: Rows,
-        buffers: Buffers,
+        buffers: AnySlab,
     ) -> float:
         """Return the length of a step that fits the rows and what is held best."""
         lengths = tuple(length for length, _ in moves)
@@ -163,7 +161,7 @@ class ChainStart:
         finite = np.where(np.isfinite(losses), losses, np.inf)
         return lengths[int(np.argmin(finite))]
 
-    def _add_up(self, kernel: LossKernel, rows: Rows, buffers: Buffers) -> Evaluation:
+    def _add_up(self, kernel: LossKernel, rows: Rows, buffers: AnySlab) -> Evaluation:
         sums = kernel.start()
         kernel.add(sums, rows, buffers)
         return kernel.finish(sums)
@@ -222,7 +220,7 @@ def pilot_chain(
             first, rows, slab, steps=PILOT_STEPS, enough=1e-2, search=True
         )
     information = nothing.information + pilot.gathered
-    single = _fits_single(std, reach, mean_weight)
+    single = not std.sparse and _fits_single(std, reach, mean_weight)
     return replace(
         nothing,
         theta=pilot.theta,
@@ -249,9 +247,12 @@ def _mean_move(step: FloatArray, hessian: FloatArray) -> float:
 
 def _reach(rows: Rows, std: Standardization) -> FloatArray:
     """Return the largest abs(z_ij); 1 for columns that are constant in the pilot."""
-    X = rows.X.astype(float)
     with np.errstate(all="ignore"):
-        reach = np.abs((X - std.mean) / std.scale).max(axis=0, initial=0.0)
+        if isinstance(rows.X, CSR):
+            ends = np.array(rows.X.column_extremes())
+        else:
+            ends = rows.X.astype(float)
+        reach = np.abs((ends - std.mean) / std.scale).max(axis=0, initial=0.0)
     reach = np.where(np.isfinite(reach) & (reach > 0), reach, 1.0)
     return np.concatenate([np.ones(int(std.fit_intercept)), reach])
 

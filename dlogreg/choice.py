@@ -7,6 +7,11 @@ on two cores). For n rows and d coefficients a pass costs
     Newton  n (d^2 / 2 + 15 b d) + d^3 / 3     (b bytes a value), about 5 of them;
     L-BFGS  n (8 d + 15 b d)                   four trial points, about 25 of them.
 
+Of compressed rows only the z stored values count, and no product of them is BLAS's:
+
+    Newton  n (40 z^2 + 15 b z) + d^3 / 3      or as dense ones, where that is less;
+    L-BFGS  n z (90 + 15 b).
+
 Newton's method also proves its error and has the Hessian for standard errors. That is
 taken to be worth three times the cost. So it is chosen up to about 1,900 columns of
 float32 and 2,900 of float64, where its matrix would become too large: a task holds a
@@ -29,6 +34,9 @@ WORTH = 3.0
 SECONDS = 2e11
 """Multiply-adds of a few seconds."""
 TRIAL_PRODUCTS = 8
+SPARSE_PRODUCT, SPARSE_TRIALS = 40, 90
+"""Multiply-adds in the time of a product of two stored values, and of what four trial
+points do with one."""
 
 SAMPLE_VALUES = 2**25
 """Most values in the rows that L-BFGS learns correlations from, on the driver."""
@@ -44,7 +52,12 @@ class Choice:
     reason: str
 
 
-def choose_solver(n_rows: int | None, n_params: int, itemsize: int) -> Choice:
+def choose_solver(
+    n_rows: int | None,
+    n_params: int,
+    itemsize: int,
+    row_values: float | None = None,
+) -> Choice:
     """Return the solver for ``solver="auto"``.
 
     Parameters
@@ -55,6 +68,8 @@ def choose_solver(n_rows: int | None, n_params: int, itemsize: int) -> Choice:
         Coefficients, the intercept included.
     itemsize : int
         Bytes of a value of X as it is stored.
+    row_values : float, optional
+        Stored values in a row, where rows are compressed.
     """
     if not hessian_fits(n_params):
         size = 8 * n_params**2 / 2**20
@@ -63,14 +78,16 @@ def choose_solver(n_rows: int | None, n_params: int, itemsize: int) -> Choice:
             f"a Hessian of {n_params:,} coefficients takes {size:,.0f} MiB, more than "
             f"{LARGEST_HESSIAN >> 20}, and a task would hold a dozen",
         )
-    ratio = _ratio(n_rows, n_params, itemsize)
+    rows = 10**9 if n_rows is None else max(1, n_rows)
+    newton = _newton_cost(rows, n_params, itemsize, row_values)
+    ratio = newton / _lbfgs_cost(rows, n_params, itemsize, row_values)
     if ratio <= WORTH:
         return Choice(
             "newton",
             f"{n_params:,} coefficients: projected at {ratio:.2g} times the cost of "
             "L-BFGS, with a proof and standard errors",
         )
-    if n_rows is not None and _newton_cost(n_rows, n_params, itemsize) <= SECONDS:
+    if n_rows is not None and newton <= SECONDS:
         return Choice("newton", "so few data that it takes seconds, with a proof")
     return Choice(
         "lbfgs",
@@ -99,12 +116,20 @@ def sample_size(n_rows: int | None, n_params: int) -> int:
     return max(1, min(most, by_work, n_rows))
 
 
-def _ratio(n_rows: int | None, n_params: int, itemsize: int) -> float:
-    rows = 10**9 if n_rows is None else max(1, n_rows)
-    lbfgs = LBFGS_PASSES * rows * n_params * (TRIAL_PRODUCTS + READING * itemsize)
-    return _newton_cost(rows, n_params, itemsize) / lbfgs
+def _lbfgs_cost(
+    n_rows: int, n_params: int, itemsize: int, row_values: float | None
+) -> float:
+    values = row_values or n_params
+    trials = TRIAL_PRODUCTS if row_values is None else SPARSE_TRIALS
+    return LBFGS_PASSES * n_rows * values * (trials + READING * itemsize)
 
 
-def _newton_cost(n_rows: int, n_params: int, itemsize: int) -> float:
-    a_pass = n_rows * n_params * (n_params / 2 + READING * itemsize)
+def _newton_cost(
+    n_rows: int, n_params: int, itemsize: int, row_values: float | None
+) -> float:
+    products, values = n_params**2 / 2, float(n_params)
+    if row_values is not None:
+        values = row_values
+        products = min(products, SPARSE_PRODUCT * values**2)
+    a_pass = n_rows * (products + READING * itemsize * values)
     return NEWTON_PASSES * (a_pass + n_params**3 / 3)

@@ -12,7 +12,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
 from sklearn.utils import compute_class_weight
@@ -167,7 +166,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array, shape (n_rows, n_features)
-            What scikit-learn takes, memmap, dask array or dataframe, ``zarr.Array``.
+            What scikit-learn takes, sparse arrays included, memmap, dask array (of CSR
+            blocks too) or dataframe, ``zarr.Array``.
         y : array, shape (n_rows,)
             Labels, of any type and any of these kinds.
         sample_weight : array, shape (n_rows,), optional
@@ -189,6 +189,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.classes_ = classes
         self._take(results)
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that sparse X is taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def predict(self, X: Any) -> Any:
         """Return the likelier label of every row; lazy for Dask and Zarr."""
@@ -231,7 +237,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The codes of two classes say whether a row is the event; those of more are
         positions among the labels.
         """
-        X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", dtype="numeric", ensure_all_finite=False
+        )
         check_classification_targets(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -333,7 +341,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             validate_data(self, _header(X), reset=False, skip_check_array=True)
             names = tuple(map(str, getattr(X, "columns", ())))
         else:
-            X = validate_data(self, X, reset=False, dtype="numeric")
+            X = validate_data(
+                self, X, reset=False, accept_sparse="csr", dtype="numeric"
+            )
         if len(self.coef_) > 1:
             slopes = np.ascontiguousarray(self.coef_.T)
             return MultinomialModel(self.intercept_, slopes, names, self.classes_), X
@@ -343,14 +353,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def is_out_of_core(X: Any) -> bool:
     """Tell whether X is read in passes, rather than being an array in memory."""
-    if issparse(X):  # left to scikit-learn, which says so in its words
-        return False
-    return kind_of(X) not in ("numpy", "pandas") or isinstance(X, np.memmap)
+    return kind_of(X) not in ("numpy", "pandas", "csr") or isinstance(X, np.memmap)
 
 
 def _header(X: Any) -> Any:
     """Return what scikit-learn may look at: names and shape, but no rows."""
-    meta = getattr(X, "_meta", None)
-    if issparse(meta):
-        raise TypeError("sparse X is not supported yet; use X.map_blocks(np.asarray)")
-    return X if kind_of(X) != "dask dataframe" else meta
+    return X if kind_of(X) != "dask dataframe" else X._meta

@@ -42,9 +42,10 @@ def take_survey(
 ) -> Survey:
     """Read a few blocks for scales and a start, then make the first pass."""
     pilot = _read_pilot(layout, passes)
-    sample = pilot.pooled() if layout.solver == "lbfgs" else None
     kernel = survey_kernel(layout, options, pilot, class_weight)
     std, chain = kernel.standardization, kernel.chain
+    learns = layout.solver == "lbfgs" and not std.sparse
+    sample = pilot.pooled() if learns else None
     if chain is not None:
         sums = passes.run(kernel, layout.chains)
         classes = ordered_classes(sums, options.classes)
@@ -98,6 +99,10 @@ def survey_kernel(
 ) -> SurveyKernel:
     """Return the kernel of the first pass, which learns where there is enough data."""
     std = pilot.standardization(fit_intercept=options.fit_intercept)
+    if std.sparse and layout.solver == "lbfgs":
+        # its metric knows the scales of all columns, of which a pilot sees few, and
+        # what a penalty proves is sharpest where it is the same on all of them
+        std = replace(std, scale=np.ones_like(std.scale))
     rows = pilot.pooled()
     grid = None
     if options.has_offset:
@@ -114,7 +119,16 @@ def survey_kernel(
         most = most_groups(
             layout.memory, layout.partitions, std.n_params, options.memory_limit
         )
-    return SurveyKernel(std, names, order, class_weight, chain, grid, most)
+    return SurveyKernel(
+        std,
+        names,
+        order,
+        class_weight,
+        chain,
+        grid,
+        most,
+        by_label=not options.penalty,
+    )
 
 
 def _read_pilot(layout: Layout, passes: Passes) -> PilotRows:
@@ -157,6 +171,7 @@ def _start_chains(
         event,
         std.fit_intercept,
         class_weight=class_weight,
+        sparse=std.sparse,
     )
     piece = piece_rows(layout.source.n_rows, std.n_params)
     return pilot_chain(rows, kernel, std, penalty, piece, mean_weight, start)

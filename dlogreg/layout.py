@@ -12,6 +12,10 @@ from dlogreg.reduction import INLINE_BYTES, TASKS_PER_THREAD
 from dlogreg.scheduling import active_client, n_threads
 from dlogreg.source import Source
 
+WIDE = 2**16
+WIDE_TASKS_PER_THREAD = 2
+"""Of compressed rows of so many columns: each task returns vectors of all of them."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
@@ -48,7 +52,8 @@ def lay_out(
     """
     n_equations = n_equations or options.n_equations
     n_params = n_equations * (source.n_features + options.fit_intercept)
-    choice = options.choice(source.n_rows, n_params, source.dtype.itemsize)
+    values = source.row_values if source.sparse else None
+    choice = options.choice(source.n_rows, n_params, source.dtype.itemsize, values)
     solver, threads = choice.solver, n_threads()
     options.check_robust(solver, n_params)
     order = 2 if options.ends_with_hessian(solver, n_params) else 1
@@ -63,7 +68,8 @@ def lay_out(
         learns=run is not None,
         solver=solver,
     )
-    n_tasks = TASKS_PER_THREAD * threads
+    few = source.sparse and n_params >= WIDE
+    n_tasks = threads * (WIDE_TASKS_PER_THREAD if few else TASKS_PER_THREAD)
     partitions = partition_rows(source, n_params, n_tasks, order=order)
     chains: tuple[Partition, ...] = ()
     if run is not None:
@@ -71,6 +77,6 @@ def lay_out(
         same = [p.leaves for p in laid] == [p.leaves for p in partitions]
         chains = tuple(p.grouped(run) for p in (partitions if same else laid))
     small = source.in_memory and memory.block is not None
-    size = (source.n_rows or 0) * source.n_features * source.dtype.itemsize
+    size = (source.n_rows or 0) * source.row_bytes
     inline = small and size <= INLINE_BYTES and active_client() is None
     return Layout(source, choice, threads, memory, partitions, chains, inline)

@@ -10,7 +10,13 @@ import numpy as np
 from dlogreg.choice import sample_size
 from dlogreg.errors import MemoryLimitError
 from dlogreg.formula.source import DesignBlocks
-from dlogreg.kernel import PRODUCT_VALUES, long_rows, short_rows, slab_rows
+from dlogreg.kernel import (
+    PRODUCT_VALUES,
+    SparseSlab,
+    long_rows,
+    short_rows,
+    slab_rows,
+)
 from dlogreg.kernel.scores import BATCHES, CAPACITY
 from dlogreg.partition import Partition, leaf_bounds
 from dlogreg.solvers.pairs import pairs_kept
@@ -22,6 +28,7 @@ from dlogreg.source.zarr_store import ZarrBlocks
 BLOCK_COPIES = {
     "numpy": 0,
     "pandas": 1,
+    "csr": 0,
     "zarr": 3,
     "dask": 3,
     "dask dataframe": 4,
@@ -40,6 +47,11 @@ SOFTMAX_ROWS = 10
 """Numbers per row and class that a softmax kernel holds besides."""
 SCORE_BYTES = 128
 """Of a row whose score waits to be summed, and while it is."""
+SPARSE_POINT_VECTORS = 8
+"""The same of compressed rows: gradients, and Hessian times intercept, at four points.
+"""
+SPARSE_MATRICES = 4
+"""Hessians that the product of compressed rows takes besides."""
 LEARNING_MATRICES = 7
 """Hessians that a task holds besides while the first pass learns."""
 GROUP_BYTES = 2**30
@@ -76,25 +88,24 @@ def project_memory(
 ) -> ProjectedMemory:
     """Return the memory that a pass of this order needs."""
     rows = source.largest_block
-    row_bytes = source.n_features * source.dtype.itemsize + 8 * (
-        1 + len(source.vectors)
-    )
-    block = None if rows is None else rows * row_bytes
-    matrix = 8 * n_params**2 if order == 2 else 8 * n_params * POINT_VECTORS
-    shorter = short_rows if n_equations == 1 else slab_rows
-    length = (long_rows if order == 2 else shorter)(n_params)
-    slab = 8 * length * (2 * n_params + 12) + 8 * PRODUCT_VALUES
-    if n_equations > 1:
-        slab += 8 * length * SOFTMAX_ROWS * (n_equations + 1)
+    row_bytes = source.row_bytes + 8 * (1 + len(source.vectors))
+    unknown = rows is None or (source.sparse and source.stored_values is None)
+    block = None if unknown else (rows or 0) * row_bytes
+    vectors = SPARSE_POINT_VECTORS if source.sparse else POINT_VECTORS
+    matrix = 8 * n_params**2 if order == 2 else 8 * n_params * vectors
     blocks = source.blocks
-    bounds = leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params, order)
+    values = source.row_values if source.sparse else None
+    bounds = leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params, order, values)
     n_leaves = len(bounds) - 1
+    slab = _slab_memory(source, n_params, order, n_equations)
     depth = int(np.ceil(np.log2(max(2, n_leaves / n_threads)))) + 1
     copies = BLOCK_COPIES[source.kind] + 2 * source.has_trials
     beside = sum(map(_largest_block, source.vectors.values()))
     matrices = 3 + depth + (LEARNING_MATRICES if learns else 0)
     if order == 2 and n_equations == 1:
         slab += _score_memory(source.n_rows, depth + 3)
+    if source.sparse and order == 2:
+        matrices += SPARSE_MATRICES
     read = copies * (block or 0) + VECTOR_COPIES * beside
     if isinstance(blocks, DesignBlocks):
         read += READ_COPIES * blocks.read_bytes
@@ -102,7 +113,22 @@ def project_memory(
     driver = DRIVER_MATRICES * matrix
     if solver == "lbfgs":
         driver += _lbfgs_memory(source, n_params, n_equations)
-    return ProjectedMemory(block, per_task, n_threads, driver)
+    n_tasks = min(n_threads, n_leaves) if source.sparse else n_threads
+    return ProjectedMemory(block, per_task, n_tasks, driver)
+
+
+def _slab_memory(source: Source, n_params: int, order: int, n_equations: int) -> int:
+    """Return the bytes of a slab and of what is computed from its rows."""
+    shorter = short_rows if n_equations == 1 else slab_rows
+    length = (long_rows if order == 2 else shorter)(n_params)
+    slab = 8 * length * (2 * n_params + 12) + 8 * PRODUCT_VALUES
+    if source.sparse and n_equations == 1:
+        rows = min(SparseSlab.length, source.largest_block or SparseSlab.length)
+        compressed = 8 * rows * int(4 * source.row_values + 24)
+        slab = compressed if order == 1 else compressed + slab
+    if n_equations > 1:
+        slab += 8 * length * SOFTMAX_ROWS * (n_equations + 1)
+    return slab
 
 
 def _score_memory(n_rows: int | None, n_sums: int) -> int:
@@ -139,6 +165,8 @@ def _lbfgs_memory(source: Source, n_params: int, n_equations: int) -> int:
     n_rows = sample_size(source.n_rows, width)
     sample = n_rows * width * (2 * itemsize + 4)  # as read, pooled, standardized
     factor = 20 * min(n_rows, width) ** 2
+    if source.sparse:  # which learns from no sample
+        sample = factor = 0
     return sample + factor + 16 * n_params * pairs_kept(n_params)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlogreg.kernel import Rows
+from dlogreg.kernel import CSR, Rows
 
 ROWS_AT_ONCE = 8192
 """Rows of X that are looked through at once, to hold no mask of all."""
@@ -37,7 +37,10 @@ def complete_rows(rows: Rows) -> Rows:
 def _missing(rows: Rows) -> npt.NDArray[np.bool_]:
     """Return where some value is missing."""
     found = is_missing(rows.y)
-    if rows.X.dtype.kind == "f":
+    if isinstance(rows.X, CSR):
+        for place in np.flatnonzero(np.isnan(rows.X.data)).tolist():
+            found[rows.X.row_of(place)] = True
+    elif rows.X.dtype.kind == "f":
         for low in range(0, len(rows), ROWS_AT_ONCE):
             cut = slice(low, low + ROWS_AT_ONCE)
             found[cut] |= np.isnan(rows.X[cut]).any(axis=1)

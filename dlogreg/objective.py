@@ -111,6 +111,7 @@ class Objective:
             first,
             intercept_curvatures and first,
             self.class_weight,
+            std.sparse,
         )
 
     def kernel(
@@ -138,6 +139,7 @@ class Objective:
                 precision,
                 self.squares_weight,
                 self.most_groups,
+                std.sparse,
             )
         shape = (len(self.classes) - 1, -1)
         return SoftmaxKernel(

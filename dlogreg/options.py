@@ -51,11 +51,17 @@ class FitOptions:
         """Linear predictors of a model with the given classes; one if none are."""
         return 1 if self.classes is None else len(self.classes) - 1
 
-    def choice(self, n_rows: int | None, n_params: int, itemsize: int) -> Choice:
+    def choice(
+        self,
+        n_rows: int | None,
+        n_params: int,
+        itemsize: int,
+        row_values: float | None = None,
+    ) -> Choice:
         """Return the solver that was asked for, or the one that suits the data."""
         if self.solver != "auto":
             return Choice(self.solver, "as asked for")
-        return choose_solver(n_rows, n_params, itemsize)
+        return choose_solver(n_rows, n_params, itemsize, row_values)
 
     def ends_with_hessian(self, solver: str, n_params: int) -> bool:
         """Tell whether some pass forms the Hessian, if only for standard errors."""

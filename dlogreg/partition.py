@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from dlogreg.errors import DataError
-from dlogreg.kernel import Rows
+from dlogreg.kernel import CSR, Rows
 from dlogreg.missing import complete_rows, none_as_nan
 from dlogreg.source import Source
 from dlogreg.source.blocks import Array, Blocks
@@ -31,6 +31,9 @@ ROWS_PER_CHAIN = 4_000_000
 MIN_PIECES = 50
 ROWS_PER_PARAM = 8
 FIRST_ORDER_ROWS = 256
+LEAF_VECTORS = 16
+"""Stored values per coefficient in a leaf of compressed rows: a leaf's sums are vectors
+of all coefficients, and should cost less than its rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +90,8 @@ class Partition:
     first_row: int | None = 0
     drops: bool = False
     """Rows with a missing value are left out."""
+    sparse: bool = False
+    """Rows of X are compressed."""
 
     def grouped(self, run: int) -> Partition:
         """Return the same rows in leaves that each hold ``run`` of these."""
@@ -118,6 +123,9 @@ class Partition:
                     _check_length("X", self.blocks.row_counts, position, length)
                 for name, reader in readers.items():
                     fields[name] = reader.read(length)
+                X = fields.get("X")
+                if X is not None:
+                    fields["X"] = _of_kind(X, index, sparse=self.sparse)
                 if self.drops:
                     fields = {k: none_as_nan(k, v) for k, v in fields.items()}
                 rows = _rows(fields, self.n_features, index, row)
@@ -141,6 +149,20 @@ def _check_length(
         )
 
 
+def _of_kind(X: Any, index: int, *, sparse: bool) -> Any:
+    """Return a block of X in the form that the kernels expect."""
+    compressed = isinstance(X, CSR)
+    if sparse and not compressed and X.ndim == 2:
+        return CSR.of(X)
+    if compressed and not sparse:
+        raise DataError(
+            f"block {index} of X is sparse, but the dask array says that its blocks "
+            "are not; make it say so, with X.map_blocks(scipy.sparse.csr_array, "
+            "meta=scipy.sparse.csr_array((0, 0)))"
+        )
+    return X
+
+
 def _rows(
     fields: Mapping[str, Array], n_features: int, index: int, start: int | None
 ) -> Rows:
@@ -152,7 +174,11 @@ def _rows(
     if X.dtype.kind not in "fiub":
         advice = "convert its columns to numbers, for example with astype(float)"
         raise DataError(f"block {index} of X holds values of type {X.dtype}; {advice}")
-    for name, values in fields.items():
+    held: Mapping[str, Any] = fields
+    for name, values in held.items():
+        if name != "X" and isinstance(values, CSR):
+            advice = f"make it dense, with {name}.map_blocks(lambda b: b.toarray())"
+            raise DataError(f"block {index} of {name} is sparse; {advice}")
         if len(values) != len(X):
             raise DataError(
                 f"block {index}: X has {len(X)} rows but {name} has {len(values)}; "
@@ -188,19 +214,27 @@ def _numbers(name: str, fields: Mapping[str, Array], index: int) -> Array | None
 
 
 def leaf_bounds(
-    n_blocks: int, row_counts: Sequence[int] | None, n_params: int, order: int = 2
+    n_blocks: int,
+    row_counts: Sequence[int] | None,
+    n_params: int,
+    order: int = 2,
+    row_values: float | None = None,
 ) -> tuple[int, ...]:
     """Group consecutive blocks into leaves; return the borders, in blocks.
 
     A pass of order 1 sums a few vectors instead of a matrix, so that leaves of far
-    fewer rows do, and wide data still make more than a task or two.
+    fewer rows do, and wide data still make more than a task or two. ``row_values`` is
+    the mean number of stored values of compressed rows.
     """
     if row_counts is None:
         step = -(-n_blocks // MAX_LEAVES)
         return (*range(0, n_blocks, step), n_blocks)
     least = ROWS_PER_PARAM * n_params
     if order == 1:
-        least = min(least, max(FIRST_ORDER_ROWS, n_params // 16))
+        few = max(FIRST_ORDER_ROWS, n_params // 16)
+        if row_values is not None:
+            few = max(few, int(LEAF_VECTORS * n_params / max(1.0, row_values)))
+        least = min(least, few)
     least = max(least, -(-sum(row_counts) // MAX_LEAVES))
     bounds, rows = [0], 0
     for block, count in enumerate(row_counts):
@@ -255,7 +289,8 @@ def partition_rows(
     run where its rows lie.
     """
     counts = source.blocks.row_counts
-    bounds = leaf_bounds(source.blocks.n_blocks, counts, n_params, order)
+    values = source.row_values if source.sparse else None
+    bounds = leaf_bounds(source.blocks.n_blocks, counts, n_params, order, values)
     n_leaves = len(bounds) - 1
     run = least_run
     while -(-n_leaves // run) > n_partitions and not source.on_cluster:
@@ -322,6 +357,7 @@ def _cut(source: Source, leaves: Sequence[int], borders: Borders) -> Partition:
         start,
         first_row,
         source.drops,
+        source.sparse,
     )
 
 

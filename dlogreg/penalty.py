@@ -87,11 +87,12 @@ class Ridge:
 
         The intercept's curvatures stay those of the loss; it has no penalty.
         """
-        return TrialPoints(
-            sums.losses + 0.5 * self.curvature @ thetas**2,
-            sums.gradients + self.curvature[:, None] * thetas,
-            sums.intercept_curvatures,
-        )
+        losses, gradients = sums.losses.copy(), sums.gradients.copy(order="K")
+        for b, theta in enumerate(thetas.T):  # in vectors: matrices of them are large
+            pull = self.curvature * theta
+            losses[b] += 0.5 * float(pull @ theta)
+            gradients[:, b] += pull
+        return TrialPoints(losses, gradients, sums.intercept_curvatures)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

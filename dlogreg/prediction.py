@@ -25,7 +25,7 @@ from dlogreg.formula.encoding import offset_of
 from dlogreg.formula.expression import parse_expression
 from dlogreg.formula.raw import design_pieces, raw_columns
 from dlogreg.formula.recipe import Recipe
-from dlogreg.kernel import slab_rows
+from dlogreg.kernel import CSR, slab_rows
 from dlogreg.offsets import (
     offset_in_memory,
     offset_of_chunks,
@@ -33,7 +33,6 @@ from dlogreg.offsets import (
     offset_rows,
 )
 from dlogreg.source.frames import Array, check_columns, frame_to_numpy
-from dlogreg.source.graph import SPARSE_ADVICE
 from dlogreg.source.opening import kind_of
 from dlogreg.source.zarr_store import (
     COMPLETE_ATTRIBUTE,
@@ -47,11 +46,14 @@ Finish = Callable[[FloatArray], Array]
 
 
 def linear_predictor_rows(X: Any, slopes: FloatArray) -> FloatArray:
-    """Return ``X @ slopes`` of a numpy or pandas block in float64.
+    """Return ``X @ slopes`` of a numpy or pandas block, or CSR rows, in float64.
 
     The shape is (n_rows,), or (n_rows, n_classes) if there is a column of slopes per
     class. It goes slab by slab, so that narrower types are never widened as a whole.
     """
+    if isinstance(X, CSR):
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.asarray(X.matrix @ slopes, dtype=np.float64)
     eta = np.empty((len(X), *slopes.shape[1:]))
     length = slab_rows(max(1, slopes.size))
     for low in range(0, len(X), length):
@@ -189,11 +191,11 @@ def predict_blocks(
     Parameters
     ----------
     X
-        Numpy array or memmap, anything numpy takes for an array, or pandas dataframe:
-        the result is a numpy array. Dask array of any chunking, dask dataframe, or
-        ``zarr.Array``: the result is a dask array with the same chunks of rows, and
-        nothing is computed. Columns of a dataframe are found by name; those of a raw
-        table are encoded where the model has a recipe.
+        Numpy array or memmap, anything numpy takes for an array, scipy sparse array, or
+        pandas dataframe: the result is a numpy array. Dask array of any chunking, of
+        CSR blocks too, dask dataframe, or ``zarr.Array``: the result is a dask array
+        with the same chunks of rows, and nothing is computed. Columns of a dataframe
+        are found by name; those of a raw table are encoded where the model has a recipe.
     model, finish
         Coefficients, and what to make of the linear predictor of every row.
     meta
@@ -228,6 +230,7 @@ def _predict_pieces(
 ) -> Array:
     """Predict one block of rows, given whole or as a list of its column chunks."""
     pieces = pieces if isinstance(pieces, list) else [pieces]
+    pieces = [CSR.of(piece) if issparse(piece) else piece for piece in pieces]
     n_features = sum(piece.shape[1] for piece in pieces)
     if n_features != len(model.slopes):
         raise DataError(_wrong_columns(n_features, len(model.slopes)))
@@ -341,8 +344,8 @@ def match_columns(frame: Any, names: Sequence[str]) -> Any:
 
 def _checked_matrix(X: Any, kind: str, n_features: int) -> Any:
     """Return X if it is a matrix of numbers with the columns of the model."""
-    if issparse(getattr(X, "_meta", None)):
-        raise DataError(f"the blocks of X are sparse, {SPARSE_ADVICE}")
+    if kind == "csr" and X.ndim == 2:
+        X = X if isinstance(X, CSR) else CSR.of(X)
     if kind == "numpy":
         X = np.asarray(X)
     if X.ndim != 2:

@@ -94,7 +94,7 @@ class Problem:
     def _fits_single(self) -> bool:
         """Tell whether products may be made in float32 without leaving its range."""
         survey, std = self.survey, self.survey.standardization
-        if std.n_params - std.fit_intercept < MIXED_FROM:
+        if std.sparse or std.n_params - std.fit_intercept < MIXED_FROM:
             return False
         reach = survey.reach[std.n_params - len(std.scale) :] * std.scale
         weight = survey.weight_sum

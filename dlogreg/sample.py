@@ -6,7 +6,7 @@ import numpy as np
 
 from dlogreg.choice import sample_size
 from dlogreg.evaluation import FloatArray, Label
-from dlogreg.kernel import Rows
+from dlogreg.kernel import Rows, as_dense
 from dlogreg.kernel.dense import row_weights
 from dlogreg.solvers.metric import Float32Array
 from dlogreg.source import Source
@@ -48,7 +48,7 @@ def standardized_sample(
     with np.errstate(all="ignore"):  # the survey has named NaN and infinity
         for low in range(0, len(rows), step):
             piece = slice(low, low + step)
-            z = (rows.X[piece] - std.mean) / std.scale
+            z = (as_dense(rows.X[piece]) - std.mean) / std.scale
             sample[piece, first:] = z * root[piece, None]
     sample[:, :first] = root[:, None]
     return sample

@@ -11,7 +11,7 @@ from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.formula.raw import as_design
 from dlogreg.inference.goodness import GoodnessOfFit
-from dlogreg.kernel import Rows
+from dlogreg.kernel import Rows, as_dense
 from dlogreg.kernel.scores import ScoreCollector, ScoreSums
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.offsets import check_offset_given
@@ -90,13 +90,14 @@ class ScoreKernel:
         if not len(bad):
             return
         row = int(bad[0])
-        columns = np.flatnonzero(~np.isfinite(rows.X[row].astype(float))).tolist()
+        values = as_dense(rows.X[row : row + 1])[0].astype(float)
+        columns = np.flatnonzero(~np.isfinite(values)).tolist()
         if not columns:
             raise DataError(
                 f"{rows.place(row)} of X has values so large that its linear predictor "
                 "overflows; scale them as they were for the fit"
             )
-        kind = "NaN" if np.isnan(rows.X[row, columns[0]]) else "infinity"
+        kind = "NaN" if np.isnan(values[columns[0]]) else "infinity"
         raise DataError(
             f"column {self.feature_names[columns[0]]!r} holds {kind} in "
             f"{rows.place(row)} of X; remove or fill such rows, or give them weight 0"
@@ -187,7 +188,7 @@ def evaluate(
     )
     n_tasks = TASKS_PER_THREAD * n_threads()
     partitions = partition_rows(source, len(model.slopes) + 1, n_tasks)
-    size = (source.n_rows or 0) * source.n_features * source.dtype.itemsize
+    size = (source.n_rows or 0) * source.row_bytes
     small = source.in_memory and size <= INLINE_BYTES
     reduction = Reduction(partitions, inline=small and active_client() is None)
     other, event = result.classes

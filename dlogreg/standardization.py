@@ -32,10 +32,17 @@ class Standardization:
     scale: FloatArray
     """Shape (n_features,), positive."""
     fit_intercept: bool
+    sparse: bool = False
+    """Rows are compressed: kernels must not fill their zeros."""
 
     @classmethod
     def from_moments(
-        cls, mean: FloatArray, variance: FloatArray, *, fit_intercept: bool
+        cls,
+        mean: FloatArray,
+        variance: FloatArray,
+        *,
+        fit_intercept: bool,
+        sparse: bool = False,
     ) -> Standardization:
         """Take means and variances as found in a few blocks, mending what is unfit."""
         if not fit_intercept:
@@ -46,7 +53,7 @@ class Standardization:
         mean = np.where(np.isfinite(mean), mean, 0.0)
         scale = np.sqrt(variance)
         usable = np.isfinite(scale) & (scale > 1e-150)
-        return cls(mean, np.where(usable, scale, 1.0), fit_intercept)
+        return cls(mean, np.where(usable, scale, 1.0), fit_intercept, sparse)
 
     @property
     def n_params(self) -> int:
@@ -69,7 +76,12 @@ class Standardization:
 
     def centred_points(self, thetas: FloatArray) -> FloatArray:
         """Return the same for every column of thetas."""
-        return thetas * self.units[:, None]
+        return thetas * self.units[:, None] if self._rescales else thetas
+
+    @property
+    def _rescales(self) -> bool:
+        """Tell whether some column has another scale than its own."""
+        return bool((self.scale != 1).any())
 
     def scaled(self, sums: Evaluation) -> Evaluation:
         """Return the kernel's sums in the coordinates of theta."""
@@ -93,6 +105,8 @@ class Standardization:
 
     def scaled_points(self, sums: TrialPoints) -> TrialPoints:
         """Return the kernel's sums at several points in the coordinates of theta."""
+        if not self._rescales:
+            return sums
         unit, bends = self.units[:, None], sums.intercept_curvatures
         return TrialPoints(
             sums.losses,
@@ -169,6 +183,11 @@ class StackedStandardization:
     def fit_intercept(self) -> bool:
         """Whether every equation has an intercept."""
         return self.single.fit_intercept
+
+    @property
+    def sparse(self) -> bool:
+        """Whether rows are compressed."""
+        return self.single.sparse
 
     @property
     def n_params(self) -> int:

@@ -308,14 +308,19 @@ def test_shapes(data):
 
 def test_other_kinds_of_data(data):
     X, y = data
-    for matrix in (sp.csr_matrix(X), sp.csc_array(X)):
-        with pytest.raises(DataError, match=r"is sparse.* not supported yet"):
-            dlogreg.fit(matrix, y)
     blocks = da.from_array(X, chunks=(100, D)).map_blocks(
         sp.csr_matrix, dtype=float, meta=np.empty((0, D))
     )
-    with pytest.raises(DataError, match=r"are sparse .*not supported yet"):
+    with pytest.raises(DataError, match=r"block 0 of X is sparse, but .*meta=scipy"):
         dlogreg.fit(blocks, y)
+    sparse = sp.csr_array(y[:, None])
+    with pytest.raises(DataError, match=r"y is sparse; .*y\.toarray\(\)\.ravel"):
+        dlogreg.fit(X, sparse)
+    labels = da.from_array(y, chunks=100).map_blocks(
+        lambda part: sp.csr_array(part[:, None]), meta=np.empty(0)
+    )
+    with pytest.raises(DataError, match=r"block 0 of y is sparse; make it dense"):
+        dlogreg.fit(da.from_array(X, chunks=(100, D)), labels)
     with pytest.raises(DataError, match=r"masked arrays are not supported"):
         dlogreg.fit(np.ma.masked_greater(X, 1), y)
     with pytest.raises(DataError, match=r"Zarr group.*\[\"X\"\]"):

@@ -537,15 +537,25 @@ def test_nothing_is_predicted_before_fit():
             LogisticRegression().predict(X)
 
 
-def test_sparse_input_is_refused():
+@pytest.mark.parametrize("solver", ["newton-cholesky", "lbfgs"])
+def test_sparse_rows_give_the_coefficients_of_dense_ones(solver):
     X, y, _ = draw(3)
-    with pytest.raises(TypeError, match="Sparse data was passed"):
-        LogisticRegression().fit(csr_array(X), y)
-    blocks = da.from_array(X).map_blocks(csr_array, meta=csr_array((0, 0)))
-    with pytest.raises(TypeError, match="sparse X is not supported"):
-        LogisticRegression().fit(blocks, y)
-    with pytest.raises(TypeError, match="sparse X is not supported"):
-        LogisticRegression().fit(X, y).predict(blocks)
+    X = np.where(np.abs(X) > 0.7, X, 0.0)
+    blocks = da.from_array(X, chunks=(7, -1)).map_blocks(
+        csr_array, meta=csr_array((0, 0))
+    )
+    theirs = Sklearn(tol=1e-12, max_iter=10_000).fit(X, y)
+    clf = LogisticRegression(solver=solver)
+    for sparse in (csr_array(X), csr_array(X).tocsc(), blocks):
+        found = clf.fit(sparse, y)
+        np.testing.assert_allclose(found.coef_, theirs.coef_, rtol=1e-6, atol=1e-7)
+        labels = np.asarray(found.predict(sparse))
+        np.testing.assert_array_equal(labels, found.predict(X))
+        assert found.score(sparse, y) == found.score(X, y)
+    bad = csr_array(X)
+    bad.data[3] = np.nan
+    with pytest.raises(dlogreg.DataError, match="NaN"):
+        clf.fit(bad, y)
 
 
 @pytest.mark.parametrize("label", [0, "only"])

@@ -13,7 +13,8 @@ import dlogreg
 from dlogreg import Status
 from dlogreg.evaluation import Evaluation, TrialPoints
 from dlogreg.kernel import LossKernel, Rows, TrialPointsKernel
-from dlogreg.kernel.row_slab import SHORT_FROM, open_slab, short_rows
+from dlogreg.kernel.row_slab import SHORT_FROM, short_rows
+from dlogreg.kernel.slabs import open_slab
 from dlogreg.solvers import LBFGS, Geometry, Metric, Point, StrongConvexity
 from dlogreg.solvers.lbfgs import LENGTHS
 from dlogreg.solvers.line import Line

@@ -217,6 +217,7 @@ class _Hessian:
             self.results.classes[-1],
             std.fit_intercept,
             self._weights,
+            std.sparse,
         )
         sums: HessianProducts = self.passes.run(kernel)
         far = metric.norm(sums.gradient * unit * self._kept)

@@ -1,6 +1,7 @@
 """One block of rows and params -> sums. Numpy and BLAS only; knows no Dask."""
 
 from dlogreg.kernel.block import Kernel, Rows
+from dlogreg.kernel.csr import CSR, as_dense
 from dlogreg.kernel.dense import LossKernel
 from dlogreg.kernel.hessian_products import HessianProductsKernel
 from dlogreg.kernel.many import ManyKernel
@@ -8,16 +9,19 @@ from dlogreg.kernel.row_slab import (
     PRODUCT_VALUES,
     RowSlab,
     long_rows,
-    open_slab,
     short_rows,
 )
 from dlogreg.kernel.slab import Slab, slab_rows
+from dlogreg.kernel.slabs import AnySlab, open_slab
 from dlogreg.kernel.softmax import SoftmaxKernel
 from dlogreg.kernel.softmax_points import SoftmaxPointsKernel
+from dlogreg.kernel.sparse_slab import SparseSlab
 from dlogreg.kernel.trial_points import TrialPointsKernel
 
 __all__ = [
+    "CSR",
     "PRODUCT_VALUES",
+    "AnySlab",
     "HessianProductsKernel",
     "Kernel",
     "LossKernel",
@@ -27,7 +31,9 @@ __all__ = [
     "Slab",
     "SoftmaxKernel",
     "SoftmaxPointsKernel",
+    "SparseSlab",
     "TrialPointsKernel",
+    "as_dense",
     "long_rows",
     "open_slab",
     "short_rows",

@@ -10,6 +10,7 @@ import numpy as np
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Evaluation
 from dlogreg.kernel.block import Rows
+from dlogreg.kernel.csr import as_dense
 from dlogreg.kernel.dense import LossKernel
 
 
@@ -39,7 +40,7 @@ class BesideKernel:
         for slab in rows.slabs(buffers.length):
             kept = slab.positive()
             Z = self._checked(kept)
-            joined = replace(kept, X=np.concatenate([kept.X, Z], axis=1))
+            joined = replace(kept, X=np.concatenate([as_dense(kept.X), Z], axis=1))
             self.kernel.add(sums, joined, buffers)
 
     def _checked(self, rows: Rows) -> Any:

@@ -16,8 +16,8 @@ from dlogreg.evaluation import FloatArray, Summable
 class Rows:
     """Aligned rows of X, y and weights, loaded in memory."""
 
-    X: npt.NDArray[Any]
-    """Shape (n_rows, n_features), any real type."""
+    X: Any
+    """A numpy array or ``CSR``, shape (n_rows, n_features), any real type."""
     y: npt.NDArray[Any]
     """Labels as the user gave them, shape (n_rows,)."""
     sample_weight: FloatArray | None = None
@@ -47,7 +47,7 @@ class Rows:
         """Bytes of the arrays in memory."""
         optional = (self.sample_weight, self.beside, self.offset, self.groups)
         extra = sum(values.nbytes for values in optional if values is not None)
-        return (self.X.nbytes + self.y.nbytes + extra) // self.copies
+        return (int(self.X.nbytes) + self.y.nbytes + extra) // self.copies
 
     @property
     def n_read(self) -> int:

@@ -18,9 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.kernel.row_slab import RowSlab
 from dlogreg.kernel.scores import ScoreCollector, ScoreSums
-from dlogreg.kernel.slab import Slab
+from dlogreg.kernel.slabs import AnySlab
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +92,7 @@ class ClosingCollector:
 
     def add(
         self,
-        loaded: Slab | RowSlab,
+        loaded: AnySlab,
         eta: FloatArray,
         event: npt.NDArray[np.bool_],
         weight: FloatArray | None,
@@ -124,7 +123,7 @@ class ClosingCollector:
         self._predictor += float(lines[0] @ eta)
         # one by one: BLAS takes longer for the product with four vectors than for four
         for line, total in zip(lines, self._columns, strict=True):
-            total += loaded.project(line)
+            loaded.add_projection(total, line)
 
     def sums(self, gradient: FloatArray, information: FloatArray | None) -> ClosingSums:
         """Return the sums over all rows taken, with those that the kernel has made."""

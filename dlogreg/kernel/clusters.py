@@ -15,8 +15,7 @@ from scipy.sparse import csr_array
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.block import Rows
-from dlogreg.kernel.row_slab import RowSlab
-from dlogreg.kernel.slab import Slab
+from dlogreg.kernel.slabs import AnySlab
 from dlogreg.keyed_sums import KeyedSums, label_keys
 
 
@@ -24,7 +23,7 @@ def cluster_scores(
     rows: Rows,
     values: FloatArray,
     weight: FloatArray | None,
-    slab: Slab | RowSlab,
+    slab: AnySlab,
     most: int,
 ) -> KeyedSums:
     """Return sum values_i z_i over the loaded rows of every group, and its weight.

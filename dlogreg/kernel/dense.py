@@ -21,8 +21,8 @@ from dlogreg.kernel.block import Rows
 from dlogreg.kernel.closing_sums import ClosingCollector, ClosingSums
 from dlogreg.kernel.clusters import cluster_scores
 from dlogreg.kernel.predictor import linear_predictor
-from dlogreg.kernel.row_slab import ROWS_FROM, RowSlab, open_slab
-from dlogreg.kernel.slab import Slab
+from dlogreg.kernel.row_slab import ROWS_FROM
+from dlogreg.kernel.slabs import AnySlab, open_slab
 from dlogreg.keyed_sums import KeyedSums
 from dlogreg.loss import loss_residual_weight_rows, loss_rows
 from dlogreg.tree_sum import TreeSum
@@ -68,6 +68,8 @@ class LossKernel:
     """The meat is sum s^2 r^2 z z' instead of sum s r^2 z z'."""
     most_groups: int = 0
     """If positive, a closing pass also sums the scores of at most so many groups."""
+    sparse: bool = False
+    """Rows are compressed, see ``kernel/sparse_slab.py``."""
 
     @property
     def name(self) -> str:
@@ -79,14 +81,17 @@ class LossKernel:
     @property
     def exact(self) -> bool:
         """Tell whether products are made in float64."""
-        wide = len(self.centre) >= ROWS_FROM
+        wide = len(self.centre) >= ROWS_FROM and not self.sparse
         return not wide or self.precision in ("double", *COLLECTING)
 
-    def open(self) -> Slab | RowSlab:
+    def open(self) -> AnySlab:
         """Return the slab's buffers."""
         precision = "double" if self.exact else self.precision
         return open_slab(
-            self.centre, fit_intercept=self.fit_intercept, precision=precision
+            self.centre,
+            fit_intercept=self.fit_intercept,
+            precision=precision,
+            sparse=self.sparse,
         )
 
     def start(self) -> _Sums:
@@ -104,14 +109,14 @@ class LossKernel:
             sums.closing = ClosingCollector(k, hessian=hessian is not None)
         return sums
 
-    def add(self, sums: _Sums, rows: Rows, buffers: Slab | RowSlab) -> None:
+    def add(self, sums: _Sums, rows: Rows, buffers: AnySlab) -> None:
         """Add a block, slab by slab."""
         for slab in rows.slabs(buffers.length):
             kept = slab.positive()
             buffers.load(kept.X)
             self.add_loaded(sums, kept, buffers)
 
-    def add_loaded(self, sums: _Sums, rows: Rows, buffers: Slab | RowSlab) -> None:
+    def add_loaded(self, sums: _Sums, rows: Rows, buffers: AnySlab) -> None:
         """Add the rows that are loaded in the buffers, which are used up."""
         sign = np.where(rows.y == self.event, 1.0, -1.0)
         weight = row_weights(rows, self.class_weight)

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel.block import Rows
+from dlogreg.kernel.csr import as_dense
 from dlogreg.kernel.dense import row_weights
 from dlogreg.kernel.slab import slab_rows
 from dlogreg.loss import loss_residual_weight_rows
@@ -64,7 +65,7 @@ class RowDiagnostics:
 
     def _slab(self, rows: Rows, kind: str) -> FloatArray:
         is_event = self._events(rows)
-        z, first = rows.X - self.centre, int(self.fit_intercept)
+        z, first = as_dense(rows.X) - self.centre, int(self.fit_intercept)
         eta = z @ self.params[first:] + self.params[:first].sum()
         if rows.offset is not None:
             eta += rows.offset

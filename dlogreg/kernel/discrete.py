@@ -20,10 +20,10 @@ from scipy.special import expit
 
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel.block import Rows
+from dlogreg.kernel.csr import as_dense
 from dlogreg.kernel.dense import row_weights
 from dlogreg.kernel.predictor import linear_predictor
-from dlogreg.kernel.row_slab import RowSlab, open_slab
-from dlogreg.kernel.slab import Slab
+from dlogreg.kernel.slabs import AnySlab, open_slab
 
 TOGETHER = 32
 """Columns of which a slab's values are held at once."""
@@ -78,7 +78,7 @@ class DiscreteKernel:
         """What the dashboard shows."""
         return "discrete_changes"
 
-    def open(self) -> Slab | RowSlab:
+    def open(self) -> AnySlab:
         """Return the slab's buffers."""
         return open_slab(self.centre, fit_intercept=self.fit_intercept)
 
@@ -88,16 +88,15 @@ class DiscreteKernel:
         slopes = np.zeros((len(self.params), m))
         return [DiscreteSums(np.zeros(m), slopes, np.zeros(m), np.ones(m, dtype=bool))]
 
-    def add(
-        self, sums: list[DiscreteSums], rows: Rows, buffers: Slab | RowSlab
-    ) -> None:
+    def add(self, sums: list[DiscreteSums], rows: Rows, buffers: AnySlab) -> None:
         """Add a block, slab by slab."""
         for slab in rows.slabs(buffers.length):
             kept = slab.positive()
             if len(kept):
                 sums[0] += self._slab(kept, buffers)
 
-    def _slab(self, rows: Rows, buffers: Slab | RowSlab) -> DiscreteSums:
+    def _slab(self, rows: Rows, buffers: AnySlab) -> DiscreteSums:
+        rows = replace(rows, X=as_dense(rows.X))
         buffers.load(rows.X)
         weight = row_weights(rows, self.class_weight)
         ones = np.ones(len(rows)) if weight is None else weight
@@ -117,7 +116,7 @@ class DiscreteKernel:
     def _changed(
         self,
         rows: Rows,
-        buffers: Slab | RowSlab,
+        buffers: AnySlab,
         weight: FloatArray,
         eta: FloatArray,
         columns: tuple[int, ...],
@@ -129,8 +128,8 @@ class DiscreteKernel:
         p0, p1 = expit(without), expit(without + b)
         w1 = p1 * expit(-(without + b))
         change = (w1 - p0 * expit(-without)) * weight
-        slopes = np.empty((len(self.params), len(chosen)))
-        buffers.project_points(change, slopes)
+        slopes = np.zeros((len(self.params), len(chosen)))
+        buffers.add_points(slopes, change, np.empty_like(slopes))
         return (
             (p1 - p0) @ weight,
             slopes,

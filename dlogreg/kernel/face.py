@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray, Summable
 from dlogreg.kernel.block import Kernel, Rows
+from dlogreg.kernel.csr import CSR, as_dense
 from dlogreg.kernel.slab import slab_rows
 from dlogreg.kernel.together import Sums
 
@@ -37,7 +38,7 @@ class Face:
         both = np.column_stack([self.directions, direction])
         return Face(both, self.centre, self.fit_intercept)
 
-    def inside(self, X: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    def inside(self, X: npt.NDArray[Any] | CSR) -> npt.NDArray[np.bool_]:
         """Tell which rows lie in the face."""
         found = np.empty(len(X), dtype=bool)
         length = slab_rows(len(self.directions))
@@ -50,11 +51,11 @@ class Face:
 
 
 def centred_rows(
-    X: npt.NDArray[Any], centre: FloatArray, *, fit_intercept: bool
+    X: npt.NDArray[Any] | CSR, centre: FloatArray, *, fit_intercept: bool
 ) -> FloatArray:
     """Return rows in float64 without the centre, the 1 of the intercept first."""
     z = np.ones((len(X), len(centre) + fit_intercept))
-    np.subtract(X, centre, out=z[:, int(fit_intercept) :], casting="unsafe")
+    np.subtract(as_dense(X), centre, out=z[:, int(fit_intercept) :], casting="unsafe")
     return z
 
 

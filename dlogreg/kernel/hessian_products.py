@@ -18,8 +18,8 @@ from dlogreg.evaluation import FloatArray, HessianProducts, Label
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
 from dlogreg.kernel.predictor import linear_predictor
-from dlogreg.kernel.row_slab import RowSlab, open_slab
-from dlogreg.kernel.slab import Slab
+from dlogreg.kernel.slabs import AnySlab, open_slab
+from dlogreg.kernel.sparse_slab import point_sums
 from dlogreg.loss import loss_residual_weight_rows
 
 
@@ -37,28 +37,31 @@ class HessianProductsKernel:
     """The label whose probability is modelled; every other label is its absence."""
     fit_intercept: bool = True
     class_weight: tuple[tuple[Label, float], ...] = ()
+    sparse: bool = False
+    """Rows are compressed, see ``kernel/sparse_slab.py``."""
 
     @property
     def name(self) -> str:
         """What the dashboard shows."""
         return "hessian_products"
 
-    def open(self) -> Slab | RowSlab:
+    def open(self) -> AnySlab:
         """Return the slab's buffers."""
-        return open_slab(self.centre, fit_intercept=self.fit_intercept, order=1)
+        return open_slab(
+            self.centre, fit_intercept=self.fit_intercept, order=1, sparse=self.sparse
+        )
 
     def start(self) -> HessianProducts:
         """Return empty sums."""
-        return HessianProducts(np.zeros(self.vectors.shape), np.zeros(len(self.params)))
+        products = point_sums(self.vectors.shape, sparse=self.sparse)
+        return HessianProducts(products, np.zeros(len(self.params)))
 
-    def add(self, sums: HessianProducts, rows: Rows, buffers: Slab | RowSlab) -> None:
+    def add(self, sums: HessianProducts, rows: Rows, buffers: AnySlab) -> None:
         """Add a block, slab by slab."""
         for slab in rows.slabs(buffers.length):
             self._add_slab(sums, slab.positive(), buffers)
 
-    def _add_slab(
-        self, sums: HessianProducts, rows: Rows, buffers: Slab | RowSlab
-    ) -> None:
+    def _add_slab(self, sums: HessianProducts, rows: Rows, buffers: AnySlab) -> None:
         buffers.load(rows.X)
         sign = np.where(rows.y == self.event, 1.0, -1.0)
         weight = row_weights(rows, self.class_weight)
@@ -70,8 +73,7 @@ class HessianProductsKernel:
         sums.gradient[:] -= buffers.project(sign * miss)
         along = buffers.predict_points(self.vectors)
         along *= curvature
-        product = np.empty(self.vectors.shape)
-        sums.products[:] += buffers.project_points(along, product)
+        buffers.add_points(sums.products, along, np.empty(self.vectors.shape))
 
     def finish(self, sums: HessianProducts) -> HessianProducts:
         """Return the sums."""

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.block import Rows
-from dlogreg.kernel.row_slab import RowSlab
-from dlogreg.kernel.slab import Slab
+from dlogreg.kernel.slabs import AnySlab
 
 
-def linear_predictor(
-    slab: Slab | RowSlab, params: FloatArray, rows: Rows
-) -> FloatArray:
+def linear_predictor(slab: AnySlab, params: FloatArray, rows: Rows) -> FloatArray:
     """Return eta of the rows that are loaded in the slab, shape (n_rows,)."""
     eta = slab.predict(params)
     if rows.offset is not None:
@@ -23,9 +20,7 @@ def linear_predictor(
     return eta
 
 
-def linear_predictors(
-    slab: Slab | RowSlab, params: FloatArray, rows: Rows
-) -> FloatArray:
+def linear_predictors(slab: AnySlab, params: FloatArray, rows: Rows) -> FloatArray:
     """Return eta at every column of params, shape (n_points, n_rows)."""
     eta = slab.predict_points(params)
     if rows.offset is not None:

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from dlogreg.evaluation import PRODUCT_ROWS, SINGLE_ROUNDING, FloatArray
-from dlogreg.kernel.slab import CACHE_VALUES, Slab, slab_rows
+from dlogreg.kernel.slab import CACHE_VALUES, slab_rows
 
 ROWS_FROM = 24
 """Columns from which slabs are kept by rows."""
@@ -99,6 +99,10 @@ class RowSlab:
         total[self._first :] = values.astype(self._type, copy=False) @ self._loaded
         return total
 
+    def add_projection(self, total: FloatArray, values: Values) -> None:
+        """Add sum_i values_i z_i over the loaded rows to ``total``."""
+        total += self.project(values)
+
     def predict_points(self, params: FloatArray) -> Values:
         """Return the linear predictors of params (n_params, n_points), by points."""
         params = params.astype(self._type, copy=False)
@@ -113,6 +117,12 @@ class RowSlab:
             values.sum(axis=1, dtype=np.float64, out=out[0])
         np.matmul(self._loaded.T, values.T, out=out[self._first :])
         return out
+
+    def add_points(
+        self, total: FloatArray, values: Values, product: FloatArray
+    ) -> None:
+        """Add sum_i values_bi z_i for every b to ``total``, by way of ``product``."""
+        total += self.project_points(values, product)
 
     def square_sums(
         self, units: FloatArray, weight: FloatArray | None
@@ -200,18 +210,3 @@ def short_rows(n_params: int) -> int:
     if n_params < SHORT_FROM:
         return slab_rows(n_params)
     return max(FEWEST_ROWS, CACHE_VALUES // n_params)
-
-
-def open_slab(
-    centre: FloatArray,
-    *,
-    fit_intercept: bool,
-    precision: str = "double",
-    order: int = 2,
-) -> Slab | RowSlab:
-    """Return the slab for this many columns; few columns are always in float64."""
-    if len(centre) < ROWS_FROM:
-        return Slab(centre, fit_intercept=fit_intercept)
-    return RowSlab(
-        centre, fit_intercept=fit_intercept, precision=precision, order=order
-    )

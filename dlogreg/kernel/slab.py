@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from dlogreg.evaluation import FloatArray
+from dlogreg.kernel.csr import CSR, as_dense
 
 CACHE_VALUES = 2**17
 """Values of float64 in a slab: 1 MiB, the usual second-level cache of a core."""
@@ -44,8 +45,9 @@ class Slab:
         self._product = np.empty((0, 0))
         self._squares = np.empty((0, 0))
 
-    def load(self, X: npt.NDArray[Any]) -> FloatArray:
+    def load(self, X: npt.NDArray[Any] | CSR) -> FloatArray:
         """Return the centred slab, shape (n_params, n_rows), intercept line first."""
+        X = as_dense(X)
         z = self._loaded = self._buffer[:, : len(X)]
         if self._first:
             z[0] = 1.0
@@ -62,6 +64,10 @@ class Slab:
         """Return sum_i values_i z_i over the loaded rows, shape (n_params,)."""
         return np.asarray(self._loaded @ values)
 
+    def add_projection(self, total: FloatArray, values: FloatArray) -> None:
+        """Add sum_i values_i z_i over the loaded rows to ``total``."""
+        total += self.project(values)
+
     def predict_points(self, params: FloatArray) -> FloatArray:
         """Return the linear predictors of params (n_params, n_points), by points."""
         return np.asarray(params.T @ self._loaded)
@@ -69,6 +75,12 @@ class Slab:
     def project_points(self, values: FloatArray, out: FloatArray) -> FloatArray:
         """Return sum_i values_bi z_i for every b, shape (n_params, n_points)."""
         return np.matmul(self._loaded, values.T, out=out)
+
+    def add_points(
+        self, total: FloatArray, values: FloatArray, product: FloatArray
+    ) -> None:
+        """Add sum_i values_bi z_i for every b to ``total``, by way of ``product``."""
+        total += self.project_points(values, product)
 
     def square_sums(
         self, units: FloatArray, weight: FloatArray | None

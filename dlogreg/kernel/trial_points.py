@@ -22,14 +22,14 @@ from dlogreg.evaluation import FloatArray, Label, TrialPoints
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
 from dlogreg.kernel.predictor import linear_predictors
-from dlogreg.kernel.row_slab import RowSlab, open_slab
-from dlogreg.kernel.slab import Slab
+from dlogreg.kernel.slabs import AnySlab, open_slab
+from dlogreg.kernel.sparse_slab import point_sums
 from dlogreg.loss import loss_residual_weight_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Buffers:
-    slab: Slab | RowSlab
+    slab: AnySlab
     product: FloatArray
     """Receives Z R', shape (n_params, n_points)."""
 
@@ -49,6 +49,8 @@ class TrialPointsKernel:
     """Also sum ``sum_i s_i p_i (1 - p_i) z_i``, the Hessian's column of the intercept;
     needs an intercept."""
     class_weight: tuple[tuple[Label, float], ...] = ()
+    sparse: bool = False
+    """Rows are compressed, see ``kernel/sparse_slab.py``."""
 
     @property
     def name(self) -> str:
@@ -57,14 +59,17 @@ class TrialPointsKernel:
 
     def open(self) -> _Buffers:
         """Return the slab's buffers."""
-        slab = open_slab(self.centre, fit_intercept=self.fit_intercept, order=1)
+        slab = open_slab(
+            self.centre, fit_intercept=self.fit_intercept, order=1, sparse=self.sparse
+        )
         return _Buffers(slab, np.empty(self.params.shape))
 
     def start(self) -> TrialPoints:
         """Return empty sums."""
-        shape = self.params.shape
-        bend = np.zeros(shape) if self.intercept_curvatures else None
-        return TrialPoints(np.zeros(shape[1]), np.zeros(shape), bend)
+        shape, sparse = self.params.shape, self.sparse
+        bends = self.intercept_curvatures
+        bend = point_sums(shape, sparse=sparse) if bends else None
+        return TrialPoints(np.zeros(shape[1]), point_sums(shape, sparse=sparse), bend)
 
     def add(self, sums: TrialPoints, rows: Rows, buffers: _Buffers) -> None:
         """Add a block, slab by slab."""
@@ -84,10 +89,10 @@ class TrialPointsKernel:
             miss *= weight
             curvature *= weight
         sums.losses[:] += loss.sum(axis=1)
-        miss *= sign
-        sums.gradients[:] -= slab.project_points(miss, product)
+        miss *= -sign
+        slab.add_points(sums.gradients, miss, product)
         if sums.intercept_curvatures is not None:
-            sums.intercept_curvatures[:] += slab.project_points(curvature, product)
+            slab.add_points(sums.intercept_curvatures, curvature, product)
 
     def finish(self, sums: TrialPoints) -> TrialPoints:
         """Return the sums."""

@@ -85,9 +85,9 @@ def _on_unknown_rows(layout: Layout) -> str:
 
 def _on_chunks(layout: Layout, X: Any) -> str:
     source = layout.source
-    if source.kind in ("numpy", "pandas"):
+    if source.kind in ("numpy", "pandas", "csr"):
         return ""
-    row_bytes = max(1, source.n_features * source.dtype.itemsize)
+    row_bytes = max(1, source.row_bytes)
     largest = (source.largest_block or 0) * row_bytes
     whole = (source.n_rows or 0) * row_bytes
     n_blocks, threads = source.blocks.n_blocks, layout.n_threads
@@ -133,7 +133,7 @@ def _on_vector(layout: Layout, name: str, blocks: Blocks, given: Given) -> str:
     chunk = values.chunks[0] if isinstance(blocks, ZarrBlocks) else max(counts)
     size, rows, n_tasks = chunk * blocks.row_bytes, sum(counts), len(layout.partitions)
     good = f"give it chunks of about {VECTOR_ROWS:,} rows, or those of X"
-    whole = rows * (source.n_features * source.dtype.itemsize + blocks.row_bytes)
+    whole = rows * (source.row_bytes + blocks.row_bytes)
     again = chunk > VECTOR_ROWS and chunk > rows // n_tasks
     if size > LARGE_BLOCK or (again and (n_tasks - 1) * size > MUCH * whole):
         why = "which every task that needs a part of one reads whole"

@@ -37,7 +37,7 @@ def bytes_per_pass(source: Source, y: Any) -> int | None:
     label = getattr(getattr(y, "dtype", None), "itemsize", 8)
     n_fields = len(source.vectors) + len(source.blocks.fields)
     weights = 8 * (n_fields - 2)
-    row = source.n_features * source.dtype.itemsize + label + weights
+    row = source.row_bytes + label + weights
     return int(source.n_rows * row)
 
 

@@ -173,10 +173,10 @@ def _later_kernel(
     if layout.solver == "lbfgs":
         points = np.zeros((zeros.size, len(LENGTHS)))
         if classes is None or len(classes) == 2:
-            return TrialPointsKernel(points, std.mean, event, first)
+            return TrialPointsKernel(points, std.mean, event, first, sparse=std.sparse)
         return SoftmaxPointsKernel(points, std.mean, classes, first)
     if classes is None or len(classes) == 2:
-        return LossKernel(zeros[0], std.mean, event, first)
+        return LossKernel(zeros[0], std.mean, event, first, sparse=std.sparse)
     return SoftmaxKernel(zeros, std.mean, classes, first)
 
 
@@ -186,7 +186,7 @@ def _choose(layout: Layout) -> tuple[int, int]:
     counts = source.blocks.row_counts
     if counts is None:
         return 0, min(2, source.blocks.n_blocks)
-    row_bytes = max(1, source.n_features * source.dtype.itemsize)
+    row_bytes = max(1, source.row_bytes)
     start = next((i for i, count in enumerate(counts) if count), 0)
     stop, rows = min(start + 1, len(counts)), 0
     while stop < len(counts) and stop - start <= MOST_BLOCKS:

@@ -46,7 +46,8 @@ class Line:
     ) -> Line:
         """Find the minimum from the gradient at zero and at the trial lengths."""
         lengths = np.concatenate([[0.0], trial_lengths])
-        gradients = np.column_stack([gradient, points.gradients])
+        gradients = np.empty((len(direction), len(lengths)), order="F")
+        gradients[:, 0], gradients[:, 1:] = gradient, points.gradients
         slopes = direction @ gradients
         nearest = int(np.abs(slopes[1:]).argmin())
         if slopes[-1] < 0:

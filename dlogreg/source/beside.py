@@ -40,6 +40,8 @@ def put_beside(
     once.
     """
     kind = kind_of(Z)
+    if kind == "csr":
+        raise DataError("Z is sparse; make its few columns dense, with Z.toarray()")
     one = len(getattr(Z, "shape", ())) == 1 and kind != "numpy"
     if one and kind in ("pandas", "dask dataframe"):
         Z = Z.to_frame()

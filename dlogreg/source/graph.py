@@ -25,8 +25,10 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from dask._task_spec import DataNode
+from scipy.sparse import issparse
 
 from dlogreg.errors import DataError
+from dlogreg.kernel import CSR
 from dlogreg.source.blocks import Array, Load
 from dlogreg.source.frames import frame_to_numpy
 from dlogreg.source.sharing import common_work, direct_consumers
@@ -131,7 +133,7 @@ class GraphBlocks:
             results = _compute(block, given, carry)
             carried.clear()
             carried.update(zip(carry, results[len(block.outputs) :], strict=True))
-            return dict(zip(self.fields, map(as_numpy, results), strict=False))
+            return dict(zip(self.fields, map(as_rows, results), strict=False))
 
         return load
 
@@ -146,18 +148,17 @@ class GraphBlocks:
             object.__setattr__(self, name, value)
 
 
-def as_numpy(value: Any) -> Array:
-    """Return a computed block as a numpy array."""
+def as_rows(value: Any) -> Any:
+    """Return a computed block as a numpy array, or as compressed rows."""
+    if issparse(value):
+        return CSR.of(value)
     if hasattr(value, "tocsr") or hasattr(value, "todense"):
-        kind = type(value).__name__
-        raise DataError(f"the blocks are sparse ({kind}), {SPARSE_ADVICE}")
+        raise DataError(
+            f"the blocks are of type {type(value).__name__}, which is not one of "
+            "scipy's sparse arrays; convert them, for example with "
+            "X.map_blocks(lambda block: block.tocsr())"
+        )
     return frame_to_numpy(value) if hasattr(value, "iloc") else np.asarray(value)
-
-
-SPARSE_ADVICE = (
-    "which is not supported yet; make them dense, for example with "
-    "X.map_blocks(lambda block: block.toarray())"
-)
 
 
 def graph_blocks(arrays: Mapping[str, da.Array], compute: Compute) -> GraphBlocks:

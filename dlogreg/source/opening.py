@@ -11,8 +11,10 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from dask.delayed import Delayed
+from scipy.sparse import issparse
 
 from dlogreg.errors import DataError
+from dlogreg.kernel import CSR
 from dlogreg.source.blocks import ArrayBlocks, Blocks, even_bounds
 from dlogreg.source.frames import (
     check_columns,
@@ -23,7 +25,7 @@ from dlogreg.source.frames import (
     partition_arrays,
     series_array,
 )
-from dlogreg.source.graph import SPARSE_ADVICE, Compute, GraphBlocks, graph_blocks
+from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
 from dlogreg.source.memmap import MappedFile, MemmapBlocks
 from dlogreg.source.source import Source
 from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chunks
@@ -54,8 +56,9 @@ def as_source(
     Parameters
     ----------
     X
-        2-D numpy array or memmap, ``zarr.Array``, dask array, or pandas or dask
-        dataframe of numeric columns, shape (n_rows, n_features).
+        2-D numpy array or memmap, ``zarr.Array``, scipy sparse array or matrix, dask
+        array, of CSR blocks too, or pandas or dask dataframe of numeric columns, shape
+        (n_rows, n_features).
     y, sample_weight, offset, groups, trials
         1-D of any of these kinds, chunked in any way.
     feature_names
@@ -79,16 +82,32 @@ def as_source(
     blocks, vectors = _lay_blocks({"X": X, **fields}, compute, count_rows)
     dtype = np.dtype(np.float64) if hasattr(X, "iloc") else X.dtype
     in_memory = isinstance(blocks, ArrayBlocks)
-    return Source(blocks, vectors, names, dtype, in_memory, kind)
+    sparse = kind == "csr" or (kind == "dask" and issparse(X._meta))
+    stored = len(X.data) / len(X) if isinstance(X, CSR) else None
+    return Source(
+        blocks,
+        vectors,
+        names,
+        dtype,
+        in_memory,
+        kind,
+        sparse=sparse,
+        stored_values=stored,
+    )
 
 
 def kind_of(X: Any) -> str:
-    """Return "numpy", "zarr", "dask", "dask dataframe" or "pandas"."""
+    """Return "numpy", "zarr", "csr", "dask", "dask dataframe" or "pandas"."""
     root = type(X).__module__.partition(".")[0]
     if isinstance(X, Delayed):  # which claims to have any method
         raise DataError(NOT_AN_ARRAY.format(type(X).__name__))
+    if issparse(X) or isinstance(X, CSR):
+        return "csr"
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
-        raise DataError(f"{type(X).__name__} is sparse, {SPARSE_ADVICE}")
+        raise DataError(
+            f"{type(X).__name__} is not one of scipy's sparse arrays; convert it, for "
+            "example with X.tocsr()"
+        )
     if isinstance(X, np.ma.MaskedArray):
         advice = "fill it, for example with X.filled(np.nan), and leave such rows out"
         raise DataError(f"masked arrays are not supported; {advice}")
@@ -129,6 +148,8 @@ def _names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
     names = list(map(str, given)) if given is not None else own
     if names is None:
         names = [f"x{j + 1}" for j in range(shape[1])]
+        if names:  # they differ, and counting a million takes memory
+            return tuple(names)
     if len(names) != shape[1]:
         raise DataError(f"{len(names)} feature_names for {shape[1]} columns of X")
     if not names:
@@ -164,6 +185,8 @@ def _matrix(X: Any, kind: str, names: Sequence[str]) -> Any:
     if kind == "pandas":
         check_columns(X, names)
         return homogeneous(X)
+    if kind == "csr":
+        X = CSR.of(X)
     if kind == "numpy" and not isinstance(X, np.ndarray):
         X = np.asarray(X)
     if X.dtype.kind not in "fiub":
@@ -186,6 +209,9 @@ def _vector(name: str, values: Any) -> Any:
     elif kind == "pandas":
         to_numpy = numbers_to_numpy if name in NUMBERS else frame_to_numpy
         values = to_numpy(values) if values.ndim == 1 else values.to_numpy()
+    elif kind == "csr":
+        advice = f"give one value for every row, as {name}.toarray().ravel()"
+        raise DataError(f"{name} is sparse; {advice}")
     elif kind == "numpy":
         values = _listed(values)
     if values.ndim != 1:
@@ -271,6 +297,8 @@ def _blocks(name: str, values: Any, compute: Compute) -> Blocks:
         check_chunks(name, values, complete=complete)
         return ZarrBlocks.of(name, values)
     row_bytes = int(np.prod(values.shape[1:])) * 8
+    if isinstance(values, CSR):
+        row_bytes = values.nbytes // len(values)
     bounds = even_bounds(values.shape[0], row_bytes)
     file = MappedFile.of(values)
     if file is not None:

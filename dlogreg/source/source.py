@@ -11,6 +11,10 @@ import numpy as np
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 
+GUESSED_SHARE = 0.05
+"""Share of values taken to be stored in compressed rows before any is read."""
+INDEX_BYTES = 4
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
@@ -31,11 +35,30 @@ class Source:
     """What the user gave, for plan and messages."""
     drops: bool = False
     """Rows with a missing value are left out."""
+    sparse: bool = False
+    """Rows of X are compressed: of them only values that are not zero are stored."""
+    stored_values: float | None = None
+    """Of compressed rows the mean number of stored values; None if not known."""
 
     @property
     def n_features(self) -> int:
         """Number of columns of X."""
         return len(self.feature_names)
+
+    @property
+    def row_values(self) -> float:
+        """Values of X in a mean row: stored ones, where rows are compressed."""
+        if not self.sparse:
+            return self.n_features
+        if self.stored_values is None:
+            return max(1.0, GUESSED_SHARE * self.n_features)
+        return self.stored_values
+
+    @property
+    def row_bytes(self) -> int:
+        """Decoded bytes of a mean row of X."""
+        size = self.dtype.itemsize + (INDEX_BYTES if self.sparse else 0)
+        return int(self.row_values * size) + (INDEX_BYTES if self.sparse else 0)
 
     @property
     def n_rows(self) -> int | None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dlogreg.chain import Buffers, ChainStart, Estimate
+from dlogreg.chain import ChainStart, Estimate
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
-from dlogreg.kernel import Rows, open_slab
+from dlogreg.kernel import CSR, AnySlab, Rows, SparseSlab, open_slab
 from dlogreg.kernel.clusters import count_clusters
 from dlogreg.kernel.dense import row_weights
 from dlogreg.keyed_sums import KeyedSums
@@ -25,14 +25,16 @@ from dlogreg.survey.labels import (
 )
 from dlogreg.survey.offset import NOTHING, NullGrid, NullSums
 from dlogreg.survey.ranges import Masks, RangesInProgress
+from dlogreg.survey.sparse_ranges import SparseRanges
 from dlogreg.survey.sums import Group, SurveySums
 from dlogreg.tree_sum import TreeSum
 
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    ranges: RangesInProgress
+    ranges: RangesInProgress | SparseRanges
     second_moments: FloatArray
+    units: FloatArray
     groups: dict[Label, Group] = field(default_factory=dict)
     max_norm: float = 0.0
     estimate: Estimate | None = None
@@ -55,13 +57,15 @@ class SurveyKernel:
     """If rows have offsets: where the null model is summed."""
     most_groups: int = 0
     """If positive, rows have groups, which are counted; more of them are refused."""
+    by_label: bool = True
+    """Follow ranges by label too, of compressed rows: only to find separation."""
 
     @property
     def name(self) -> str:
         """What the dashboard shows."""
         return "survey"
 
-    def open(self) -> Buffers:
+    def open(self) -> AnySlab:
         """Return the slab's buffers."""
         std = self.standardization
         precision = "double" if self.chain is None else self.chain.kernel.precision
@@ -71,13 +75,20 @@ class SurveyKernel:
             fit_intercept=std.fit_intercept,
             precision=precision,
             order=order,
+            sparse=std.sparse,
         )
 
     def start(self) -> _Open:
         """Return empty sums."""
-        k = self.standardization.n_params
-        ranges = RangesInProgress(len(self.feature_names))
-        sums = _Open(ranges, np.zeros((k, k) if self.order == 2 else k))
+        std, d = self.standardization, len(self.feature_names)
+        k = std.n_params
+        ranges: RangesInProgress | SparseRanges
+        if std.sparse:
+            ranges = SparseRanges(d, by_label=self.by_label)
+        else:
+            ranges = RangesInProgress(d)
+        moments = np.zeros((k, k) if self.order == 2 else k)
+        sums = _Open(ranges, moments, std.units)
         sums.estimate = None if self.chain is None else self.chain.open()
         sums.null = None if self.null_grid is None else NOTHING
         if self.most_groups:
@@ -85,7 +96,7 @@ class SurveyKernel:
             sums.clusters.push(KeyedSums.empty(1, self.most_groups))
         return sums
 
-    def add(self, sums: _Open, rows: Rows, buffers: Buffers) -> None:
+    def add(self, sums: _Open, rows: Rows, buffers: AnySlab) -> None:
         """Check a block and add it, slab by slab."""
         sums.n_dropped += rows.n_dropped
         check_weights(rows)
@@ -105,7 +116,7 @@ class SurveyKernel:
                 self._learn(self.chain, sums, rows, buffers)
 
     def _learn(
-        self, chain: ChainStart, sums: _Open, rows: Rows, buffers: Buffers
+        self, chain: ChainStart, sums: _Open, rows: Rows, buffers: AnySlab
     ) -> None:
         """Check the rows while they are loaded for the chain's first step."""
         for rows_of_piece in rows.slabs(chain.piece):
@@ -124,16 +135,13 @@ class SurveyKernel:
             sums.estimate = chain.renew(sums.estimate, piece, buffers, evaluation)
 
     def _add_slab(
-        self, sums: _Open, rows: Rows, masks: Masks, buffers: Buffers
+        self, sums: _Open, rows: Rows, masks: Masks, buffers: AnySlab
     ) -> None:
         buffers.load(rows.X)
         if not len(rows):
             return
         weight = row_weights(rows, self.class_weight)
-        norm, squares = buffers.square_sums(self.standardization.units, weight)
-        if not np.isfinite(norm):
-            norm, squares = self._in_double(rows, weight)
-        sums.max_norm = max(sums.max_norm, norm)
+        self._add_squares(sums, rows, weight, buffers)
         sums.ranges.add(rows.X, masks)
         if self.chain is None:
             self._add_groups(sums, rows, masks, buffers)
@@ -141,20 +149,44 @@ class SurveyKernel:
             sums.null += self.null_grid.sums(rows, weight, masks)
         if self.order == 2:
             buffers.add_information(sums.second_moments, weight)
+
+    def _add_squares(
+        self, sums: _Open, rows: Rows, weight: FloatArray | None, buffers: AnySlab
+    ) -> None:
+        """Add squares of columns, unless products are summed, and norms of rows."""
+        if isinstance(buffers, SparseSlab):
+            norm = buffers.largest_norm(sums.units)
+            if not np.isfinite(norm) or not np.isfinite(rows.X.data).all():
+                self._refuse_stored(rows)
+            if self.order == 1:
+                buffers.add_squares(sums.second_moments, weight)
         else:
-            sums.second_moments += squares
+            norm, squares = buffers.square_sums(sums.units, weight)
+            if not np.isfinite(norm):
+                norm, squares = self._in_double(rows, weight)
+            if self.order == 1:
+                sums.second_moments += squares
+        sums.max_norm = max(sums.max_norm, norm)
 
     def _add_groups(
-        self, sums: _Open, rows: Rows, masks: Masks, buffers: Buffers | None
+        self, sums: _Open, rows: Rows, masks: Masks, buffers: AnySlab | None
     ) -> None:
         """Count the rows of every label; sum their columns, if they are loaded."""
         weight = row_weights(rows, self.class_weight)
         for label, mask in masks:
             share = mask.astype(float) if weight is None else mask * weight
-            z_sum = None if buffers is None else buffers.project(share)
-            group = Group(int(mask.sum()), float(share.sum()), z_sum)
             known = sums.groups.get(label)
-            sums.groups[label] = group if known is None else known + group
+            if known is None:
+                k = self.standardization.n_params
+                z_sum = None if self.chain is not None else np.zeros(k)
+                known = Group(0, 0.0, z_sum)
+            if buffers is not None and known.z_sum is not None:
+                buffers.add_projection(known.z_sum, share)
+            sums.groups[label] = Group(
+                known.n_rows + int(mask.sum()),
+                known.weight + float(share.sum()),
+                known.z_sum,
+            )
         if len(sums.groups) > MAX_LABELS:
             raise DataError(too_many_labels(sums.groups))
 
@@ -173,14 +205,31 @@ class SurveyKernel:
     def _refuse(self, rows: Rows) -> None:
         bad = ~np.isfinite(rows.X)
         if not bad.any():
-            column = self.feature_names[int(np.abs(rows.X).max(axis=0).argmax())]
-            message = f"column {column!r} has values so large that their sum overflows"
-            raise DataError(f"{message}; divide it by its largest value first")
-        row, column_index = np.argwhere(bad)[0]
-        kind = "NaN" if np.isnan(rows.X[row, column_index]) else "infinity"
-        raise DataError(
-            f"column {self.feature_names[column_index]!r} holds {kind} in "
-            f"{rows.place(int(row))} of X; remove or fill such rows before fitting"
+            raise self._too_large(int(np.abs(rows.X).max(axis=0).argmax()))
+        row, column = np.argwhere(bad)[0]
+        raise self._not_finite(rows, int(row), int(column), rows.X[row, column])
+
+    def _refuse_stored(self, rows: Rows) -> None:
+        """Refuse compressed rows."""
+        X: CSR = rows.X
+        bad = np.flatnonzero(~np.isfinite(X.data))
+        if not len(bad):
+            raise self._too_large(int(X.indices[np.abs(X.data).argmax()]))
+        place = int(bad[0])
+        row, column = X.row_of(place), int(X.indices[place])
+        raise self._not_finite(rows, row, column, X.data[place])
+
+    def _too_large(self, column: int) -> DataError:
+        return DataError(
+            f"column {self.feature_names[column]!r} has values so large that their sum "
+            "overflows; divide it by its largest value first"
+        )
+
+    def _not_finite(self, rows: Rows, row: int, column: int, value: float) -> DataError:
+        kind = "NaN" if np.isnan(value) else "infinity"
+        return DataError(
+            f"column {self.feature_names[column]!r} holds {kind} in "
+            f"{rows.place(row)} of X; remove or fill such rows before fitting"
         )
 
     def finish(self, sums: _Open) -> SurveySums:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.kernel import Rows
+from dlogreg.kernel import CSR, Rows
 from dlogreg.standardization import Standardization
 
 PILOT_BLOCKS = 4
@@ -16,6 +16,9 @@ PILOT_ROWS = 4096
 """Rows taken from each of them, or four per coefficient where that is more."""
 COLUMNS_AT_ONCE = 512
 """Columns that are copied at once; of wide data a whole copy would be large."""
+LEAST_CENTRED = 0.05
+"""Share of stored values from which a column of compressed rows is centred: with fewer
+its mean is within a quarter of a standard deviation of zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +38,10 @@ class PilotRows:
 
     def pooled(self) -> Rows:
         """Return all rows as one block."""
+        parts = [rows.X for rows in self.rows]
+        sparse = isinstance(parts[0], CSR)
         return Rows(
-            np.concatenate([rows.X for rows in self.rows]),
+            CSR.concatenated(parts) if sparse else np.concatenate(parts),
             np.concatenate([rows.y for rows in self.rows]),
             _joined([rows.sample_weight for rows in self.rows]),
             offset=_joined([rows.offset for rows in self.rows]),
@@ -45,6 +50,8 @@ class PilotRows:
     def standardization(self, *, fit_intercept: bool) -> Standardization:
         """Return means and scales of the columns over these rows."""
         X = self.pooled().X
+        if isinstance(X, CSR):
+            return _of_compressed(X, fit_intercept=fit_intercept)
         if not len(X):
             X = np.zeros((1, X.shape[1]))
         mean, variance = np.empty((2, X.shape[1]))
@@ -61,6 +68,20 @@ class PilotRows:
 def _joined(parts: Sequence[FloatArray | None]) -> FloatArray | None:
     given = [part for part in parts if part is not None]
     return np.concatenate(given) if given else None
+
+
+def _of_compressed(X: CSR, *, fit_intercept: bool) -> Standardization:
+    """Return means of the columns that are worth it, and scales about them."""
+    n_rows, counts = max(1, len(X)), X.column_counts()
+    data = X.data.astype(np.float64)
+    with np.errstate(all="ignore"):
+        mean = X.column_sums(data) / n_rows
+        mean[counts < LEAST_CENTRED * n_rows] = 0.0
+        stored = X.column_sums((data - mean[X.indices]) ** 2)
+        variance = (stored + (n_rows - counts) * mean**2) / n_rows
+        return Standardization.from_moments(
+            mean, variance, fit_intercept=fit_intercept, sparse=True
+        )
 
 
 @dataclass(frozen=True, slots=True)

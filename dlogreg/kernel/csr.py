@@ -1,0 +1,136 @@
+"""Rows of X of which only the values that are not zero are kept, row after row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CSR:
+    """Compressed sparse rows that are cut like an array; pieces of rows are views.
+
+    No column occurs twice in a row. What scipy would check or copy for every piece is
+    done once, by ``of``.
+    """
+
+    indptr: Array
+    """Where every row begins and ends in ``data``, shape (n_rows + 1,)."""
+    indices: Array
+    """The column of every stored value, of the type of ``indptr``."""
+    data: Array
+    """The stored values; zeros may be among them."""
+    n_columns: int
+
+    @classmethod
+    def of(cls, matrix: Any) -> CSR:
+        """Take a scipy sparse matrix or array of any format, or a 2-D numpy array.
+
+        CSR without duplicates is used where it lies; all else is converted.
+        """
+        if isinstance(matrix, CSR):
+            return matrix
+        csr = csr_array(matrix)
+        if not csr.has_canonical_format:
+            csr = csr.copy()  # the user's own stays as it is
+            csr.sum_duplicates()
+        return cls(csr.indptr, csr.indices, csr.data, int(csr.shape[1]))
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[CSR]) -> CSR:
+        """Return the rows of all parts, one after the other."""
+        counts = np.concatenate([np.diff(part.indptr) for part in parts])
+        return cls(
+            np.concatenate([[0], np.cumsum(counts)]),
+            np.concatenate([part.indices for part in parts]).astype(np.int64),
+            np.concatenate([part.data for part in parts]),
+            parts[0].n_columns,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.indptr) - 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of rows and columns."""
+        return len(self), self.n_columns
+
+    @property
+    def ndim(self) -> int:
+        """Two."""
+        return 2
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return self.data.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the three arrays."""
+        return self.indptr.nbytes + self.indices.nbytes + self.data.nbytes
+
+    @property
+    def stored_share(self) -> float:
+        """Share of the values that are stored."""
+        return len(self.data) / max(1, len(self) * self.n_columns)
+
+    def __getitem__(self, rows: slice | Array) -> CSR:
+        """Return consecutive rows as a view, or chosen ones as a copy."""
+        if isinstance(rows, slice):
+            low, high, step = rows.indices(len(self))
+            if step == 1:
+                return self._between(low, max(low, high))
+            rows = np.arange(low, high, step)
+        picked = self.matrix[rows]
+        return CSR(picked.indptr, picked.indices, picked.data, self.n_columns)
+
+    def _between(self, low: int, high: int) -> CSR:
+        start, stop = self.indptr[low], self.indptr[high]
+        indptr = self.indptr[low : high + 1] - start
+        cut = slice(start, stop)
+        return CSR(indptr, self.indices[cut], self.data[cut], self.n_columns)
+
+    @property
+    def matrix(self) -> Any:
+        """The same rows as scipy's ``csr_array``."""
+        parts = (self.data, self.indices, self.indptr)
+        return csr_array(parts, shape=self.shape, copy=False)
+
+    def column_sums(self, values: Array) -> npt.NDArray[np.float64]:
+        """Return the sums by column of something known of every stored value."""
+        return np.bincount(self.indices, values, self.n_columns).astype(np.float64)
+
+    def column_counts(self) -> npt.NDArray[np.int64]:
+        """Return how many values of every column are stored."""
+        return np.bincount(self.indices, minlength=self.n_columns).astype(np.int64)
+
+    def column_extremes(self) -> tuple[Array, Array]:
+        """Return the smallest and largest value of every column, zeros included."""
+        low, high = np.full((2, self.n_columns), [[np.inf], [-np.inf]])
+        np.minimum.at(low, self.indices, self.data)
+        np.maximum.at(high, self.indices, self.data)
+        zeros = self.column_counts() < len(self)
+        low[zeros], high[zeros] = np.minimum(low[zeros], 0), np.maximum(high[zeros], 0)
+        return low, high
+
+    def row_of(self, place: int) -> int:
+        """Return the row of a stored value, given by its place in ``data``."""
+        return int(np.searchsorted(self.indptr, place, side="right")) - 1
+
+    def by_value(self, values: Array) -> Array:
+        """Return a value of every row as often as the row has stored values."""
+        return np.repeat(values, np.diff(self.indptr))
+
+
+def as_dense(X: Array | CSR) -> Array:
+    """Return rows as a numpy array, which for wide data is large."""
+    return np.asarray(X.matrix.toarray()) if isinstance(X, CSR) else X

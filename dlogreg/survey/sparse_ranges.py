@@ -1,0 +1,77 @@
+"""Ranges of the columns of compressed rows, in which zeros are not stored.
+
+Only stored values are looked at; where a column has fewer of them than there are rows,
+zero is among its values. Nothing is as long as all columns for every slab.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.evaluation import FloatArray, Label
+from dlogreg.kernel import CSR
+from dlogreg.survey.ranges import Masks, Range, Ranges
+
+
+@dataclass(slots=True, eq=False)
+class _Stored:
+    """What is known of the stored values of some rows."""
+
+    low: FloatArray
+    high: FloatArray
+    counts: npt.NDArray[np.int64]
+    n_rows: int = 0
+
+    @classmethod
+    def nothing(cls, n_features: int) -> _Stored:
+        """Return that of no rows."""
+        low, high = np.full((2, n_features), [[np.inf], [-np.inf]])
+        return cls(low, high, np.zeros(n_features, dtype=np.int64))
+
+    def add(self, indices: npt.NDArray[Any], data: FloatArray, n_rows: int) -> None:
+        """Add the stored values of some rows, of these columns."""
+        np.minimum.at(self.low, indices, data)
+        np.maximum.at(self.high, indices, data)
+        np.add.at(self.counts, indices, 1)
+        self.n_rows += n_rows
+
+    def range(self) -> Range:
+        """Return smallest and largest values, those that are not stored included."""
+        zeros = self.counts < self.n_rows
+        low = np.where(zeros, np.minimum(self.low, 0.0), self.low)
+        return low, np.where(zeros, np.maximum(self.high, 0.0), self.high)
+
+
+class SparseRanges:
+    """Follows the ranges over the slabs of a leaf, by label if that is needed."""
+
+    def __init__(self, n_features: int, *, by_label: bool) -> None:
+        self._n_features, self._by_label = n_features, by_label
+        self._whole = _Stored.nothing(0 if by_label else n_features)
+        self._labels: dict[Label, _Stored] = {}
+
+    def add(self, X: CSR, masks: Masks) -> None:
+        """Add rows of X, of which the masks say the labels."""
+        data = X.data.astype(np.float64, copy=False)
+        if not self._by_label:
+            self._whole.add(X.indices, data, len(X))
+            return
+        for label, mask in masks:
+            if label not in self._labels:
+                self._labels[label] = _Stored.nothing(self._n_features)
+            own = X.by_value(mask)
+            self._labels[label].add(X.indices[own], data[own], int(mask.sum()))
+
+    def finish(self) -> Ranges:
+        """Return the ranges; those by label are empty if they are not needed."""
+        if not self._by_label:
+            return Ranges(*self._whole.range(), {})
+        by_label = {label: own.range() for label, own in self._labels.items()}
+        low, high = _Stored.nothing(self._n_features).range()
+        for least, most in by_label.values():
+            low, high = np.minimum(low, least), np.maximum(high, most)
+        return Ranges(low, high, by_label)
