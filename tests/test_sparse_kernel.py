@@ -207,6 +207,14 @@ def test_rows_are_cut_as_views_and_picked_as_copies():
     assert Rows(X, np.zeros(50)).n_bytes == X.nbytes + 400
 
 
+@pytest.mark.parametrize("column", [-1, 7])
+def test_columns_that_do_not_exist_are_refused(column):
+    X = sp.csr_array(np.eye(7))
+    X.indices[3] = column
+    with pytest.raises(DataError, match=r"X has 7 columns, but .* build it again"):
+        CSR.of(X)
+
+
 def test_columns_of_compressed_rows():
     X, _ = compressed(80, 12, 0.6)
     dense = as_dense(X)

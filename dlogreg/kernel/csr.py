@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from dlogreg.errors import DataError
+
 Array = npt.NDArray[Any]
 
 
@@ -41,6 +43,11 @@ class CSR:
         if not csr.has_canonical_format:
             csr = csr.copy()  # the user's own stays as it is
             csr.sum_duplicates()
+        if csr.nnz and not 0 <= csr.indices.min() <= csr.indices.max() < csr.shape[1]:
+            raise DataError(
+                f"X has {csr.shape[1]} columns, but its compressed rows name columns "
+                f"{csr.indices.min()} to {csr.indices.max()}; build it again"
+            )
         return cls(csr.indptr, csr.indices, csr.data, int(csr.shape[1]))
 
     @classmethod
