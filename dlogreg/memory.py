@@ -29,6 +29,7 @@ BLOCK_COPIES = {
     "numpy": 0,
     "pandas": 1,
     "csr": 0,
+    "zarr csr": 4,
     "zarr": 3,
     "dask": 3,
     "dask dataframe": 4,

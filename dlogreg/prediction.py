@@ -8,9 +8,8 @@ never computes. Every block is read once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from typing import Any, Protocol
 
 import dask.array as da
@@ -34,6 +33,7 @@ from dlogreg.offsets import (
 )
 from dlogreg.source.frames import Array, check_columns, frame_to_numpy
 from dlogreg.source.opening import kind_of
+from dlogreg.source.sparse_store import SparseStoreBlocks, StoredCSR
 from dlogreg.source.zarr_store import (
     COMPLETE_ATTRIBUTE,
     ZarrBlocks,
@@ -193,9 +193,10 @@ def predict_blocks(
     X
         Numpy array or memmap, anything numpy takes for an array, scipy sparse array, or
         pandas dataframe: the result is a numpy array. Dask array of any chunking, of
-        CSR blocks too, dask dataframe, or ``zarr.Array``: the result is a dask array
-        with the same chunks of rows, and nothing is computed. Columns of a dataframe
-        are found by name; those of a raw table are encoded where the model has a recipe.
+        CSR blocks too, dask dataframe, ``zarr.Array`` or group of compressed rows: the
+        result is a dask array with the same chunks of rows, and nothing is computed.
+        Columns of a dataframe are found by name; those of a raw table are encoded where
+        the model has a recipe.
     model, finish
         Coefficients, and what to make of the linear predictor of every row.
     meta
@@ -220,7 +221,7 @@ def predict_blocks(
         return X.map_partitions(block, *beside, align_dataframes=False, meta=meta)
     if kind == "dask":
         return _over_chunks(X, block, meta, offset)
-    if kind == "zarr":
+    if kind in ("zarr", "zarr csr"):
         return _over_store(X, block, meta, offset)
     return block(X, None if offset is None else offset_in_memory(X, offset))
 
@@ -285,13 +286,11 @@ def _over_store(
     array: Any, block: Callable[..., Array], meta: Array, offset: Any
 ) -> da.Array:
     """Predict from a Zarr array; a task reads one row of its chunks (or shards)."""
-    check_chunks("X", array, complete=bool(array.attrs.get(COMPLETE_ATTRIBUTE, False)))
-    step, n_rows = (array.shards or array.chunks)[0], array.shape[0]
-    bounds = (*range(0, n_rows, step), n_rows) if n_rows else (0, 0)
-    rows = tuple(high - low for low, high in pairwise(bounds))
+    blocks = _stored_blocks(array)
+    rows = blocks.row_counts
     beside = () if offset is None else (offset_of_chunks(offset, rows),)
     result: da.Array = da.map_blocks(
-        partial(_predict_stored, ZarrBlocks("X", anywhere(array), bounds), block),
+        partial(_predict_stored, blocks, block),
         *beside,
         chunks=(rows, meta.shape[1:]) if meta.ndim == 2 else (rows,),
         dtype=meta.dtype,
@@ -301,8 +300,19 @@ def _over_store(
     return result
 
 
+def _stored_blocks(array: Any) -> ZarrBlocks | SparseStoreBlocks:
+    """Return the chunks of a Zarr array, or blocks of a group of compressed rows."""
+    if isinstance(array, StoredCSR):
+        blocks = array.blocks()
+        return replace(blocks, group=blocks.group or array.group, inputs=())
+    check_chunks("X", array, complete=bool(array.attrs.get(COMPLETE_ATTRIBUTE, False)))
+    step, n_rows = (array.shards or array.chunks)[0], array.shape[0]
+    bounds = (*range(0, n_rows, step), n_rows) if n_rows else (0, 0)
+    return ZarrBlocks("X", anywhere(array), bounds)
+
+
 def _predict_stored(
-    blocks: ZarrBlocks,
+    blocks: ZarrBlocks | SparseStoreBlocks,
     block: Callable[..., Array],
     *offset: Array,
     block_id: tuple[int, ...] | None = None,
@@ -346,6 +356,8 @@ def _checked_matrix(X: Any, kind: str, n_features: int) -> Any:
     """Return X if it is a matrix of numbers with the columns of the model."""
     if kind == "csr" and X.ndim == 2:
         X = X if isinstance(X, CSR) else CSR.of(X)
+    if kind == "zarr csr" and not isinstance(X, StoredCSR):
+        X = StoredCSR.of(X)
     if kind == "numpy":
         X = np.asarray(X)
     if X.ndim != 2:

@@ -41,7 +41,7 @@ def split_trials(rows: Rows, trials: npt.NDArray[Any]) -> Rows:
         weight *= rows.sample_weight[:, None]
     return replace(
         rows,
-        X=np.repeat(rows.X, 2, axis=0),
+        X=rows.X[np.repeat(np.arange(len(rows)), 2)],
         y=np.tile(np.array([SUCCESS, FAILURE]), len(rows)),
         sample_weight=weight.ravel(),
         start=None if rows.start is None else 2 * rows.start,

@@ -9,7 +9,7 @@ from distributed import Client, LocalCluster
 from hypothesis import settings
 
 from dlogreg import layout
-from dlogreg.source import blocks, zarr_store
+from dlogreg.source import blocks, sparse_store, zarr_store
 
 settings.register_profile("shared cores", deadline=None, max_examples=40)
 settings.load_profile("shared cores")
@@ -20,6 +20,7 @@ def small_blocks(monkeypatch):
     """Cut arrays in memory and in Zarr stores into blocks of a few hundred rows."""
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 2**13)
     monkeypatch.setattr(zarr_store, "BLOCK_BYTES", 2**13)
+    monkeypatch.setattr(sparse_store, "BLOCK_BYTES", 2**13)
     monkeypatch.setattr(layout, "INLINE_BYTES", 0)
 
 

@@ -17,6 +17,7 @@ from dlogreg.planning import Plan, plan
 from dlogreg.results import LogitResults, Results
 from dlogreg.scoring import evaluate
 from dlogreg.source.group import StoredData
+from dlogreg.source.sparse_store import StoredCSR
 
 
 def fit_stored(data: StoredData, **options: Any) -> Results:
@@ -69,6 +70,11 @@ def matched_columns(results: Results, data: StoredData) -> Any:
         raise DataError(
             f"{data.path} lacks {len(missing)} of the {len(wanted)} columns of the "
             f"model: {listed}; convert data that have them"
+        )
+    if isinstance(data.X, StoredCSR):
+        raise DataError(
+            f"{data.path} has the columns of the model in another order, or more of "
+            "them, and its rows are compressed; store its columns as they were fitted"
         )
     return da.from_zarr(data.X)[:, [names.index(name) for name in wanted]]
 

@@ -86,6 +86,11 @@ class CSR:
         return self.indptr.nbytes + self.indices.nbytes + self.data.nbytes
 
     @property
+    def stored_values(self) -> float:
+        """Mean number of stored values in a row."""
+        return len(self.data) / max(1, len(self))
+
+    @property
     def stored_share(self) -> float:
         """Share of the values that are stored."""
         return len(self.data) / max(1, len(self) * self.n_columns)

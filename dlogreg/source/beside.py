@@ -40,8 +40,8 @@ def put_beside(
     once.
     """
     kind = kind_of(Z)
-    if kind == "csr":
-        raise DataError("Z is sparse; make its few columns dense, with Z.toarray()")
+    if kind in ("csr", "zarr csr"):
+        raise DataError("Z is sparse; make its few columns dense, as Z.toarray()")
     one = len(getattr(Z, "shape", ())) == 1 and kind != "numpy"
     if one and kind in ("pandas", "dask dataframe"):
         Z = Z.to_frame()

@@ -1,5 +1,7 @@
 """The Zarr convention: a group with X, y and optionally sample_weight, offset, groups.
 
+X is an array, or a group of compressed rows (see ``sparse_store``).
+
 The group's attributes are ``feature_names`` and ``classes`` (the labels in order, the
 event last). Text labels are stored as whole numbers, and y's attribute ``labels`` says
 what they stand for: reading text again in every pass would cost more than reading X.
@@ -23,6 +25,7 @@ from zarr.codecs import BloscCodec
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
+from dlogreg.source.sparse_store import StoredCSR, is_csr_group
 from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE
 
 CHUNK_BYTES = 12 * 2**20
@@ -38,7 +41,7 @@ class StoredData:
     """The arrays of a group, not yet read."""
 
     path: str
-    X: zarr.Array[Any]
+    X: zarr.Array[Any] | StoredCSR
     y: zarr.Array[Any] | None
     sample_weight: zarr.Array[Any] | None
     feature_names: tuple[str, ...] | None
@@ -73,6 +76,9 @@ def open_data(path: str | Path, *, needs_y: bool = True) -> StoredData:
         raise DataError(f"{message}; make one with `dlogreg convert`") from error
     wanted = ("X", "y") if needs_y else ("X",)
     found = {name: _array(group, name) for name in ("X", *FIELDS)}
+    inside = group.get("X")
+    if isinstance(inside, zarr.Group) and is_csr_group(inside):
+        found["X"] = StoredCSR.of(inside)
     for name in wanted:
         if found[name] is None:
             held = ", ".join(sorted(group.array_keys())) or "no arrays"

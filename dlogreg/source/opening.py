@@ -28,6 +28,7 @@ from dlogreg.source.frames import (
 from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
 from dlogreg.source.memmap import MappedFile, MemmapBlocks
 from dlogreg.source.source import Source
+from dlogreg.source.sparse_store import StoredCSR, is_csr_group
 from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chunks
 
 CountRows = Callable[[Blocks], tuple[int, ...] | None]
@@ -56,9 +57,9 @@ def as_source(
     Parameters
     ----------
     X
-        2-D numpy array or memmap, ``zarr.Array``, scipy sparse array or matrix, dask
-        array, of CSR blocks too, or pandas or dask dataframe of numeric columns, shape
-        (n_rows, n_features).
+        2-D numpy array or memmap, ``zarr.Array`` or group of compressed rows, scipy
+        sparse array or matrix, dask array, of CSR blocks too, or pandas or dask
+        dataframe of numeric columns, shape (n_rows, n_features).
     y, sample_weight, offset, groups, trials
         1-D of any of these kinds, chunked in any way.
     feature_names
@@ -67,6 +68,8 @@ def as_source(
         How to run work before the first pass; see ``dlogreg.reduction``.
     """
     kind = kind_of(X)
+    if kind == "zarr csr" and not isinstance(X, StoredCSR):
+        X = StoredCSR.of(X)
     names = _names(X, feature_names)
     optional = {"sample_weight": sample_weight, "offset": offset}
     optional |= {"groups": groups, "trials": trials}
@@ -82,8 +85,9 @@ def as_source(
     blocks, vectors = _lay_blocks({"X": X, **fields}, compute, count_rows)
     dtype = np.dtype(np.float64) if hasattr(X, "iloc") else X.dtype
     in_memory = isinstance(blocks, ArrayBlocks)
-    sparse = kind == "csr" or (kind == "dask" and issparse(X._meta))
-    stored = len(X.data) / len(X) if isinstance(X, CSR) else None
+    sparse = isinstance(X, CSR | StoredCSR)
+    sparse = sparse or (kind == "dask" and issparse(X._meta))
+    stored = X.stored_values if isinstance(X, CSR | StoredCSR) else None
     return Source(
         blocks,
         vectors,
@@ -97,12 +101,17 @@ def as_source(
 
 
 def kind_of(X: Any) -> str:
-    """Return "numpy", "zarr", "csr", "dask", "dask dataframe" or "pandas"."""
+    """Return the kind of X.
+
+    That is "numpy", "zarr", "csr", "zarr csr", "dask", "dask dataframe" or "pandas".
+    """
     root = type(X).__module__.partition(".")[0]
     if isinstance(X, Delayed):  # which claims to have any method
         raise DataError(NOT_AN_ARRAY.format(type(X).__name__))
     if issparse(X) or isinstance(X, CSR):
         return "csr"
+    if isinstance(X, StoredCSR):
+        return "zarr csr"
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
         raise DataError(
             f"{type(X).__name__} is not one of scipy's sparse arrays; convert it, for "
@@ -114,6 +123,8 @@ def kind_of(X: Any) -> str:
     if root == "zarr":
         if hasattr(X, "chunks"):
             return "zarr"
+        if is_csr_group(X):
+            return "zarr csr"
         raise DataError('this is a Zarr group; give one of its arrays, as group["X"]')
     if root == "dask":
         if isinstance(X, da.Array):
@@ -292,6 +303,8 @@ def _aligned(X: da.Array, values: Any) -> bool:
 def _blocks(name: str, values: Any, compute: Compute) -> Blocks:
     if isinstance(values, da.Array):
         return graph_blocks({name: values}, compute)
+    if isinstance(values, StoredCSR):
+        return values.blocks()
     if kind_of(values) == "zarr":
         complete = bool(values.attrs.get(COMPLETE_ATTRIBUTE, False))
         check_chunks(name, values, complete=complete)

@@ -75,7 +75,7 @@ class ZarrBlocks:
     def open(self, inputs: tuple[Any, ...]) -> Load:
         """Return a function that reads a block, valid until it reads the next."""
         array = inputs[0] if self.array is None else self.array
-        _check_visible(self.field, array)
+        check_visible(self.field, array)
         files = ChunkFiles.of(array)
 
         def load(i: int) -> Mapping[str, Array]:
@@ -88,13 +88,13 @@ class ZarrBlocks:
             except MemoryError:
                 raise
             except BrokenChunkError as broken:
-                message = _unreadable(
+                message = unreadable(
                     self.field, array, (low, high), broken.name, broken.error
                 )
                 raise DataError(message) from broken
             except Exception as error:
-                name = _broken_chunk(array, low, high)
-                message = _unreadable(self.field, array, (low, high), name, error)
+                name = broken_chunk(array, low, high)
+                message = unreadable(self.field, array, (low, high), name, error)
                 raise DataError(message) from error
 
         return load
@@ -118,7 +118,7 @@ def anywhere(array: zarr.Array[Any]) -> zarr.Array[Any]:
     return zarr.open_array(store, path=array.path, mode="r")
 
 
-def _check_visible(field: str, array: zarr.Array[Any]) -> None:
+def check_visible(field: str, array: zarr.Array[Any]) -> None:
     """Refuse a store that this machine does not see: Zarr would read fill values."""
     store = array.store
     if isinstance(store, LocalStore) and not (Path(store.root) / array.path).is_dir():
@@ -128,7 +128,7 @@ def _check_visible(field: str, array: zarr.Array[Any]) -> None:
         )
 
 
-def _unreadable(
+def unreadable(
     field: str,
     array: zarr.Array[Any],
     rows: tuple[int, int],
@@ -144,7 +144,7 @@ def _unreadable(
     )
 
 
-def _broken_chunk(array: zarr.Array[Any], low: int, high: int) -> str:
+def broken_chunk(array: zarr.Array[Any], low: int, high: int) -> str:
     """Return the first chunk of these rows that cannot be read by itself."""
     grid = array.shards or array.chunks
     counts = tuple(-(-n // c) for n, c in zip(array.shape, grid, strict=True))

@@ -1,0 +1,240 @@
+"""Compressed rows in a Zarr group: the task opens it and reads its own rows.
+
+The group holds ``indptr``, ``indices`` and ``data`` as scipy's CSR has them, and the
+attribute ``shape``, as anndata writes a ``csr_matrix``. A block of rows reads its part
+of ``indptr``, which says where its part of the other two lies; a chunk on the border of
+two blocks is decoded once, since a task reads its blocks in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import zarr
+from scipy.sparse import csr_array
+from zarr.storage import LocalStore, MemoryStore
+
+from dlogreg.errors import DataError
+from dlogreg.kernel import CSR
+from dlogreg.source.blocks import BLOCK_BYTES, Load
+from dlogreg.source.frames import Array
+from dlogreg.source.zarr_store import (
+    COMPLETE_ATTRIBUTE,
+    broken_chunk,
+    check_chunks,
+    check_visible,
+    unreadable,
+)
+
+PARTS = ("indptr", "indices", "data")
+ENCODING = "csr_matrix"
+LARGEST_BLOCK = 2**17
+"""Rows of a block at most, however few values they store."""
+
+
+def is_csr_group(group: Any) -> bool:
+    """Tell whether a Zarr group holds compressed rows, or says so."""
+    named = group.attrs.get("encoding-type") in (ENCODING, "csc_matrix")
+    return named or all(isinstance(group.get(name), zarr.Array) for name in PARTS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredCSR:
+    """A Zarr group of compressed rows, not yet read; it looks like their matrix."""
+
+    group: zarr.Group
+    shape: tuple[int, int]
+    arrays: tuple[zarr.Array[Any], ...]
+    """``indptr``, ``indices`` and ``data``."""
+
+    @classmethod
+    def of(cls, group: zarr.Group) -> StoredCSR:
+        """Check what the metadata say; nothing else is read."""
+        where = str(group.store_path)
+        encoding = group.attrs.get("encoding-type", ENCODING)
+        if encoding != ENCODING:
+            raise DataError(
+                f"{where} is stored as {encoding!r}, by columns; store its rows, for "
+                f"example X.tocsr(), as {ENCODING!r}"
+            )
+        parts: dict[str, Any] = {name: group.get(name) for name in PARTS}
+        for name, part in parts.items():
+            if not isinstance(part, zarr.Array) or part.ndim != 1:
+                raise DataError(
+                    f"{where} has no 1-D array {name}; compressed rows are stored as "
+                    f"{', '.join(PARTS)}, and the attribute shape"
+                )
+        indptr, indices, data = arrays = tuple(parts[name] for name in PARTS)
+        shape: Any = group.attrs.get("shape")
+        if not isinstance(shape, list | tuple) or len(shape) != 2:
+            raise DataError(
+                f"{where} lacks the attribute shape; set it to [rows, columns]"
+            )
+        n_rows, n_columns = (int(n) for n in shape)
+        if indptr.shape[0] != n_rows + 1 or indices.shape != data.shape:
+            raise DataError(
+                f"{where} is not {n_rows} compressed rows: indptr has "
+                f"{indptr.shape[0]} values, indices {indices.shape[0]} and data "
+                f"{data.shape[0]}; write it again"
+            )
+        if indptr.dtype.kind not in "iu" or indices.dtype.kind not in "iu":
+            raise DataError(f"indptr and indices of {where} must be whole numbers")
+        return cls(group, (n_rows, n_columns), arrays)
+
+    @property
+    def ndim(self) -> int:
+        """Two."""
+        return 2
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return np.dtype(self.arrays[2].dtype)
+
+    @property
+    def stored_values(self) -> float:
+        """Mean number of stored values in a row."""
+        return int(self.arrays[2].shape[0]) / max(1, self.shape[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Decoded bytes."""
+        return sum(int(array.nbytes) for array in self.arrays)
+
+    def nbytes_stored(self) -> int:
+        """Return the bytes as they are stored."""
+        return sum(array.nbytes_stored() for array in self.arrays)
+
+    def blocks(self) -> SparseStoreBlocks:
+        """Lay blocks of about BLOCK_BYTES, or of a chunk where that is more."""
+        group, n_rows = self.group, self.shape[0]
+        for name, array in zip(PARTS, self.arrays, strict=True):
+            complete = bool(array.attrs.get(COMPLETE_ATTRIBUTE, False))
+            check_chunks(name, array, complete=complete)
+        row_bytes = max(1, self.nbytes // max(1, n_rows))
+        chunk = (self.arrays[2].shards or self.arrays[2].chunks)[0]
+        step = max(BLOCK_BYTES // row_bytes, int(chunk / max(1.0, self.stored_values)))
+        step = int(np.clip(step, 256, LARGEST_BLOCK))
+        bounds = (*range(0, n_rows, step), n_rows) if n_rows else (0, 0)
+        if isinstance(group.store, MemoryStore):
+            return SparseStoreBlocks(None, self.shape[1], bounds, (group,))
+        return SparseStoreBlocks(_anywhere(group), self.shape[1], bounds)
+
+
+def _anywhere(group: zarr.Group) -> zarr.Group:
+    """Return the group under an absolute path: workers run in other directories."""
+    store = group.store
+    if not isinstance(store, LocalStore) or store.root.is_absolute():
+        return group
+    store = LocalStore(store.root.resolve(), read_only=True)
+    return zarr.open_group(store, path=group.path, mode="r")
+
+
+@dataclass(frozen=True, slots=True)
+class SparseStoreBlocks:
+    """Consecutive rows of a Zarr group of compressed rows."""
+
+    group: zarr.Group | None
+    """None where the store lies in this process's memory and travels as an input."""
+    n_columns: int
+    bounds: tuple[int, ...]
+    inputs: tuple[Any, ...] = ()
+    """The group, if its store lies in memory; else nothing: the store is the input."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The one matrix."""
+        return ("X",)
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.bounds) - 1
+
+    @property
+    def row_counts(self) -> tuple[int, ...]:
+        """Rows of every block."""
+        return tuple(high - low for low, high in pairwise(self.bounds))
+
+    def take(self, start: int, stop: int) -> SparseStoreBlocks:
+        """Return the recipe of these blocks alone."""
+        return replace(self, bounds=self.bounds[start : stop + 1])
+
+    def open(self, inputs: tuple[Any, ...]) -> Load:
+        """Return a function that reads a block; call it in the order of blocks."""
+        group: Any = inputs[0] if self.group is None else self.group
+        indptr, indices, data = (_Pieces(name, group[name]) for name in PARTS)
+
+        def load(i: int) -> Mapping[str, Any]:
+            low, high = self.bounds[i], self.bounds[i + 1]
+            borders = indptr.read(low, high + 1).astype(np.int64)
+            start, stop = int(borders[0]), int(borders[-1])
+            if start < 0 or stop > len(data) or (np.diff(borders) < 0).any():
+                raise DataError(
+                    f"rows {low} to {high - 1} of {group.store_path} are no compressed "
+                    "rows: indptr does not rise from 0 to the number of values; write "
+                    "the store again"
+                )
+            values = data.read(start, stop)
+            if values.dtype == np.float16:  # which scipy does not know
+                values = values.astype(np.float32)
+            parts = (values, indices.read(start, stop), borders - start)
+            shape = (high - low, self.n_columns)
+            return {"X": CSR.of(csr_array(parts, shape=shape, copy=False))}
+
+        return load
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the recipe alone: a store in memory travels apart."""
+        names = ("group", "n_columns", "bounds")
+        return {name: getattr(self, name) for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the recipe."""
+        for name, value in {**state, "inputs": ()}.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(slots=True, eq=False)
+class _Pieces:
+    """Reads runs of a 1-D array and keeps the last chunk, where the next run begins."""
+
+    name: str
+    array: zarr.Array[Any]
+    _number: int = -1
+    _chunk: Array = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        check_visible(self.name, self.array)
+
+    def __len__(self) -> int:
+        """Return the length of the whole array."""
+        return int(self.array.shape[0])
+
+    def read(self, low: int, high: int) -> Array:
+        """Return the values from low to before high, as a copy."""
+        step = (self.array.shards or self.array.chunks)[0]
+        found = np.empty(max(0, high - low), dtype=self.array.dtype)
+        for number in range(low // step, -(-high // step)):
+            first = number * step
+            begin, end = max(low, first), min(high, first + step)
+            chunk = self._read_chunk(number, first, min(first + step, len(self)))
+            found[begin - low : end - low] = chunk[begin - first : end - first]
+        return found
+
+    def _read_chunk(self, number: int, first: int, last: int) -> Array:
+        if number != self._number:
+            try:
+                self._chunk = np.asarray(self.array[first:last])
+            except MemoryError:
+                raise
+            except Exception as error:
+                name = broken_chunk(self.array, first, last)
+                message = unreadable(self.name, self.array, (first, last), name, error)
+                raise DataError(message) from error
+            self._number = number
+        return self._chunk
