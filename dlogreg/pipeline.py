@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dlogreg.closing import build_results, close
+from dlogreg.errors import DataError
 from dlogreg.evaluation import Label, PassRecord
 from dlogreg.first_pass import ClassWeight, take_survey, with_mean_weight_one
 from dlogreg.layout import Layout, lay_out
@@ -29,6 +30,9 @@ from dlogreg.softmax_problem import pose_softmax
 from dlogreg.source import Source, as_source
 from dlogreg.survey import Survey
 from dlogreg.weights import check_weight_kind
+
+MOST_SPARSE = 2**14
+"""Columns of sparse rows with three or more classes: their slabs are made dense."""
 
 
 def fit(
@@ -278,6 +282,12 @@ def _pose(
     if len(survey.classes) == 2:
         options = replace(options, solver=layout.solver)
         return pose(survey, passes, options, source.feature_names, weights)
+    if source.sparse and source.n_features > MOST_SPARSE:
+        raise DataError(
+            f"three or more classes of sparse rows are fitted with at most "
+            f"{MOST_SPARSE:,} columns so far, and there are {source.n_features:,}; fit "
+            "one class against the others, y == label, or hash to fewer columns"
+        )
     layout = lay_out(source, options, len(survey.classes) - 1)
     options = replace(options, solver=layout.solver)
     check_memory(layout.memory, options.memory_limit, source)

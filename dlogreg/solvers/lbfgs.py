@@ -109,7 +109,7 @@ class LBFGS:
         """Make one pass along the next line."""
         direction = -search.pairs.solve(search.gradient)
         lengths = LENGTHS * search.length
-        thetas = search.theta[:, None] + direction[:, None] * lengths
+        thetas = (lengths[:, None] * direction + search.theta).T  # points lie together
         proving = self.convexity is not None and search.best.distance <= (
             NEAR * self.tol
         )
