@@ -229,6 +229,28 @@ def test_cluster_robust_errors_and_diagnostics(data):
         )
 
 
+def test_grouped_rows_and_rows_with_missing_values(data):
+    X, y, _ = data
+    rows, trials = sp.csr_array(X), np.full(N, 3)
+    found, expected = (dlogreg.fit(given, y, trials=trials) for given in (rows, X))
+    np.testing.assert_allclose(found.params, expected.params, rtol=1e-6, atol=1e-8)
+    holes = X.copy()
+    holes[100:120, 0] = np.nan
+    found = dlogreg.fit(sp.csr_array(holes), y, missing="drop")
+    expected = dlogreg.fit(holes, y, missing="drop")
+    assert found.n_dropped == expected.n_dropped == 20
+    np.testing.assert_allclose(found.params, expected.params, rtol=1e-6, atol=1e-8)
+
+
+def test_bias_reduction_of_compressed_rows(data):
+    X, y, _ = data
+    found, expected = (
+        dlogreg.fit(given[:800, :6], y[:800], firth=True)
+        for given in (sp.csr_array(X), X)
+    )
+    np.testing.assert_allclose(found.params, expected.params, rtol=1e-6, atol=1e-8)
+
+
 def test_a_score_test_of_columns_beside_sparse_rows(data):
     X, y, _ = data
     Z = np.random.default_rng(5).normal(size=(N, 2))
