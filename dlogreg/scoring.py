@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import Any, overload
 
 from dlogreg.errors import DataError
-from dlogreg.evaluation import FloatArray, Label
+from dlogreg.evaluation import Label
 from dlogreg.formula.raw import as_design
+from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
-from dlogreg.kernel import Rows, as_dense
+from dlogreg.kernel import Rows
+from dlogreg.kernel.class_scores import ClassScoreCollector, ClassScores
 from dlogreg.kernel.scores import ScoreCollector, ScoreSums
 from dlogreg.kernel.together import Sums, Together
+from dlogreg.multinomial import MultinomialResults
+from dlogreg.multinomial_prediction import MultinomialModel
 from dlogreg.offsets import check_offset_given
 from dlogreg.partition import partition_rows, pick_blocks
 from dlogreg.passes import Passes, Progress
@@ -28,19 +30,20 @@ from dlogreg.reduction import (
     count_rows,
     n_threads,
 )
-from dlogreg.results import LogitResults
+from dlogreg.results import LogitResults, Results
+from dlogreg.score_checks import check_scores, class_positions, scorable
 from dlogreg.source import Source, as_source
 from dlogreg.survey import (
     PILOT_BLOCKS,
     NullKernel,
     PilotKernel,
     PilotRows,
-    check_labels,
     check_offsets,
-    check_weights,
     find_null,
     guess_null,
 )
+
+NO_ROWS = "there are no rows with a positive weight; nothing to evaluate"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,48 +69,54 @@ class ScoreKernel:
 
     def add(self, sums: ScoreCollector, rows: Rows, buffers: None) -> None:
         """Check a block and add it."""
-        check_weights(rows)
-        rows = rows.positive()
-        check_labels(rows)
-        other, event = self.classes
-        is_event = np.asarray(rows.y == event)
-        unknown = ~(is_event | (rows.y == other))
-        if unknown.any():
-            row = int(np.flatnonzero(unknown)[0])
-            raise DataError(
-                f"y is {rows.y[row]!r} in {rows.place(row)}, but the model knows "
-                f"{other!r} and {event!r}; leave such rows out, or give them weight 0"
-            )
+        rows = scorable(rows)
+        is_event = class_positions(rows, self.classes) == 1
         eta = self.model.intercept + linear_predictor_rows(rows.X, self.model.slopes)
         if rows.offset is not None:
             check_offsets(rows)
             eta += rows.offset
-        self._check_scores(eta, rows)
+        check_scores(eta, rows, self.feature_names)
         sums.add(eta, is_event, rows.sample_weight)
-
-    def _check_scores(self, eta: FloatArray, rows: Rows) -> None:
-        bad = np.flatnonzero(~np.isfinite(eta))
-        if not len(bad):
-            return
-        row = int(bad[0])
-        values = as_dense(rows.X[row : row + 1])[0].astype(float)
-        columns = np.flatnonzero(~np.isfinite(values)).tolist()
-        if not columns:
-            raise DataError(
-                f"{rows.place(row)} of X has values so large that its linear predictor "
-                "overflows; scale them as they were for the fit"
-            )
-        kind = "NaN" if np.isnan(values[columns[0]]) else "infinity"
-        raise DataError(
-            f"column {self.feature_names[columns[0]]!r} holds {kind} in "
-            f"{rows.place(row)} of X; remove or fill such rows, or give them weight 0"
-        )
 
     def finish(self, sums: ScoreCollector) -> ScoreSums:
         """Return the sums."""
         return sums.sums()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassScoreKernel:
+    """The same for three or more classes."""
+
+    model: MultinomialModel
+    feature_names: tuple[str, ...]
+    classes: tuple[Label, ...]
+
+    @property
+    def name(self) -> str:
+        """What the dashboard shows."""
+        return "evaluate"
+
+    def open(self) -> None:
+        """Need no buffers."""
+
+    def start(self) -> ClassScoreCollector:
+        """Return an empty sum."""
+        return ClassScoreCollector(len(self.classes))
+
+    def add(self, sums: ClassScoreCollector, rows: Rows, buffers: None) -> None:
+        """Check a block and add it."""
+        rows = scorable(rows)
+        own = class_positions(rows, self.classes)
+        eta = self.model.intercept + linear_predictor_rows(rows.X, self.model.slopes)
+        check_scores(eta, rows, self.feature_names)
+        sums.add(eta, own, rows.sample_weight)
+
+    def finish(self, sums: ClassScoreCollector) -> ClassScores:
+        """Return the sums."""
+        return sums.sums()
+
+
+@overload
 def evaluate(
     result: LogitResults,
     X: Any,
@@ -118,13 +127,44 @@ def evaluate(
     trials: Any = None,
     in_sample: bool = False,
     progress: bool | Progress | None = None,
-) -> GoodnessOfFit:
+) -> GoodnessOfFit: ...
+@overload
+def evaluate(
+    result: MultinomialResults,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    in_sample: bool = False,
+    progress: bool | Progress | None = None,
+) -> ClassGoodness: ...
+@overload
+def evaluate(
+    result: Results,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    offset: Any = None,
+    in_sample: bool = False,
+    progress: bool | Progress | None = None,
+) -> GoodnessOfFit | ClassGoodness: ...
+def evaluate(
+    result: Results,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    offset: Any = None,
+    in_sample: bool = False,
+    progress: bool | Progress | None = None,
+) -> GoodnessOfFit | ClassGoodness:
     """Measure how well a model predicts rows whose outcome is known, in one pass.
 
     Parameters
     ----------
-    result : LogitResults
-        A model of two classes.
+    result : LogitResults or MultinomialResults
+        A model.
     X : array, shape (n_rows, n_features)
         Any kind that ``fit`` takes; read once. Columns of a dataframe are found by
         name, in any order; other columns are left aside. Arrays go by position.
@@ -150,6 +190,9 @@ def evaluate(
         AUC with its standard error, Brier score, log loss, ROC, calibration, and more.
         The measures do not depend on the order of rows; neither do they on how they are
         chunked, but for the rounding of sums and of linear predictors.
+    ClassGoodness
+        Of three or more classes: accuracy, confusion table, log loss, Brier score,
+        and the above for every class against all others.
 
     Raises
     ------
@@ -165,19 +208,17 @@ def evaluate(
     >>> round(report.auc, 4), round(report.brier, 4)
     (0.8125, 0.1828)
     """
-    if len(result.classes) != 2:
-        raise ValueError(
-            f"only models of two classes can be evaluated, not of {len(result.classes)}"
-        )
     check_offset_given(result, offset, "evaluate()")
-    model = LogitModel.of(
-        result.near_limit(),
-        result.feature_names,
-        result.classes,
-        fit_intercept=result.fit_intercept,
-    )
+    kernel: ScoreKernel | ClassScoreKernel
+    if isinstance(result, MultinomialResults):
+        if offset is not None:
+            raise ValueError("a model of three or more classes takes no offset")
+        kernel = ClassScoreKernel(result._model, result.feature_names, result.classes)
+    else:
+        other, event = result.classes
+        kernel = ScoreKernel(result._model, result.feature_names, (other, event))
     source = as_source(
-        model_columns(as_design(X, result), model),
+        model_columns(as_design(X, result), kernel.model),
         y,
         sample_weight,
         offset=offset,
@@ -186,26 +227,40 @@ def evaluate(
         compute=compute_shared,
         count_rows=count_rows,
     )
+    sums, llnull = _read(source, kernel, progress, has_offset=offset is not None)
+    if isinstance(sums, ClassScores):
+        if not sums.confusion.any():
+            raise DataError(NO_ROWS)
+        return ClassGoodness.of(sums, result.classes, in_sample=in_sample)
+    if not sums.n_rows:
+        raise DataError(NO_ROWS)
+    return GoodnessOfFit.of(sums, result.classes, in_sample=in_sample, llnull=llnull)
+
+
+def _read(
+    source: Source,
+    kernel: ScoreKernel | ClassScoreKernel,
+    progress: bool | Progress | None,
+    *,
+    has_offset: bool,
+) -> tuple[ScoreSums | ClassScores, float | None]:
+    """Return the sums, and the null model's log-likelihood where it must be found."""
     n_tasks = TASKS_PER_THREAD * n_threads()
-    partitions = partition_rows(source, len(model.slopes) + 1, n_tasks)
+    partitions = partition_rows(source, len(kernel.model.slopes) + 1, n_tasks)
     size = (source.n_rows or 0) * source.row_bytes
     small = source.in_memory and size <= INLINE_BYTES
     reduction = Reduction(partitions, inline=small and active_client() is None)
-    other, event = result.classes
-    kernel = ScoreKernel(model, result.feature_names, (other, event))
     passes = Passes(reduction, progress_for(progress))
-    llnull = None
+    found: tuple[ScoreSums | ClassScores, float | None]
     try:
-        if offset is None:
-            sums = passes.run(kernel)
+        if has_offset and isinstance(kernel, ScoreKernel):
+            found = _score_beside_null(source, passes, kernel)
         else:
-            sums, llnull = _score_beside_null(source, passes, kernel)
+            found = passes.run(kernel), None
         passes.close_record()
     finally:
         passes.progress.close()
-    if not sums.n_rows:
-        raise DataError("there are no rows with a positive weight; nothing to evaluate")
-    return GoodnessOfFit.of(sums, result.classes, in_sample=in_sample, llnull=llnull)
+    return found
 
 
 def _score_beside_null(

@@ -182,8 +182,15 @@ def test_three_classes_from_csv_to_predictions(folder, table):
     assert group.attrs["classes"] == ["cancelled", "late", "on time"]
     done = run("predict", "k.json", "k.zarr", "q.zarr", "--threshold", 0.7)
     assert refused(done, "--threshold is for two classes", "k.json has 3")
-    done = run("evaluate", "k.json", "k.zarr")
-    assert refused(done, "only models of two classes can be evaluated, not of 3")
+    done = run("evaluate", "k.json", "k.zarr", "--in-sample")
+    assert done.exit_code == 0, done.output
+    report = dlogreg.evaluate(
+        direct, third[["a", "b", "c"]], third["y"], in_sample=True
+    )
+    assert done.stdout == f"{report}\n"
+    assert "'cancelled'" in done.stdout
+    done = run("evaluate", "k.json", "k.zarr", "--threshold", 0.7)
+    assert refused(done, "--threshold is for two classes", "k.json has 3")
     done = run("fit", "k.zarr", "--model", "r.json", "--cov-type", "HC1")
     assert refused(done, "cov_type='HC1' is for two classes only so far")
 

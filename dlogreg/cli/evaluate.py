@@ -7,6 +7,8 @@ import click
 from dlogreg.cli.models import read_model
 from dlogreg.cli.options import QUIET, SCHEDULER, Finite, cluster, shown, with_options
 from dlogreg.cli.stores import evaluate_stored
+from dlogreg.errors import DataError
+from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.source.group import open_data
 
@@ -70,14 +72,30 @@ def command(
     if prior is not None and cost_fp is None:
         raise click.UsageError("--prior needs --cost-fp and --cost-fn")
     results = read_model(model)
+    if len(results.classes) > 2:
+        _refuse_two_class_options(model, len(results.classes))
     data = open_data(store)
     with cluster(scheduler):
         report = evaluate_stored(
             results, data, in_sample=in_sample, progress=shown(quiet)
         )
+    if isinstance(report, ClassGoodness):
+        click.echo(str(report.summary()))
+        return
     click.echo(str(report.summary(groups=groups, threshold=threshold)))
     if cost_fp is not None and cost_fn is not None:
         click.echo(_decision(report, cost_fp, cost_fn, prior))
+
+
+def _refuse_two_class_options(model: str, n_classes: int) -> None:
+    context = click.get_current_context()
+    for name in ("groups", "threshold", "cost_fp", "cost_fn"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = "--" + name.replace("_", "-")
+            raise DataError(
+                f"{option} is for two classes, but {model} has {n_classes}; leave "
+                "it out"
+            )
 
 
 def _decision(

@@ -11,10 +11,11 @@ from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
 from dlogreg.formula.expression import FormulaError
 from dlogreg.formula.fitting import fit_formula
+from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.pipeline import fit
 from dlogreg.planning import Plan, plan
-from dlogreg.results import LogitResults, Results
+from dlogreg.results import Results
 from dlogreg.scoring import evaluate
 from dlogreg.source.group import StoredData
 from dlogreg.source.sparse_store import StoredCSR
@@ -45,17 +46,14 @@ def plan_stored(data: StoredData, **options: Any) -> Plan:
 
 def evaluate_stored(
     results: Results, data: StoredData, **options: Any
-) -> GoodnessOfFit:
+) -> GoodnessOfFit | ClassGoodness:
     """Evaluate a model on a store; the report speaks of labels, not of numbers."""
-    if not isinstance(results, LogitResults):
-        raise DataError(
-            f"only models of two classes can be evaluated, not of "
-            f"{len(results.classes)}; compare the labels of their predictions instead"
-        )
     model = results if data.labels is None else _coded(results, data)
-    X = matched_columns(results, data)
+    X, y, weight = matched_columns(results, data), data.y, data.sample_weight
     offset = stored_offset(results, data)
-    report = evaluate(model, X, data.y, data.sample_weight, offset=offset, **options)
+    report: GoodnessOfFit | ClassGoodness = evaluate(
+        model, X, y, weight, offset=offset, **options
+    )
     return replace(report, classes=results.classes)
 
 
@@ -148,7 +146,7 @@ def relabelled(results: Results, labels: tuple[str, ...]) -> Results:
     return replace(results, classes=classes, class_counts=counts)
 
 
-def _coded(results: LogitResults, data: StoredData) -> LogitResults:
+def _coded(results: Results, data: StoredData) -> Results:
     """Replace the labels of a model by the numbers that stand for them in y."""
     labels = data.labels or ()
     unknown = [label for label in labels if label not in results.classes]
@@ -160,7 +158,8 @@ def _coded(results: LogitResults, data: StoredData) -> LogitResults:
         )
     # a label that does not occur gets a number that stands for none
     codes = tuple(
-        labels.index(label) if label in labels else -1 for label in results.classes
+        labels.index(label) if label in labels else -1 - k
+        for k, label in enumerate(results.classes)
     )
     counts = dict(zip(codes, results.class_counts.values(), strict=True))
     return replace(results, classes=codes, class_counts=counts)
