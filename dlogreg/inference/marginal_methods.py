@@ -63,7 +63,7 @@ class MarginalMethods:
             Columns of 0 and 1 that count by what changing them from 0 to 1 does, all
             else as it is, instead of by dp/dx; True: all of them (``indicators``).
             Default as in statsmodels: none.
-        kind : {"model", "HC0", "HC1"}, optional
+        kind : {"model", "HC0", "HC1", "cluster"}, optional
             Covariance of the coefficients; default: ``cov_type`` of the fit.
         X, y, sample_weight, offset : array, optional
             The rows of the fit, where it needs them and was loaded.
