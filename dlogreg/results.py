@@ -154,19 +154,26 @@ class LogitResults(
         return ends if names is None else ends[[params.position(n) for n in names]]
 
     def odds_ratios(
-        self, alpha: float = 0.05, *, units: Mapping[str, float] | None = None
+        self,
+        alpha: float = 0.05,
+        *,
+        units: Mapping[str, float] | None = None,
+        kind: str | None = None,
+        method: str = "wald",
     ) -> FloatArray:
         """Return exp(params) with its interval, shape (n_params, 3).
 
-        Columns: odds ratio, lower and upper end. Without standard errors the ends
-        are NaN. ``units`` says by how much a column grows, where not by 1: with its
-        standard deviation the odds ratio is the standardized one.
+        Columns: odds ratio, lower and upper end, which are those of ``conf_int`` by the
+        same ``kind`` and ``method``: "wald" reads nothing, "profile" a few times the
+        rows that the result remembers. Without standard errors Wald's ends are NaN.
+        ``units`` says by how much a column grows, where not by 1: with its standard
+        deviation the odds ratio is the standardized one.
         """
         check_level(alpha)
-        if self.covariance is None:
+        if self.covariance is None and (kind, method) == (None, "wald"):
             ends = np.full((len(self.coefficients), 2), np.nan)
         else:
-            ends = self.conf_int(alpha)
+            ends = self.conf_int(alpha, kind=kind, method=method)
         logs = np.column_stack([self.coefficients, ends])
         return odds_ratios(logs, self.names, units)
 

@@ -233,6 +233,20 @@ def test_a_test_is_shown():
     assert row == "const + x1 + x2 + x3 + x4 + ... = 0"
 
 
+def test_odds_ratios_by_every_kind_of_interval():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(400, 2))
+    y = (rng.random(400) < 1 / (1 + np.exp(-X[:, 0]))).astype(int)
+    res = dlogreg.fit(X, y)
+    for options in ({"kind": "HC1"}, {"kind": "model"}, {"method": "profile"}):
+        found = res.odds_ratios(0.1, **options)
+        np.testing.assert_allclose(found[:, 0], np.exp(res.params))
+        np.testing.assert_allclose(found[:, 1:], np.exp(res.conf_int(0.1, **options)))
+    assert not np.allclose(res.odds_ratios(kind="HC1"), res.odds_ratios(kind="model"))
+    with pytest.raises(dlogreg.InferenceError, match="penalised"):
+        dlogreg.fit(X, y, alpha=0.1).odds_ratios(kind="HC1")
+
+
 def test_odds_ratios_for_more_than_one_unit():
     res = make_results()
     plain, scaled = res.odds_ratios(), res.odds_ratios(units={"x2": 3.0})
