@@ -146,6 +146,7 @@ def evaluate(
     sample_weight: Any = None,
     *,
     offset: Any = None,
+    trials: Any = None,
     in_sample: bool = False,
     progress: bool | Progress | None = None,
 ) -> GoodnessOfFit | ClassGoodness: ...
@@ -156,6 +157,7 @@ def evaluate(
     sample_weight: Any = None,
     *,
     offset: Any = None,
+    trials: Any = None,
     in_sample: bool = False,
     progress: bool | Progress | None = None,
 ) -> GoodnessOfFit | ClassGoodness:
@@ -211,8 +213,9 @@ def evaluate(
     check_offset_given(result, offset, "evaluate()")
     kernel: ScoreKernel | ClassScoreKernel
     if isinstance(result, MultinomialResults):
-        if offset is not None:
-            raise ValueError("a model of three or more classes takes no offset")
+        for name, given in (("offset", offset), ("trials", trials)):
+            if given is not None:
+                raise ValueError(f"a model of three or more classes takes no {name}")
         kernel = ClassScoreKernel(result._model, result.feature_names, result.classes)
     else:
         other, event = result.classes

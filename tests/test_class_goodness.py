@@ -175,8 +175,9 @@ def test_what_is_refused(results, rows):
     broken[3] = 1.7e308
     with pytest.raises(DataError, match="row 3 of X has values so large"):
         dlogreg.evaluate(results, broken, y)
-    with pytest.raises(ValueError, match="takes no offset"):
-        dlogreg.evaluate(results, X, y, offset=np.zeros(len(y)))
+    for name in ("offset", "trials"):
+        with pytest.raises(ValueError, match=f"takes no {name}"):
+            dlogreg.evaluate(results, X, y, **{name: np.ones(len(y))})
     with pytest.raises(DataError, match="no rows with a positive weight"):
         dlogreg.evaluate(results, X, y, np.zeros(len(y)))
     with pytest.raises(KeyError, match="is no class of the model"):
