@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
-from dlogreg.kernel import Rows
+from dlogreg.kernel import Rows, as_dense
 from dlogreg.survey import check_labels, check_weights
 
 
@@ -44,13 +44,14 @@ def check_scores(eta: FloatArray, rows: Rows, feature_names: Sequence[str]) -> N
     if not len(bad):
         return
     row = int(bad[0])
-    columns = np.flatnonzero(~np.isfinite(rows.X[row].astype(float))).tolist()
+    values = as_dense(rows.X[row : row + 1])[0].astype(float)
+    columns = np.flatnonzero(~np.isfinite(values)).tolist()
     if not columns:
         raise DataError(
             f"{rows.place(row)} of X has values so large that its linear predictor "
             "overflows; scale them as they were for the fit"
         )
-    kind = "NaN" if np.isnan(rows.X[row, columns[0]]) else "infinity"
+    kind = "NaN" if np.isnan(values[columns[0]]) else "infinity"
     raise DataError(
         f"column {feature_names[columns[0]]!r} holds {kind} in "
         f"{rows.place(row)} of X; remove or fill such rows, or give them weight 0"
