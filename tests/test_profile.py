@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
@@ -149,6 +149,7 @@ def test_few_rows_take_about_five_passes():
 
 
 @settings(max_examples=15)
+@example(seed=3545)  # trial points so far out that no curvature is left
 @given(seed=st.integers(0, 10_000))
 def test_small_and_skew_data(seed):
     rng = np.random.default_rng(seed)

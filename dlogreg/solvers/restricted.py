@@ -14,7 +14,7 @@ losses and slopes at its two ends, which are known, and costs one pass.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from dlogreg.evaluation import FloatArray
 from dlogreg.solvers.quasi_newton import Constraint, InverseHessian
 from dlogreg.solvers.stale_hessian import Found, Proof, StaleHessian, prove
+from dlogreg.solvers.system import LEAST_SQUARES
 
 SUFFICIENT_DECREASE = 1e-4
 MOST_EVALUATIONS = 40
@@ -80,6 +81,10 @@ class Restricted:
         """Take what was found at the trial point, and choose the next."""
         self.n_evaluations += 1
         before, known = self.best, self.best or self.origin
+        if found.hessian is not None and not self._invertible(found.hessian):
+            found = replace(
+                found, hessian=None
+            )  # far out: the metric at hand is better
         if found.hessian is not None:
             self._renew_metric(found)
         elif known is not None:
@@ -92,6 +97,10 @@ class Restricted:
             return
         self.best = found
         self._judge(found)
+
+    def _invertible(self, hessian: FloatArray) -> bool:
+        """Tell whether no curvature is so small that its inverse overflows."""
+        return bool((np.diagonal(hessian)[self.kept] > LEAST_SQUARES).all())
 
     def _renew_metric(self, found: Found) -> None:
         self.metric = self.metric.renewed(found, self.kept)
