@@ -400,3 +400,14 @@ def test_a_cluster_gives_the_same_bits(in_threads, tables, tmp_path, client):
     frame = as_dask(tables["affairs"], tmp_path)
     res = dlogreg.fit_formula(FORMULAS["plain"], frame)
     np.testing.assert_array_equal(res.params, of_frame)
+
+
+def test_bias_is_reduced_as_by_fit(tables):
+    frame = tables["affairs"].iloc[::20]
+    formula = "affairs > 0 ~ age + religious"
+    res = dlogreg.fit_formula(formula, frame, firth=True)
+    direct = dlogreg.fit(frame[["age", "religious"]], frame["affairs"] > 0, firth=True)
+    assert res.status is direct.status is dlogreg.Status.BIAS_REDUCED
+    np.testing.assert_allclose(res.params, direct.params, rtol=1e-9)
+    plain = dlogreg.fit_formula(formula, frame)
+    assert not np.allclose(res.params, plain.params, rtol=1e-4)

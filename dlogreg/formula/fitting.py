@@ -66,6 +66,7 @@ def fit_formula(
     start: Any = None,
     inference: bool = True,
     cov_type: str | None = None,
+    firth: bool = False,
     memory_limit: int | str | None = None,
     progress: bool | Progress | None = None,
 ) -> Results:
@@ -107,7 +108,7 @@ def fit_formula(
         What ``predict`` does with a level that the fit has not seen: an error that
         names it, or a level that is taken in its place.
     classes, alpha, solver, tol, max_passes, start, inference, cov_type, weight_kind, \
-memory_limit, progress
+firth, memory_limit, progress
         As in ``fit``. The formula says whether there is an intercept.
 
     Returns
@@ -153,6 +154,7 @@ memory_limit, progress
         inference=inference,
         memory_limit=memory_limit,
         cov_type=cov_type,
+        firth=firth,
         weight_kind=weight_kind,
         has_offset=offset is not None,
         has_groups=groups is not None,
