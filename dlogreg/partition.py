@@ -92,6 +92,8 @@ class Partition:
     """Rows with a missing value are left out."""
     sparse: bool = False
     """Rows of X are compressed."""
+    shares: bool = False
+    """Beside trials, y holds shares of successes, not their counts."""
 
     def grouped(self, run: int) -> Partition:
         """Return the same rows in leaves that each hold ``run`` of these."""
@@ -128,7 +130,7 @@ class Partition:
                 X = fields.get("X")
                 if X is not None:
                     fields["X"] = _of_kind(X, index, sparse=self.sparse)
-                rows = _rows(fields, self.n_features, index, row)
+                rows = _rows(fields, self.n_features, index, row, shares=self.shares)
                 position += 1
                 row = None if row is None else row + rows.n_read
                 yield complete_rows(rows) if self.drops else rows
@@ -164,7 +166,12 @@ def _of_kind(X: Any, index: int, *, sparse: bool) -> Any:
 
 
 def _rows(
-    fields: Mapping[str, Array], n_features: int, index: int, start: int | None
+    fields: Mapping[str, Array],
+    n_features: int,
+    index: int,
+    start: int | None,
+    *,
+    shares: bool,
 ) -> Rows:
     y = fields["y"]
     X = fields.get("X", np.empty((len(y), 0)))
@@ -195,7 +202,7 @@ def _rows(
         groups=fields.get("groups"),
     )
     trials = fields.get("trials")
-    return rows if trials is None else split_trials(rows, trials)
+    return rows if trials is None else split_trials(rows, trials, shares=shares)
 
 
 def _numbers(name: str, fields: Mapping[str, Array], index: int) -> Array | None:
@@ -358,6 +365,7 @@ def _cut(source: Source, leaves: Sequence[int], borders: Borders) -> Partition:
         first_row,
         source.drops,
         source.sparse,
+        source.shares,
     )
 
 

@@ -26,6 +26,7 @@ from dlogreg.reduction import (
 )
 from dlogreg.results import LogitResults, Results
 from dlogreg.rows_again import RowsAgain
+from dlogreg.shares import with_shares
 from dlogreg.softmax_problem import pose_softmax
 from dlogreg.source import Source, as_source
 from dlogreg.survey import Survey
@@ -117,14 +118,19 @@ def fit(
         line of scores is kept for every group, at most 1 GiB of them or what
         ``memory_limit`` leaves; more are refused in the first pass. For two classes.
     trials : array, shape (n_rows,), optional
-        Grouped rows: y counts the successes (class 1) among so many trials. Everything
-        equals one row for each trial: ``nobs`` is the number of trials, log-likelihoods
-        and deviances are those of single trials, without binomial coefficients, and
-        HC0 and HC1 take each trial for itself (``groups`` numbering the rows takes the
-        trials of a row together). R's residual deviance is less by that of the
-        saturated model, the same for all models. ``n_rows`` counts a row once for
-        either outcome that it has, and a result that was loaded takes the rows so too:
-        X twice, with y 1 and 0, and the counts as ``sample_weight``.
+        Grouped rows: y counts the successes (class 1) among so many trials, or holds
+        their shares of the trials. Everything equals one row for each trial: ``nobs``
+        is the number of trials, log-likelihoods and deviances are those of single
+        trials, without binomial coefficients, and HC0 and HC1 take each trial for
+        itself (``groups`` numbering the rows takes the trials of a row together). R's
+        residual deviance is less by that of the saturated model, the same for all
+        models. ``n_rows`` counts a row once for either outcome that it has, and a
+        result that was loaded takes the rows so too: X twice, with y 1 and 0, and the
+        counts as ``sample_weight``. Whether y holds shares is decided once: if it is of
+        floats, and a fraction between 0 and 1 is found before the first pass, in all of
+        it where it is in memory, else in the y of a few blocks spread over the data.
+        Shares lie from 0 to 1, and times trials they are whole to 1e-6, relative; that
+        of 0 trials may be NaN. A y of nothing but 0 and 1 holds counts.
     classes : sequence of labels, optional
         Order of the labels. Two: (other, event); the event's probability is modelled.
         More: the first is the reference. Default: sorted.
@@ -329,4 +335,5 @@ def open_source(
         compute=compute_shared,
         count_rows=count_rows,
     )
-    return replace(source, drops=options.missing == "drop")
+    source = replace(source, drops=options.missing == "drop")
+    return with_shares(source, y)

@@ -32,6 +32,7 @@ from dlogreg.reduction import (
 )
 from dlogreg.results import LogitResults, Results
 from dlogreg.score_checks import check_scores, class_positions, scorable
+from dlogreg.shares import with_shares
 from dlogreg.source import Source, as_source
 from dlogreg.survey import (
     PILOT_BLOCKS,
@@ -179,7 +180,8 @@ def evaluate(
         the log-likelihood is compared, then has an intercept beside them; a few blocks
         are read before for a guess of it, and all rows once more if that was far off.
     trials : array, shape (n_rows,), optional
-        Trials of which y counts the successes, for models with the classes 0 and 1.
+        Trials of which y counts the successes, or holds the shares, as in ``fit``; for
+        models with the classes 0 and 1.
     in_sample : bool
         Whether the rows are those of the fit, which Hosmer and Lemeshow's test must
         know.
@@ -230,6 +232,7 @@ def evaluate(
         compute=compute_shared,
         count_rows=count_rows,
     )
+    source = with_shares(source, y)
     sums, llnull = _read(source, kernel, progress, has_offset=offset is not None)
     if isinstance(sums, ClassScores):
         if not sums.confusion.any():

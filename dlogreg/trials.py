@@ -1,5 +1,8 @@
 """Grouped rows: y successes among so many trials, as rows of one outcome each.
 
+y counts the successes, or holds their shares; which of the two is decided for all rows
+before the first pass (``shares.py``).
+
 A row of n trials with y successes is read as two: one of the event with weight y and
 one of the other outcome with weight n - y. Weights are frequencies, so that everything
 equals the n rows of single trials; a side without trials has weight 0 and is left out.
@@ -22,17 +25,24 @@ FAILURE, SUCCESS = 0, 1
 """The labels that rows of trials get."""
 WHOLE = 1e-9
 """Counts may be so far from whole, relatively: products of shares are rounded."""
+WHOLE_SHARE = 1e-6
+"""The same of shares times trials: shares may have been written with few digits."""
 
 
-def split_trials(rows: Rows, trials: npt.NDArray[Any]) -> Rows:
-    """Return two rows for every row, the successes first; y and trials are checked."""
+def split_trials(rows: Rows, trials: npt.NDArray[Any], *, shares: bool = False) -> Rows:
+    """Return two rows for every row, the successes first; y and trials are checked.
+
+    With ``shares``, y holds shares of successes instead of counts.
+    """
     used = np.ones(len(rows), dtype=bool)
     if rows.sample_weight is not None:
         used = rows.sample_weight != 0  # NaN and negative ones are refused later
-    counts = {
-        "trials": _counts("trials", trials, rows, used),
-        "y": _counts("y", rows.y, rows, used),
-    }
+    counts = {"trials": _counts("trials", trials, rows, used)}
+    if shares:
+        used = used & (counts["trials"] > 0)
+        counts["y"] = _of_shares(rows, counts["trials"], used)
+    else:
+        counts["y"] = _counts("y", rows.y, rows, used)
     _check_at_most(counts, rows, used)
     successes = np.where(used, counts["y"], 0.0)
     failures = np.where(used, counts["trials"], 0.0) - successes
@@ -60,13 +70,7 @@ def _counts(
     name: str, values: npt.NDArray[Any], rows: Rows, used: npt.NDArray[np.bool_]
 ) -> FloatArray:
     """Return whole numbers that are not negative."""
-    try:
-        found = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"{name} holds {error} in block {rows.index}; with trials= both must be "
-            "counts"
-        ) from error
+    found = _as_numbers(name, values, rows)
     nearest = np.rint(found)
     with np.errstate(invalid="ignore"):
         whole = np.abs(found - nearest) <= WHOLE * np.maximum(1.0, nearest)
@@ -79,6 +83,42 @@ def _counts(
             f"the successes among them, and both must be whole numbers from 0{advice}"
         )
     return nearest
+
+
+def _of_shares(
+    rows: Rows, trials: FloatArray, used: npt.NDArray[np.bool_]
+) -> FloatArray:
+    """Return the successes, where y holds their shares of the trials."""
+    share = _as_numbers("y", rows.y, rows)
+    bad = used & ~((share >= 0) & (share <= 1))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"y is {share[row]:g} in {rows.place(row)}, but other rows hold fractions, "
+            "so that with trials= y is taken for shares of successes, which lie from "
+            "0 to 1; give counts or shares in all rows"
+        )
+    found = np.where(used, share, 0.0) * trials
+    nearest = np.rint(found)
+    bad = used & (np.abs(found - nearest) > WHOLE_SHARE * np.maximum(1.0, nearest))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"y is {share[row]:.10g} in {rows.place(row)}, and that share of "
+            f"{trials[row]:g} trials is {found[row]:.10g} successes, which must be "
+            "whole; give shares with more digits, or counts"
+        )
+    return nearest
+
+
+def _as_numbers(name: str, values: npt.NDArray[Any], rows: Rows) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{name} holds {error} in block {rows.index}; with trials= both must be "
+            "numbers"
+        ) from error
 
 
 def _check_at_most(

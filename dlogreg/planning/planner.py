@@ -25,6 +25,7 @@ from dlogreg.planning.report import Plan
 from dlogreg.planning.timing import time_block, why_not_timed
 from dlogreg.problem import check_start
 from dlogreg.scheduling import active_client, single_threaded_blas
+from dlogreg.shares import with_shares
 from dlogreg.softmax_problem import check_starts
 from dlogreg.source import as_source
 from dlogreg.weights import check_weight_kind
@@ -151,7 +152,8 @@ def _plan(layout: Layout, options: FitOptions, given: Given, *, measure: bool) -
         why_not = why_not_timed(layout, given.n_shared, refusal)
     if not why_not:
         with single_threaded_blas():
-            block = time_block(layout, options)
+            source = with_shares(source, given.vectors["y"])
+            block = time_block(replace(layout, source=source), options)
         why_not = "" if block else "the first block holds no rows of positive weight"
     if block:
         first, later = seconds_of_passes(block, layout)

@@ -52,6 +52,13 @@ class BlockGraph:
     shares: frozenset[Any]
     """Keys that a neighbouring block may consume too."""
 
+    def only(self, places: Sequence[int]) -> BlockGraph:
+        """Return what makes the fields at these places."""
+        outputs = tuple(self.outputs[i] for i in places)
+        tasks, needs = ordered(self.tasks, outputs, dict.fromkeys(self.needs))
+        shares = self.shares & tasks.keys()
+        return BlockGraph(self.number, tasks, outputs, tuple(needs), shares)
+
     @property
     def loads(self) -> set[Any]:
         """Keys of the tasks that depend on no other, which load pieces of data."""
@@ -98,6 +105,15 @@ class GraphBlocks:
             self,
             blocks=self.blocks[start:stop],
             row_counts=None if counts is None else counts[start:stop],
+        )
+
+    def only(self, fields: Sequence[str]) -> GraphBlocks:
+        """Return the recipe of some of the arrays, without the tasks of the others."""
+        places = [self.fields.index(name) for name in fields]
+        return replace(
+            self,
+            fields=tuple(fields),
+            blocks=tuple(block.only(places) for block in self.blocks),
         )
 
     def count_loads(self) -> Counter[Any]:

@@ -39,6 +39,8 @@ class Source:
     """Rows of X are compressed: of them only values that are not zero are stored."""
     stored_values: float | None = None
     """Of compressed rows the mean number of stored values; None if not known."""
+    shares: bool = False
+    """Beside trials, y holds shares of successes, not their counts."""
 
     @property
     def n_features(self) -> int:
