@@ -69,6 +69,16 @@ def assert_measures(res, case, X):
     np.testing.assert_allclose(effects.bse, expected["bse"], rtol=1e-7)
 
 
+def assert_score_test(case, X, **rows):
+    """R's drop1 with Rao's test is ours of the column from the model without it."""
+    expected = case.values["dropped"]["rao"]["statistic"][-1]
+    small = dlogreg.fit(
+        X[:, :-1], rows.get("y", case.y), tol=1e-9, progress=False, **case.options
+    )
+    (test,) = small.score_test(X[:, -1]).tests
+    assert test.statistic == close(expected)
+
+
 def assert_multinomial(res, case):
     expected = case.values["fit"]
     np.testing.assert_allclose(np.asarray(res.params).T, expected["params"], rtol=1e-7)
@@ -92,6 +102,7 @@ def test_dask(name, nth):
     assert_estimates(res, case.values)
     assert_inference(res, case.values)
     assert_measures(res, case, X)
+    assert_score_test(case, X, y=labels)
 
 
 @pytest.mark.parametrize("nth", range(7))
@@ -109,6 +120,7 @@ def test_zarr(name, tmp_path):
     assert_estimates(res, case.values)
     assert_inference(res, case.values)
     assert_measures(res, case, X)
+    assert_score_test(case, da.from_zarr(X))
 
 
 def test_zarr_of_three_classes(tmp_path):
@@ -127,6 +139,7 @@ class TestTwoWorkers:
         assert_estimates(res, case.values)
         assert_inference(res, case.values)
         assert_measures(res, case, X)
+        assert_score_test(case, X)
 
     @pytest.mark.parametrize("name", ["titanic", "quakes"])
     def test_zarr(self, name, tmp_path):

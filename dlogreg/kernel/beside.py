@@ -45,8 +45,10 @@ class BesideKernel:
 
     def _checked(self, rows: Rows) -> Any:
         Z = rows.beside
-        if Z is None or Z.ndim == 1:
-            Z = np.reshape([] if Z is None else Z, (len(rows), -1))
+        if Z is None:
+            Z = np.empty((len(rows), 0))
+        elif Z.ndim == 1:
+            Z = Z[:, None]
         if Z.shape[1] != len(self.names) or Z.dtype.kind not in "fiub":
             raise DataError(
                 f"block {rows.index} of Z has {Z.shape[1]} columns of type {Z.dtype}, "
