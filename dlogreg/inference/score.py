@@ -57,9 +57,10 @@ def _scales(rows: RowsAgain, beside: Beside, fit_intercept: bool) -> Standardiza
     kernel = PilotKernel(max(PILOT_ROWS, 4 * len(beside.names)))
     found: PilotRows = Reduction(blocks, rows.inline).sum(kernel)[0]
     parts = [part.beside for part in found.rows if part.beside is not None]
-    Z = np.concatenate([part.reshape(len(part), -1) for part in parts]).astype(float)
+    width = len(beside.names)
+    Z = np.concatenate([part.reshape(-1, width) for part in parts]).astype(float)
     if not len(Z):
-        Z = np.zeros((1, len(beside.names)))
+        Z = np.zeros((1, width))
     with np.errstate(all="ignore"):  # the kernel names NaN and infinity
         mean, variance = Z.mean(axis=0), Z.var(axis=0)
         return Standardization.from_moments(mean, variance, fit_intercept=fit_intercept)
