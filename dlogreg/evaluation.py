@@ -42,7 +42,7 @@ class ClusterMeat:
     """Shape (n_params, n_params)."""
     n_groups: int
     heaviest: float
-    """Largest weight of a group; of its rows, with weights of probabilities."""
+    """Largest weight of a group; of its rows, where weights are no frequencies."""
 
 
 @dataclass(frozen=True, slots=True)

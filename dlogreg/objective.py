@@ -37,7 +37,7 @@ class Objective:
     partitions: Sequence[Partition] = ()
     """The same rows as those of the passes, if they are to be summed otherwise."""
     squares_weight: bool = False
-    """Weights are of probabilities of selection: see ``LossKernel``."""
+    """Weights are no frequencies: see ``LossKernel``."""
     face: Face | None = None
     """If given, the loss is that of its rows alone."""
     most_groups: int = 0

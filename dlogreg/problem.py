@@ -303,7 +303,7 @@ def pose(
             ridge,
             survey.classes,
             class_weight,
-            squares_weight=options.weight_kind == "probability",
+            squares_weight=options.weight_kind != "frequency",
             most_groups=0 if clusters is None else clusters.most,
         ),
         options,

@@ -157,7 +157,7 @@ def pose_softmax(
         survey.classes,
         class_weight,
         layout.partitions,
-        squares_weight=options.weight_kind == "probability",
+        squares_weight=options.weight_kind != "frequency",
     )
     return SoftmaxProblem(
         survey,

@@ -50,7 +50,7 @@ def test_weights_of_every_kind(weight_kind):
     res = dlogreg.fit(X, y, progress=False, **options)
     s = weight if weight_kind == "frequency" else weight * len(y) / weight.sum()
     u, inverse = scores(X, y, res, s)
-    power = 2 if weight_kind == "probability" else 1
+    power = 1 if weight_kind == "frequency" else 2
     meat = (u * s[:, None] ** power).T @ u
     n = s.sum()
     robust = inverse @ meat @ inverse

@@ -27,7 +27,7 @@ def survey_data():
     return X, np.asarray(y), weight
 
 
-def expected(X, y, weight, kind):
+def expected(X, y, weight):
     """Return params and covariances, by the definitions, at statsmodels' optimum."""
     kept = weight > 0
     Z, t, s = sm.add_constant(X[kept]), y[kept], weight[kept]
@@ -36,8 +36,7 @@ def expected(X, y, weight, kind):
     params = model.fit(tol=1e-14, maxiter=100, tol_criterion="params").params
     p = 1 / (1 + np.exp(-Z @ params))
     inverse = np.linalg.inv(Z.T @ (Z * (s * p * (1 - p))[:, None]))
-    weights = s**2 if kind == "probability" else s
-    HC0 = inverse @ (Z.T @ (Z * (weights * (t - p) ** 2)[:, None])) @ inverse
+    HC0 = inverse @ (Z.T @ (Z * (s**2 * (t - p) ** 2)[:, None])) @ inverse
     n, k = Z.shape
     return params, {"model": inverse, "HC0": HC0, "HC1": n / (n - k) * HC0}
 
@@ -60,7 +59,7 @@ def fitted(X, y, weight, kind, **options):
 def test_coefficients_and_covariances(survey_data, kind):
     X, y, weight = survey_data
     res = fitted(X, y, weight, kind)
-    assert_agrees(res, *expected(X, y, weight, kind))
+    assert_agrees(res, *expected(X, y, weight))
     assert res.nobs == res.n_rows == np.count_nonzero(weight)
     assert res.df_resid == res.nobs - 9
     assert res.weight_kind == kind
@@ -69,7 +68,8 @@ def test_coefficients_and_covariances(survey_data, kind):
     assert res.prsquared == pytest.approx(plain.prsquared, rel=1e-9)
 
 
-def test_probability_weights_agree_with_statsmodels_var_weights(survey_data):
+@pytest.mark.parametrize("kind", KINDS)
+def test_robust_errors_agree_with_statsmodels_var_weights(survey_data, kind):
     X, y, weight = survey_data
     kept = weight > 0
     exog = sm.add_constant(X[kept])
@@ -77,9 +77,18 @@ def test_probability_weights_agree_with_statsmodels_var_weights(survey_data):
         y[kept], exog, family=sm.families.Binomial(), var_weights=weight[kept]
     )
     reference = model.fit(tol=1e-14, tol_criterion="params", cov_type="HC0")
-    res = fitted(X, y, weight, "probability", cov_type="HC0")
+    res = fitted(X, y, weight, kind, cov_type="HC0")
     np.testing.assert_allclose(res.params, reference.params, rtol=1e-7)
     np.testing.assert_allclose(res.bse, reference.bse, rtol=1e-7)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_groups_of_one_row_are_hc1(survey_data, kind):
+    X, y, weight = survey_data
+    res = fitted(X, y, weight, kind, groups=np.arange(len(y)))
+    np.testing.assert_allclose(
+        res.cov_params("cluster"), res.cov_params("HC1"), rtol=1e-7
+    )
 
 
 def test_analytic_weights_are_frequency_weights_of_mean_one(survey_data):
@@ -112,7 +121,7 @@ def test_the_scale_of_the_weights_says_nothing(survey_data, kind, factor):
 @pytest.mark.parametrize("chunks", [(1, 6365), (997,) * 6 + (384,), (6000, 0, 366)])
 def test_odd_chunks_and_zarr(survey_data, tmp_path, kind, chunks):
     X, y, weight = survey_data
-    wanted = expected(X, y, weight, kind)
+    wanted = expected(X, y, weight)
     lazy = da.from_array(X, chunks=(chunks, (3, 5)))
     assert_agrees(fitted(lazy, y, da.from_array(weight, chunks=700), kind), *wanted)
     stored = zarr.create_array(tmp_path / "X", data=X, chunks=(chunks[0], 8))
@@ -132,7 +141,7 @@ def test_where_the_first_pass_learns(tol):
         res = fitted(rows, y, weight, kind, tol=tol)
         n_reads.append((res.n_passes, sum(reads("weighted"))))
         if kind != "frequency":
-            params, covariances = expected(X, y, weight, kind)
+            params, covariances = expected(X, y, weight)
             bse = np.sqrt(np.diagonal(covariances["model"]))
             assert (np.abs(res.params - params) / bse).max() <= res.error_bound + 1e-9
             robust = np.sqrt(np.diagonal(covariances[res.cov_type]))

@@ -7,7 +7,9 @@ With residuals r_i = y_i - p_i, weights s_i and H the Hessian of the summed loss
 (White 1982, Econometrica 50, 1-25; the factor of MacKinnon and White 1985 is also that
 of Stata). n is the sum of frequency weights, and k counts what was estimated. With
 weights of probabilities of selection M = sum_i s_i^2 r_i^2 x_i x_i' (Huber 1967; Binder
-1983, Int. Stat. Rev. 51, 279-292), and n is the number of rows.
+1983, Int. Stat. Rev. 51, 279-292), and n is the number of rows. So it is with analytic
+weights, since s_i r_i x_i is the score of a row: that r_i^2 is p_i (1 - p_i) / s_i on
+average makes M the Hessian where the model is right.
 
 With groups g whose rows may depend on each other, and the scores
 u_g = sum_{i in g} s_i r_i x_i whatever the weights mean,
@@ -36,8 +38,8 @@ changes by more than exp(S) - 1 of itself, so by Cauchy and Schwarz within each 
     norm((A+ - A)'v)^2 <= (exp(S) - 1)^2 sum_g (sum_{i in g} s_i |r_i z_i'v|)^2
                        <= (exp(S) - 1)^2 w v'K v,
 
-w the largest weight of a group (with weights of probabilities its number of rows, since
-their K has s_i^2). With b the largest eigenvalue of AA', and norm((I + E) u) <=
+w the largest weight of a group (with weights other than frequencies its number of rows,
+since their K has s_i^2). With b the largest eigenvalue of AA', and norm((I + E) u) <=
 exp(S) norm(u), the change of norm(A'u), the clustered standard error, is at most
 
     (exp(S) - 1) norm(u) (sqrt(b) + exp(S) sqrt(w m)).

@@ -132,16 +132,16 @@ analytic <- fit_glm(X, y, share)
 design <- model.matrix(fit)
 residual <- y - fitted(fit)
 bread <- vcov(analytic)
-once <- crossprod(design, share * residual^2 * design)
+squared <- crossprod(design, (share * residual)^2 * design)
 write_case(
   "nwtco", "R package survival, nwtco (Breslow and Chatterjee 1999)", "LGPL (>= 2)",
   paste(nrow(X), "children of a case-cohort sample, weights inverse to the",
         "probability of selection"),
   list(X = X, y = y, weights = weights),
   list(probability = estimates(fit),
-       # analytic weights of mean 1 count as repeated rows
+       # scores hold the weights, as in sandwich::vcovHC
        analytic = list(params = bare(coef(analytic)), model = bare(bread),
-                       HC0 = bare(bread %*% once %*% bread),
-                       HC1 = bare(bread %*% once %*% bread) * nrow(X) /
+                       HC0 = bare(bread %*% squared %*% bread),
+                       HC1 = bare(bread %*% squared %*% bread) * nrow(X) /
                          (nrow(X) - ncol(design)),
                        deviance = analytic$deviance, nobs = nrow(X))))
