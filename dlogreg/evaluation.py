@@ -70,6 +70,8 @@ class Evaluation:
     clusters: Any = None
     """``KeyedSums`` of the scores by group, until they are made the cluster's meat."""
     cluster_meat: ClusterMeat | None = None
+    held: Any = None
+    """What the rows held out summed to; only of a whole closing pass."""
 
     def __add__(self, other: Evaluation) -> Evaluation:
         """Return the sums over the rows of both."""

@@ -31,7 +31,8 @@ def complete_rows(rows: Rows) -> Rows:
         missing &= rows.sample_weight != 0
     if not missing.any():
         return rows
-    return replace(rows.chosen(np.flatnonzero(~missing)), n_dropped=int(missing.sum()))
+    fitted = missing if rows.held is None else missing & ~rows.held
+    return replace(rows.chosen(np.flatnonzero(~missing)), n_dropped=int(fitted.sum()))
 
 
 def _missing(rows: Rows) -> npt.NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from dlogreg.kernel import (
     TrialPointsKernel,
 )
 from dlogreg.kernel.face import Face, FaceKernel
+from dlogreg.kernel.together import Together
 from dlogreg.partition import Partition
 from dlogreg.passes import Passes
 from dlogreg.penalty import Ridge, SymmetricRidge
@@ -42,6 +43,9 @@ class Objective:
     """If given, the loss is that of its rows alone."""
     most_groups: int = 0
     """Most groups of which a closing pass sums scores; 0 without groups."""
+    holdout: Callable[[FloatArray], Kernel] | None = None
+    """Returns what scores the rows held out by such coefficients, of columns as they
+    were given; a closing pass does it along."""
 
     def __call__(
         self,
@@ -57,8 +61,15 @@ class Objective:
         come from the same read.
         """
         rest = (order, direction, step_lengths)
-        sums = self.run(self.kernel(theta, *rest, precision))
+        kernel, held = self.kernel(theta, *rest, precision), None
+        if self.holdout is None or precision != "closing" or self.face is not None:
+            sums = self.run(kernel)
+        else:
+            scores = self.holdout(self.standardization.to_params(theta))
+            held, sums = self.run(Together((scores, kernel))).parts
         evaluation = self.finished(sums, theta, direction, step_lengths)
+        if held is not None:
+            evaluation = replace(evaluation, held=held)
         self.passes.annotate(loss=evaluation.loss)
         return evaluation
 

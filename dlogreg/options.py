@@ -46,6 +46,8 @@ class FitOptions:
     missing: str = "raise"
     """What to do with rows that have a missing value: "raise" or "drop"."""
     firth: bool = False
+    has_holdout: bool = False
+    """Whether some rows are held out of the fit."""
 
     @property
     def n_equations(self) -> int:
@@ -88,6 +90,11 @@ class FitOptions:
             raise DataError(
                 f"firth=True is for two classes only, and there are {n_classes}; leave "
                 "it out"
+            )
+        if n_classes > 2 and self.has_holdout:
+            raise DataError(
+                f"holdout is for two classes only so far, and there are {n_classes}; "
+                "fit the other rows, and score these with dlogreg.evaluate"
             )
         if n_classes > 2 and self.has_groups:
             raise DataError(
@@ -136,6 +143,7 @@ def check_options(
     has_offset: bool = False,
     has_groups: bool = False,
     has_trials: bool = False,
+    has_holdout: bool = False,
     missing: str = "raise",
     firth: bool = False,
 ) -> FitOptions:
@@ -182,6 +190,7 @@ def check_options(
         check_firth(
             firth, penalty, solver, cov_type, weight_kind, has_groups=has_groups
         ),
+        has_holdout,
     )
     options.check_n_classes(options.n_equations + 1)
     return options

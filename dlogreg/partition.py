@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from dlogreg.errors import DataError
+from dlogreg.held_rows import with_held
 from dlogreg.kernel import CSR, Rows
 from dlogreg.missing import complete_rows, none_as_nan
 from dlogreg.source import Source
@@ -94,6 +95,8 @@ class Partition:
     """Rows of X are compressed."""
     shares: bool = False
     """Beside trials, y holds shares of successes, not their counts."""
+    held_share: float = 0.0
+    """Share of the rows that are held out by their numbers."""
 
     def grouped(self, run: int) -> Partition:
         """Return the same rows in leaves that each hold ``run`` of these."""
@@ -130,7 +133,7 @@ class Partition:
                 X = fields.get("X")
                 if X is not None:
                     fields["X"] = _of_kind(X, index, sparse=self.sparse)
-                rows = _rows(fields, self.n_features, index, row, shares=self.shares)
+                rows = _rows(fields, self, index, row)
                 position += 1
                 row = None if row is None else row + rows.n_read
                 yield complete_rows(rows) if self.drops else rows
@@ -166,15 +169,10 @@ def _of_kind(X: Any, index: int, *, sparse: bool) -> Any:
 
 
 def _rows(
-    fields: Mapping[str, Array],
-    n_features: int,
-    index: int,
-    start: int | None,
-    *,
-    shares: bool,
+    fields: Mapping[str, Array], part: Partition, index: int, start: int | None
 ) -> Rows:
     y = fields["y"]
-    X = fields.get("X", np.empty((len(y), 0)))
+    X, n_features = fields.get("X", np.empty((len(y), 0))), part.n_features
     if X.ndim != 2 or X.shape[1] != n_features:
         shape = f"shape {X.shape}, expected {n_features} columns"
         raise DataError(f"block {index} of X has {shape}; check how X was built")
@@ -201,8 +199,9 @@ def _rows(
         offset=_numbers("offset", fields, index),
         groups=fields.get("groups"),
     )
+    rows = with_held(rows, fields.get("holdout"), part.held_share)
     trials = fields.get("trials")
-    return rows if trials is None else split_trials(rows, trials, shares=shares)
+    return rows if trials is None else split_trials(rows, trials, shares=part.shares)
 
 
 def _numbers(name: str, fields: Mapping[str, Array], index: int) -> Array | None:
@@ -366,6 +365,7 @@ def _cut(source: Source, leaves: Sequence[int], borders: Borders) -> Partition:
         source.drops,
         source.sparse,
         source.shares,
+        source.held_share,
     )
 
 

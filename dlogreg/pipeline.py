@@ -10,6 +10,8 @@ from dlogreg.closing import build_results, close
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label, PassRecord
 from dlogreg.first_pass import ClassWeight, take_survey, with_mean_weight_one
+from dlogreg.held_rows import split_holdout
+from dlogreg.holdout import Holdout, closing_measures, with_holdout
 from dlogreg.layout import Layout, lay_out
 from dlogreg.limiting import begin, settle
 from dlogreg.memory import check_memory
@@ -45,6 +47,7 @@ def fit(
     offset: Any = None,
     groups: Any = None,
     trials: Any = None,
+    holdout: Any = None,
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
     firth: bool = False,
@@ -131,6 +134,14 @@ def fit(
         it where it is in memory, else in the y of a few blocks spread over the data.
         Shares lie from 0 to 1, and times trials they are whole to 1e-6, relative; that
         of 0 trials may be NaN. A y of nothing but 0 and 1 holds counts.
+    holdout : float or bool array, shape (n_rows,), optional
+        Rows to leave out of the fit and to score: ``res.holdout`` tells how well they
+        fit, from the closing pass that the fit makes anyway. Either True for such rows,
+        of any of the kinds above; or their share, above 0 and below 0.9. Of a share f
+        row i, counted from 0, is held out if SplitMix64 of i, seeded with 1, is below f
+        times 2**64: about so many, and the same ones however the rows are cut. Nothing
+        but ``holdout`` depends on these rows, nor is it checked before they are scored
+        whether they can be. For two classes.
     classes : sequence of labels, optional
         Order of the labels. Two: (other, event); the event's probability is modelled.
         More: the first is the reference. Default: sorted.
@@ -216,6 +227,7 @@ def fit(
     [-2.0793  0.5941]
     """
     check_weight_kind(weight_kind, given=sample_weight is not None)
+    share, marks = split_holdout(holdout)
     options = check_options(
         classes=classes,
         penalty=PenaltyRule(alpha),
@@ -232,12 +244,13 @@ def fit(
         has_offset=offset is not None,
         has_groups=groups is not None,
         has_trials=trials is not None,
+        has_holdout=holdout is not None,
         missing=missing,
         firth=firth,
     )
-    beside = {"offset": offset, "groups": groups, "trials": trials}
+    beside = {"offset": offset, "groups": groups, "trials": trials, "holdout": marks}
     source = open_source(X, y, sample_weight, options, **beside)
-    return fit_source(source, options, progress)
+    return fit_source(with_holdout(source, share), options, progress)
 
 
 def fit_source(
@@ -265,12 +278,20 @@ def fit_source(
             if options.weight_kind != "frequency":
                 survey, weights = with_mean_weight_one(survey)
             problem = _pose(survey, passes, options, layout, weights)
+            holdout = Holdout.of(problem) if options.has_holdout else None
+            if holdout is not None:
+                scored = replace(problem.objective, holdout=holdout.kernel)
+                problem = replace(problem, objective=scored)
             problem, solution = settle(begin(problem))
             solution = close(problem, solution)
+            held = None
+            if holdout is not None:
+                held = closing_measures(holdout, problem, solution)
             passes.close_record()
             results = build_results(problem, solution)
             if isinstance(results, LogitResults):
-                return replace(results, rows=_remember(layout, problem))
+                rows = replace(_remember(layout, problem), holdout=holdout)
+                return replace(results, rows=rows, held=held)
             return results
     finally:
         passes.progress.close()
@@ -322,6 +343,7 @@ def open_source(
     offset: Any = None,
     groups: Any = None,
     trials: Any = None,
+    holdout: Any = None,
 ) -> Source:
     """Return the source of what the user gave."""
     source = as_source(
@@ -331,6 +353,7 @@ def open_source(
         offset=offset,
         groups=groups,
         trials=trials,
+        holdout=holdout,
         feature_names=options.feature_names,
         compute=compute_shared,
         count_rows=count_rows,

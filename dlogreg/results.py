@@ -12,10 +12,12 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from dlogreg.display import Summary, describe, summarize
+from dlogreg.errors import DataError, InferenceError
 from dlogreg.evaluation import FloatArray
 from dlogreg.fitted import FittedModel
 from dlogreg.inference import FromCovariance, check_level, odds_ratios
 from dlogreg.inference.fit_measures import FitMeasures
+from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.inference.marginal_methods import MarginalMethods
 from dlogreg.inference.methods import RowMethods
 from dlogreg.inference.row_diagnosis import RowDiagnosis
@@ -53,6 +55,9 @@ class LogitResults(
 
     rows: RowsAgain | None = field(default=None, compare=False)
     """Where the rows are, for what needs them again; never saved or pickled."""
+    held: GoodnessOfFit | None = field(default=None, compare=False)
+    """What a pass has told of the rows held out; never saved, because the scores of few
+    rows can be told apart."""
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -176,6 +181,40 @@ class LogitResults(
             ends = self.conf_int(alpha, kind=kind, method=method)
         logs = np.column_stack([self.coefficients, ends])
         return odds_ratios(logs, self.names, units)
+
+    @property
+    def holdout(self) -> GoodnessOfFit:
+        """How well the rows fit that ``fit(holdout=)`` has held out.
+
+        What ``dlogreg.evaluate`` gives of these rows, from the closing pass of the fit:
+        of the point where that pass was, from which ``params`` are one step of Newton's
+        method away, of the size that ``bse_error_bound`` tells. A fit that had no
+        closing pass (``inference=False``, a penalty, separated classes) makes up for it
+        with one pass over the rows, once, at ``params``.
+
+        Raises
+        ------
+        InferenceError
+            If the fit had no holdout, or a result that was loaded does not know it.
+        DataError
+            If no row of positive weight was held out, or one cannot be scored.
+        """
+        if self.held is None:
+            if self.rows is None or self.rows.holdout is None:
+                raise InferenceError(
+                    "there is no holdout: fit with holdout=, a share of the rows or "
+                    "True or False for every row; a result that was loaded does not "
+                    "know its own, which dlogreg.evaluate can score"
+                )
+            found = self.rows.scored(self.near_limit())
+            object.__setattr__(self, "held", found)
+        assert self.held is not None
+        if not self.held.n_rows:
+            raise DataError(
+                "no row of positive weight was held out; give a larger share as "
+                "holdout, or a vector that is True for some rows"
+            )
+        return self.held
 
     def predict(self, X: Any, offset: Any = None) -> Any:
         """Return the probability of the event, the last of ``classes``, of every row.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlogreg.errors import DataError, InferenceError
-from dlogreg.evaluation import Label
+from dlogreg.evaluation import FloatArray, Label
 from dlogreg.formula.raw import as_design
 from dlogreg.kernel.census import Census, CensusKernel
 from dlogreg.layout import lay_out
@@ -39,6 +39,8 @@ from dlogreg.standardization import Standardization
 from dlogreg.survey import PILOT_BLOCKS, PILOT_ROWS, PilotKernel, PilotRows
 
 if TYPE_CHECKING:
+    from dlogreg.holdout import Holdout
+    from dlogreg.inference.goodness import GoodnessOfFit
     from dlogreg.results import LogitResults
 
 NOT_REMEMBERED = (
@@ -57,6 +59,8 @@ class RowsAgain:
     standardization: Standardization
     classes: tuple[Label, ...]
     class_weight: tuple[tuple[Label, float], ...] = ()
+    holdout: Holdout | None = None
+    """How rows held out of the fit are scored; None if there are none."""
 
     def __reduce__(self) -> Any:
         """Leave nothing of it in a pickle."""
@@ -79,6 +83,13 @@ class RowsAgain:
         return ManyObjective(
             passes, self.standardization, self.classes[-1], self.class_weight
         )
+
+    def scored(self, params: FloatArray) -> GoodnessOfFit:
+        """Read the rows once; return what tells how well those held out fit."""
+        assert self.holdout is not None
+        with self.reading() as passes:
+            sums = passes.run(self.holdout.kernel(params))
+            return self.holdout.measures(sums, passes.run)
 
     @property
     def census(self) -> CensusKernel:

@@ -59,6 +59,7 @@ def split_trials(rows: Rows, trials: npt.NDArray[Any], *, shares: bool = False) 
         beside=_twice(rows.beside),
         offset=_twice(rows.offset),
         groups=_twice(rows.groups),
+        held=_twice(rows.held),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,6 +37,8 @@ class Rows:
     """Rows that stand for one row of the data; they are numbered on, ``start`` too."""
     n_dropped: int = 0
     """Rows of the block that were left out because a value was missing."""
+    held: npt.NDArray[np.bool_] | None = None
+    """Rows that are held out, to be scored but not fitted, shape (n_rows,)."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -44,7 +46,7 @@ class Rows:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of the arrays in memory."""
+        """Bytes of the arrays in memory, without the marks of rows held out."""
         optional = (self.sample_weight, self.beside, self.offset, self.groups)
         extra = sum(values.nbytes for values in optional if values is not None)
         return (int(self.X.nbytes) + self.y.nbytes + extra) // self.copies
@@ -66,11 +68,21 @@ class Rows:
         return self._select(np.arange(0, len(self), step), None)
 
     def positive(self) -> Rows:
-        """Return the rows of positive weight: weight 0 is the row removed."""
-        weight = self.sample_weight
-        if weight is None or np.all(weight > 0):
-            return self
-        return self._select(np.flatnonzero(weight > 0), None)
+        """Return the rows that are fitted.
+
+        Those of positive weight, since weight 0 is the row removed, that are not held
+        out.
+        """
+        weight, held = self.sample_weight, self.held
+        fitted = None if weight is None or np.all(weight > 0) else weight > 0
+        if held is not None and held.any():
+            fitted = ~held if fitted is None else fitted & ~held
+        return self if fitted is None else self._select(np.flatnonzero(fitted), None)
+
+    def held_out(self) -> Rows:
+        """Return the rows that are held out, as rows like any others."""
+        held = np.empty(0, dtype=bool) if self.held is None else self.held
+        return replace(self._select(np.flatnonzero(held), None), held=None)
 
     def chosen(self, rows: npt.NDArray[np.intp]) -> Rows:
         """Return the rows at these positions, as copies."""
@@ -95,6 +107,7 @@ class Rows:
             None if self.offset is None else self.offset[rows],
             None if self.groups is None else self.groups[rows],
             self.copies,
+            held=None if self.held is None else self.held[rows],
         )
 
     def place(self, row: int) -> str:

@@ -10,6 +10,8 @@ import numpy as np
 
 from dlogreg.errors import MemoryLimitError
 from dlogreg.evaluation import Label
+from dlogreg.held_rows import split_holdout
+from dlogreg.holdout import with_holdout
 from dlogreg.layout import Layout, lay_out
 from dlogreg.memory import check_memory
 from dlogreg.options import FitOptions, check_flag, check_options
@@ -40,6 +42,7 @@ def plan(
     offset: Any = None,
     groups: Any = None,
     trials: Any = None,
+    holdout: Any = None,
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
     firth: bool = False,
@@ -92,6 +95,7 @@ def plan(
     True
     """
     check_weight_kind(weight_kind, given=sample_weight is not None)
+    share, marks = split_holdout(holdout)
     options = check_options(
         classes=classes,
         penalty=PenaltyRule(alpha),
@@ -108,6 +112,7 @@ def plan(
         has_offset=offset is not None,
         has_groups=groups is not None,
         has_trials=trials is not None,
+        has_holdout=holdout is not None,
         missing=missing,
         firth=firth,
     )
@@ -125,10 +130,12 @@ def plan(
         offset=offset,
         groups=groups,
         trials=trials,
+        holdout=marks,
         feature_names=options.feature_names,
         compute=postpone,
         count_rows=lambda blocks: None,
     )
+    source = with_holdout(source, share)
     options = replace(options, feature_names=source.feature_names)
     layout = lay_out(source, options)
     n_names = source.n_features + options.fit_intercept
@@ -137,7 +144,7 @@ def plan(
     elif start is not None and np.ndim(start) != 2:
         check_start(start, n_names)
     vectors = {"y": y, "sample_weight": sample_weight}
-    vectors |= {"offset": offset, "groups": groups, "trials": trials}
+    vectors |= {"offset": offset, "groups": groups, "trials": trials, "holdout": marks}
     given = Given(X, vectors, len(shared))
     return _plan(layout, options, given, measure=measure)
 

@@ -48,6 +48,7 @@ def as_source(
     offset: Any = None,
     groups: Any = None,
     trials: Any = None,
+    holdout: Any = None,
     feature_names: Sequence[str] | None = None,
     compute: Compute,
     count_rows: CountRows,
@@ -60,7 +61,7 @@ def as_source(
         2-D numpy array or memmap, ``zarr.Array`` or group of compressed rows, scipy
         sparse array or matrix, dask array, of CSR blocks too, or pandas or dask
         dataframe of numeric columns, shape (n_rows, n_features).
-    y, sample_weight, offset, groups, trials
+    y, sample_weight, offset, groups, trials, holdout
         1-D of any of these kinds, chunked in any way.
     feature_names
         Names of the columns; taken from a dataframe, else ``x1, x2, ...``.
@@ -72,7 +73,7 @@ def as_source(
         X = StoredCSR.of(X)
     names = _names(X, feature_names)
     optional = {"sample_weight": sample_weight, "offset": offset}
-    optional |= {"groups": groups, "trials": trials}
+    optional |= {"groups": groups, "trials": trials, "holdout": holdout}
     fields = {"y": y, **{k: v for k, v in optional.items() if v is not None}}
     if kind == "pandas":
         check_indexes(X, fields)
@@ -231,6 +232,9 @@ def _vector(name: str, values: Any) -> Any:
         raise DataError(f"{message}; select the column you mean")
     if name == "y" and values.dtype.kind == "c":
         raise DataError("y must be labels, not complex numbers; convert it with y.real")
+    if name == "holdout" and values.dtype.kind not in "bO":
+        advice = "make it so, for example with astype(bool)"
+        raise DataError(f"holdout must be True or False, not {values.dtype}; {advice}")
     known = not isinstance(values, da.Array) or values.dtype != object
     if name in NUMBERS and known and values.dtype.kind not in "fiub":
         advice = "convert them with astype(float)"

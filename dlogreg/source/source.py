@@ -41,6 +41,8 @@ class Source:
     """Of compressed rows the mean number of stored values; None if not known."""
     shares: bool = False
     """Beside trials, y holds shares of successes, not their counts."""
+    held_share: float = 0.0
+    """Share of the rows that are held out by their numbers."""
 
     @property
     def n_features(self) -> int:
