@@ -49,7 +49,8 @@ class Influence:
     """Rows by how far the coefficients move if they are left out."""
 
     rows: npt.NDArray[np.int64]
-    """Numbers of the most influential rows, counted from 0, the first one first."""
+    """Places of the most influential rows in ``cooks_distance``, the first one first;
+    those of the data, unless ``fit_formula`` left out rows before."""
     distances: FloatArray
     """Their Cook's distances."""
     cooks_distance: Any
@@ -189,7 +190,8 @@ def _values(
 ) -> FloatArray:
     """Load one block, and what stands beside it, and return its values."""
     with single_threaded_blas():
-        (values,) = [wanted.of(r, kind) for leaf in part.stream(inputs) for r in leaf]
+        streamed = part.stream(inputs)
+        (values,) = [wanted.of_all(r, kind) for leaf in streamed for r in leaf]
     return values
 
 

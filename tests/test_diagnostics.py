@@ -190,6 +190,40 @@ def test_chunks_of_unknown_length():
     np.testing.assert_array_equal(ours.rows, theirs.rows)
 
 
+KEPT_IN = {
+    "numpy": (np.asarray, np.asarray),
+    "dask": (
+        lambda X: da.from_array(X, chunks=(301, 4)),
+        lambda y: da.from_array(y, chunks=77),
+    ),
+    "unknown": (
+        lambda X: dd.from_pandas(pd.DataFrame(X), npartitions=7).values,
+        lambda y: dd.from_pandas(pd.Series(y), npartitions=7).values,
+    ),
+}
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("source", KEPT_IN)
+def test_rows_left_out_keep_their_places(source):
+    X, y, _ = draw()
+    X[[3, 4, 1000, 1500]] = np.nan
+    gone = np.isnan(X[:, 0])
+    lay_X, lay_y = KEPT_IN[source]
+    res = dlogreg.fit(lay_X(X), lay_y(y), missing="drop", tol=1e-10)
+    whole = dlogreg.fit(X[~gone], y[~gone], tol=1e-10)
+    ours, theirs = res.influence(6), whole.influence(6)
+    np.testing.assert_array_equal(ours.rows, np.flatnonzero(~gone)[theirs.rows])
+    for found, kept in (
+        (ours.cooks_distance, theirs.cooks_distance),
+        (res.residuals(), whole.residuals()),
+    ):
+        every = np.asarray(found)
+        assert every.shape == gone.shape
+        np.testing.assert_array_equal(np.isnan(every), gone)
+        np.testing.assert_allclose(every[~gone], kept, rtol=1e-7)
+
+
 def test_other_rows_and_loaded_results(tmp_path):
     X, y, _ = draw()
     res = dlogreg.fit(X[:2000], y[:2000], tol=1e-10)

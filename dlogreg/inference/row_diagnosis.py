@@ -57,8 +57,10 @@ class RowDiagnosis:
         Returns
         -------
         array, shape (n_rows,)
-            Numpy for data in memory; else a lazy dask array, one chunk for every block
-            of rows that a fit reads.
+            Numpy for data in memory; else, and after ``fit_formula``, a lazy dask
+            array, one chunk for every block of rows that a fit reads. Rows that
+            ``fit(missing="drop")`` left out have NaN; those that ``fit_formula`` left
+            out have no entry.
 
         Raises
         ------
@@ -113,8 +115,9 @@ class RowDiagnosis:
         -------
         Influence
             ``rows`` (their numbers, counted from 0) and ``distances``, the largest
-            first, and ``cooks_distance`` of every row, laid out as ``residuals``. A
-            frequency repeats the row; its distance is that of one of the copies.
+            first, and ``cooks_distance`` of every row, laid out as ``residuals``, whose
+            places the numbers are. A frequency repeats the row; its distance is that of
+            one of the copies.
 
         Raises
         ------

@@ -63,6 +63,15 @@ class RowDiagnostics:
             found[low : low + length] = self._slab(slab, kind)
         return found
 
+    def of_all(self, rows: Rows, kind: str) -> FloatArray:
+        """Return the same for a block as it was read, NaN for rows left out of it."""
+        found = self.of(rows, kind)
+        if not rows.n_dropped or rows.kept is None:
+            return found
+        every = np.full(len(rows) + rows.n_dropped, np.nan)
+        every[rows.kept] = found
+        return every
+
     def _slab(self, rows: Rows, kind: str) -> FloatArray:
         is_event = self._events(rows)
         z, first = as_dense(rows.X) - self.centre, int(self.fit_intercept)
@@ -129,7 +138,7 @@ class TopRows:
     places: npt.NDArray[np.int64]
     """Where it stands there."""
     lengths: tuple[tuple[int, int], ...] = ()
-    """Every block that was read, and its number of rows."""
+    """Every block that was read, and its number of rows, those left out too."""
 
     def __add__(self, other: TopRows) -> TopRows:
         """Return the rows of the largest values among both."""
@@ -192,7 +201,7 @@ class InfluenceKernel:
         distance = np.where(np.isnan(distance), np.inf, distance)
         own = np.arange(len(kept)) if kept.kept is None else kept.kept
         block = np.full(len(kept), rows.index, dtype=np.int64)
-        length = ((rows.index, len(rows)),)
+        length = ((rows.index, len(rows) + rows.n_dropped),)
         sums[0] += top_rows(self.most, distance, block, own.astype(np.int64), length)
 
     def finish(self, sums: list[TopRows]) -> TopRows:
