@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from dlogreg.display import Summary, describe, summarize
-from dlogreg.errors import DataError, InferenceError
+from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray
 from dlogreg.fitted import FittedModel
 from dlogreg.inference import FromCovariance, check_level, odds_ratios
@@ -183,29 +183,24 @@ class LogitResults(
         return odds_ratios(logs, self.names, units)
 
     @property
-    def holdout(self) -> GoodnessOfFit:
-        """How well the rows fit that ``fit(holdout=)`` has held out.
+    def holdout(self) -> GoodnessOfFit | None:
+        """How well the rows fit that ``fit(holdout=)`` has held out; None without them.
 
         What ``dlogreg.evaluate`` gives of these rows, from the closing pass of the fit:
         of the point where that pass was, from which ``params`` are one step of Newton's
         method away, of the size that ``bse_error_bound`` tells. A fit that had no
         closing pass (``inference=False``, a penalty, separated classes) makes up for it
-        with one pass over the rows, once, at ``params``.
+        with one pass over the rows, once, at ``params``. It is not saved, so that a
+        result that was loaded has None; ``dlogreg.evaluate`` scores the rows again.
 
         Raises
         ------
-        InferenceError
-            If the fit had no holdout, or a result that was loaded does not know it.
         DataError
             If no row of positive weight was held out, or one cannot be scored.
         """
         if self.held is None:
             if self.rows is None or self.rows.holdout is None:
-                raise InferenceError(
-                    "there is no holdout: fit with holdout=, a share of the rows or "
-                    "True or False for every row; a result that was loaded does not "
-                    "know its own, which dlogreg.evaluate can score"
-                )
+                return None
             found = self.rows.scored(self.near_limit())
             object.__setattr__(self, "held", found)
         assert self.held is not None

@@ -391,7 +391,7 @@ def test_entries_that_are_missing_or_unknown(saved):
 def test_what_three_classes_cannot_have_in_a_file(tmp_path, key, value):
     path = tmp_path / "model.json"
     fields = {**vars(make_results()), "classes": (0, 1, 2)}
-    del fields["rows"]
+    del fields["rows"], fields["held"]
     fields["class_counts"] = {0: 60, 1: 30, 2: 10}
     fields["coefficients"] = np.arange(6.0).reshape(2, 3)
     MultinomialResults(**{**fields, "covariance": np.eye(6)}).save(path)
