@@ -281,6 +281,32 @@ def test_wrong_options_are_usage_errors(folder, option):
     assert not (folder / "m.json").exists()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--firth --alpha 1",
+        "--firth --solver lbfgs",
+        "--no-inference --cov-type HC1",
+        "--weight-kind probability",
+    ],
+)
+def test_options_that_do_not_agree_are_one_line(folder, options):
+    names = options.split()
+    assert refused(run("fit", "t.zarr", "--model", "m.json", *names))
+    assert refused(run("plan", "t.zarr", *names))
+    assert not (folder / "m.json").exists()
+
+
+def test_an_error_of_a_library_keeps_its_traceback(folder, monkeypatch):
+    def broken(*args, **options):
+        return np.zeros(2).reshape(3)
+
+    monkeypatch.setattr("dlogreg.cli.fit.fit_stored", broken)
+    monkeypatch.setattr("dlogreg.cli.fit.open_data", lambda path: None)
+    done = run("fit", "t.zarr", "--model", "m.json")
+    assert isinstance(done.exception, ValueError)
+
+
 def test_nan_in_the_store_names_column_and_row(folder):
     zarr.open_group("t.zarr", mode="r+")["X"][17, 1] = np.nan
     assert refused(run("fit", "t.zarr", "--model", "m.json"), "'b'", "row 17")

@@ -65,9 +65,23 @@ class Commands(click.Group):
             except EXPECTED as error:
                 click.echo(f"error: {error}", err=True)
                 ctx.exit(BAD_INPUT)
+            except ValueError as error:
+                if not _is_ours(error):
+                    raise
+                click.echo(f"error: {error}", err=True)
+                ctx.exit(BAD_INPUT)
             except KeyboardInterrupt:
                 click.echo("interrupted; nothing was written", err=True)
                 ctx.exit(INTERRUPTED)
+
+
+def _is_ours(error: ValueError) -> bool:
+    """Return whether dlogreg itself raised it, as about options that do not agree."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    module = "" if place is None else place.tb_frame.f_globals.get("__name__", "")
+    return str(module).partition(".")[0] == "dlogreg"
 
 
 def _share_one_heap() -> None:
