@@ -323,3 +323,11 @@ def test_ends_that_are_not_found(monkeypatch):
         res = dlogreg.fit(X, y, firth=True, max_passes=3, progress=False)
     with pytest.raises(dlogreg.InferenceError, match="a fit that converged"):
         res.conf_int(method="profile", names=["x3"])
+
+
+@pytest.mark.parametrize("kind", ["HC0", "HC1", "cluster"])
+def test_there_are_no_robust_covariances(kind):
+    X = np.random.default_rng(0).normal(size=(60, 1))
+    res = dlogreg.fit(X, np.arange(60) % 2, firth=True, progress=False)
+    with pytest.raises(dlogreg.InferenceError, match="firth=True; take kind='model'"):
+        res.cov_params(kind)

@@ -24,8 +24,10 @@ NO_ROBUST = (
     "there is no robust covariance, because the fit ended before its closing pass or "
     "was saved by a version that kept none; fit again with cov_type='HC1'"
 )
-
-
+NO_ROBUST_FIRTH = (
+    "there is no robust covariance of a fit with firth=True; take kind='model', or fit "
+    "without it"
+)
 NO_GROUPS = (
     "there is no cluster-robust covariance, because the fit was given no groups; fit "
     "again with groups="
@@ -46,6 +48,7 @@ class Covariances:
     cov_type: str
     why_no_inference: str
     nobs: float
+    firth: bool
 
     def cov_params(self, kind: str | None = None) -> FloatArray:
         """Return the covariance of the coefficients, shape (n_params, n_params).
@@ -67,13 +70,16 @@ class Covariances:
         Raises
         ------
         InferenceError
-            If the closing pass was left out, or a penalty was used.
+            If the closing pass was left out, or a penalty was used; for all but "model"
+            also if the fit had ``firth=True``.
         """
         kind = self.cov_type if kind is None else check_kind("kind", kind)
         if self.covariance is None:
             raise InferenceError(self.why_no_inference)
         if kind == "model":
             return self.covariance
+        if self.firth:
+            raise InferenceError(NO_ROBUST_FIRTH)
         n_estimated = int(np.isfinite(self.coefficients).sum())
         if kind == "cluster":
             if self.cluster_covariance is None:
