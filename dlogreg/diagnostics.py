@@ -41,7 +41,7 @@ SEPARATED = (
     "rows have no leverage, because the classes are separated: the covariance of "
     "infinite coefficients is not known; leave out the columns that separate them"
 )
-IN_MEMORY = ("numpy", "pandas")
+IN_MEMORY = ("numpy", "pandas", "csr")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

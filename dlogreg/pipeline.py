@@ -166,7 +166,7 @@ def fit(
     missing : {"raise", "drop"}
         "drop" leaves out rows in which a column, the label, the weight or the offset is
         missing (NaN, None), block by block as they are read, and ``n_dropped`` counts
-        them; "raise" names the first.
+        them; "raise" names the first. With ``trials`` only "raise".
     solver : {"auto", "newton", "lbfgs"}
         "auto" takes Newton's method up to about 2,000 coefficients (three or more
         classes: of all of them but one together) and L-BFGS beyond, by a rule of rows,

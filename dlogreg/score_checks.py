@@ -31,7 +31,7 @@ def class_positions(rows: Rows, classes: Sequence[Label]) -> npt.NDArray[np.intp
         row = int(unknown[0])
         known = " and ".join(map(repr, classes[:5])) + ", ..." * (len(classes) > 5)
         raise DataError(
-            f"y is {rows.y[row]!r} in {rows.place(row)}, but the model knows {known}; "
+            f"y is {rows.y[row : row + 1].tolist()[0]!r} in {rows.place(row)}, but the model knows {known}; "
             "leave such rows out, or give them weight 0"
         )
     return own

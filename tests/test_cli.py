@@ -486,6 +486,9 @@ def test_fit_a_formula_about_parquet_files(files):
     )
     done = run(*arguments, "--missing", "drop", "--weights", "w")
     assert done.exit_code == 0, done.stderr
+    for command in ("predict", "evaluate"):
+        places = [folder / "1.parquet", *[folder / "out.zarr"] * (command == "predict")]
+        refused(run(command, folder / "m.json", *places), "use it from Python")
     model = dlogreg.load(folder / "m.json")
     same = dlogreg.fit_formula(
         "y ~ a + bs(b, knots=[0])", frame, sample_weight="w", missing="drop"

@@ -368,3 +368,10 @@ def test_projected_memory_does_not_count_zeros(data):
     assert memory.total < 300 * 200_001 * 8  # a dense block would be 32 GB
     with pytest.raises(dlogreg.MemoryLimitError):
         dlogreg.fit(wide, np.arange(20_000) % 2, alpha=1e-4, memory_limit="10 MB")
+
+
+def test_residuals_of_rows_in_memory_are_in_memory(data):
+    X, y, _ = data
+    rows, dense = (dlogreg.fit(given, y).residuals() for given in (sp.csr_array(X), X))
+    assert isinstance(rows, np.ndarray)
+    np.testing.assert_allclose(rows, dense, rtol=1e-6, atol=1e-8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dlogreg.cli.models import read_model
+from dlogreg.cli.models import read_model_of_arrays
 from dlogreg.cli.options import QUIET, SCHEDULER, Finite, cluster, shown, with_options
 from dlogreg.cli.stores import evaluate_stored
 from dlogreg.errors import DataError
@@ -71,7 +71,7 @@ def command(
         raise click.UsageError("--cost-fp and --cost-fn are needed together")
     if prior is not None and cost_fp is None:
         raise click.UsageError("--prior needs --cost-fp and --cost-fn")
-    results = read_model(model)
+    results = read_model_of_arrays(model)
     if len(results.classes) > 2:
         _refuse_two_class_options(model, len(results.classes))
     data = open_data(store)

@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 import numpy.typing as npt
 
-from dlogreg.cli.models import read_model
+from dlogreg.cli.models import read_model_of_arrays
 from dlogreg.cli.options import (
     OVERWRITE,
     QUIET,
@@ -55,7 +55,7 @@ def command(
     of them, in the order of the attribute `classes`. Columns of STORE are matched by
     their names where it has them.
     """
-    results = read_model(model)
+    results = read_model_of_arrays(model)
     if threshold is not None and len(results.classes) > 2:
         raise DataError(
             f"--threshold is for two classes, but {model} has {len(results.classes)}; "
