@@ -139,9 +139,9 @@ class LogitResults(
         all ends are found together, to ``max(min(tol, 1e-4), 1e-7)`` standard errors,
         in 2 or 3 passes, about 5 with few rows per column. Where the data are separated
         those of infinite coefficients have one infinite end, and take about 20 passes
-        more. A fit with ``firth=True`` has profiles of its penalised likelihood, in 5 to
-        20 passes. An end that is not found is NaN, with a warning. Profiles of a result
-        that was loaded take X, y, sample_weight and offset of the fit. ``names``
+        more. A fit with ``firth=True`` has profiles of its penalised likelihood, in 5
+        to 20 passes. An end that is not found is NaN, with a warning. Profiles of a
+        result that was loaded take X, y, sample_weight and offset of the fit. ``names``
         chooses coefficients.
         """
         check_level(alpha)

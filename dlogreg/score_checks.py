@@ -30,8 +30,9 @@ def class_positions(rows: Rows, classes: Sequence[Label]) -> npt.NDArray[np.intp
     if len(unknown):
         row = int(unknown[0])
         known = " and ".join(map(repr, classes[:5])) + ", ..." * (len(classes) > 5)
+        label = rows.y[row : row + 1].tolist()[0]
         raise DataError(
-            f"y is {rows.y[row : row + 1].tolist()[0]!r} in {rows.place(row)}, but the model knows {known}; "
+            f"y is {label!r} in {rows.place(row)}, but the model knows {known}; "
             "leave such rows out, or give them weight 0"
         )
     return own
