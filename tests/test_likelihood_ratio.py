@@ -364,6 +364,12 @@ def test_a_memory_of_rows_is_not_pickled_or_compared():
     assert make_results().rows is None
 
 
+def test_what_is_no_smaller_model_is_refused():
+    X, y = easy(d=3)
+    with pytest.raises(TypeError, match="not 'x1'; name what is to be dropped by term"):
+        dlogreg.fit(X, y).lr_test("x1")
+
+
 def test_rows_that_have_changed_are_noticed():
     X, y = easy(d=3)
     res = dlogreg.fit(X, y)

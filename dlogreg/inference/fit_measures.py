@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from dlogreg.rows_again import RowsAgain
 
 
-class FitMeasures:
+class FitMeasures(ABC):
     """Goodness of fit; the attributes are those of LogitResults."""
 
     scores: ScoreSums | None
@@ -34,9 +35,9 @@ class FitMeasures:
     rows: RowsAgain | None
 
     @property
+    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """Names of all coefficients."""
-        raise NotImplementedError
 
     def goodness_of_fit(
         self,

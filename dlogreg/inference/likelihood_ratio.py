@@ -146,6 +146,11 @@ def restricted_models(batch: Batch, tol: float) -> list[Restricted]:
 
 def nested_test(results: Results, smaller: Any) -> ChiSquaredTest:
     """Compare with the results of a model that is inside this one."""
+    if type(smaller) is not type(results):
+        raise TypeError(
+            f"lr_test() takes the results of a smaller model, not {smaller!r}; name "
+            "what is to be dropped by terms="
+        )
     for fitted in (results, smaller):
         check_testable(fitted, "a likelihood-ratio test", classes=False)
     same = (
