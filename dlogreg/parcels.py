@@ -14,10 +14,11 @@ from typing import Any
 
 from dask.sizeof import sizeof
 
-from dlogreg.partition import Partition, Vector
+from dlogreg.partition import Partition
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.source.task_graph import is_future
+from dlogreg.vectors import Vector
 
 LARGE_VALUE = 2**20
 """Bytes from which a value is sent by itself."""

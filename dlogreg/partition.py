@@ -10,7 +10,6 @@ there are may follow the cluster while the bits of the result do not.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -25,6 +24,7 @@ from dlogreg.missing import complete_rows, none_as_nan
 from dlogreg.source import Source
 from dlogreg.source.blocks import Array, Blocks
 from dlogreg.trials import split_trials
+from dlogreg.vectors import Vector, check_length, overlap
 
 MAX_LEAVES = 2**12
 MIN_CHAINS = 16
@@ -35,47 +35,6 @@ FIRST_ORDER_ROWS = 256
 LEAF_VECTORS = 16
 """Stored values per coefficient in a leaf of compressed rows: a leaf's sums are vectors
 of all coefficients, and should cost less than its rows."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Vector:
-    """A field that is cut in other blocks than X: the blocks that a run overlaps."""
-
-    name: str
-    blocks: Blocks
-    skip: int
-    """Rows of the first block that belong to the run before."""
-
-    def reader(self, inputs: tuple[Any, ...]) -> _Reader:
-        """Open the recipe inside the task."""
-        return _Reader(self.blocks, self.skip, inputs)
-
-
-class _Reader:
-    """Reads on and on; a block is loaded once and kept until it is used up."""
-
-    def __init__(self, blocks: Blocks, skip: int, inputs: tuple[Any, ...]) -> None:
-        self._load, self._field = blocks.open(inputs), blocks.fields[0]
-        self._row_counts = blocks.row_counts
-        self._next, self._skip = 0, skip
-        self._rest: Array | None = None
-
-    def read(self, n_rows: int) -> Array:
-        parts: list[Array] = []
-        while n_rows:
-            if self._rest is None or not len(self._rest):
-                parts = [part.copy() for part in parts]  # loading may overwrite them
-                block = self._load(self._next)[self._field]
-                _check_length(self._field, self._row_counts, self._next, len(block))
-                self._rest = block[self._skip :]
-                self._next, self._skip = self._next + 1, 0
-                continue
-            parts.append(self._rest[:n_rows])
-            self._rest = self._rest[n_rows:]
-            n_rows -= len(parts[-1])
-        if not parts:
-            return np.empty(0)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +84,7 @@ class Partition:
                 index = self.first_block + position
                 length = len(next(iter(fields.values())))
                 if readers:  # rows beside X are found by counting
-                    _check_length("X", self.blocks.row_counts, position, length)
+                    check_length("X", self.blocks.row_counts, position, length)
                 for name, reader in readers.items():
                     fields[name] = reader.read(length)
                 if self.drops:
@@ -140,18 +99,6 @@ class Partition:
 
         for stop in self.leaves[1:]:
             yield leaf(stop)
-
-
-def _check_length(
-    name: str, row_counts: Sequence[int] | None, block: int, n_rows: int
-) -> None:
-    """Refuse a block of another length than its array says."""
-    if row_counts is not None and row_counts[block] != n_rows:
-        raise DataError(
-            f"a block of {name} holds {n_rows} rows, but its chunks say "
-            f"{row_counts[block]}, so rows of X and of what belongs to them cannot be "
-            "matched; mend the chunks, for example with compute_chunk_sizes()"
-        )
 
 
 def _of_kind(X: Any, index: int, *, sparse: bool) -> Any:
@@ -351,7 +298,7 @@ def _cut(source: Source, leaves: Sequence[int], borders: Borders) -> Partition:
     if "X" in borders:  # else a plan is made, or all fields come in the same blocks
         first_row, last_row = borders["X"][start], borders["X"][stop]
         vectors = tuple(
-            _overlap(name, blocks, borders[name], first_row, last_row)
+            overlap(name, blocks, borders[name], first_row, last_row)
             for name, blocks in source.vectors.items()
             if name in borders
         )
@@ -367,14 +314,3 @@ def _cut(source: Source, leaves: Sequence[int], borders: Borders) -> Partition:
         source.shares,
         source.held_share,
     )
-
-
-def _overlap(
-    name: str, blocks: Blocks, rows: Sequence[int], first_row: int, last_row: int
-) -> Vector:
-    """Return the blocks of a field, which begin at ``rows``, that hold these rows."""
-    if first_row == last_row:
-        return Vector(name, blocks.take(0, 0), 0)
-    start = bisect_right(rows, first_row) - 1
-    stop = bisect_left(rows, last_row)
-    return Vector(name, blocks.take(start, stop), first_row - rows[start])

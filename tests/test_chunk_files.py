@@ -53,6 +53,21 @@ def test_every_codec(small_blocks, tmp_path, values, compressor, dtype, width):
     np.testing.assert_array_equal(read(array), array[:])
 
 
+@pytest.mark.parametrize("chunk", [130, 1000, 4000])
+@pytest.mark.parametrize("compressor", COMPRESSORS)
+def test_columns(small_blocks, tmp_path, values, compressor, chunk):
+    y = zarr.create_array(
+        tmp_path / "y",
+        shape=(1000,),
+        chunks=(chunk,),
+        dtype="f4",
+        compressors=COMPRESSORS[compressor],
+    )
+    y[:] = values[:, 0]
+    assert (ChunkFiles.of(y) is not None) == (compressor in DIRECT)
+    np.testing.assert_array_equal(read(y), y[:])
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize(
     "compressor",

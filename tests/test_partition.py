@@ -28,6 +28,8 @@ from dlogreg.reduction import (
     sum_partition,
 )
 from dlogreg.source import as_source
+from dlogreg.source.blocks import ArrayBlocks
+from dlogreg.vectors import Vector
 
 counts_strategy = st.lists(st.integers(0, 500), min_size=1, max_size=300)
 
@@ -147,6 +149,18 @@ def test_fields_cut_otherwise_than_the_matrix_stay_aligned(
                 np.testing.assert_array_equal(block.sample_weight, block.y)
                 seen.extend(block.y.tolist())
     assert seen == rows.tolist() == sample_weight.tolist()
+
+
+@pytest.mark.parametrize(("skip", "n_rows"), [(0, 100), (30, 20), (60, 40), (0, 10)])
+def test_of_a_block_much_longer_than_the_run_only_its_rows_are_kept(skip, n_rows):
+    values = np.arange(300.0)
+    blocks = ArrayBlocks("y", values, (0, 100, 300))
+    vector = Vector("y", blocks.take(0, 1), skip, n_rows)
+    reader = vector.reader(vector.blocks.inputs)
+    first = reader.read(n_rows // 2)
+    rest = reader.read(n_rows - n_rows // 2)
+    np.testing.assert_array_equal([*first, *rest], values[skip : skip + n_rows])
+    assert np.shares_memory(first, values) == (n_rows > 50)
 
 
 def test_pilot_blocks_are_spread_and_not_empty():

@@ -54,7 +54,7 @@ class ChunkFiles:
         store, codec = array.store, codec_name(array)
         plain = (
             type(store) is LocalStore
-            and array.ndim == 2
+            and array.ndim in (1, 2)
             and array.shards is None
             and array.dtype.kind in "fiub"
             and array.dtype.isnative
@@ -66,14 +66,17 @@ class ChunkFiles:
 
     def read(self, low: int, high: int) -> npt.NDArray[Any] | None:
         """Return these rows, or None if a chunk has no file; low begins a chunk."""
-        step, width = self.array.chunks
+        step, *rest = self.array.chunks
+        shape = self.array.shape[1:]
         first, last = low // step, -(-high // step)
-        rows, columns = (last - first) * step, self.array.shape[1]
+        rows = (last - first) * step
         if len(self._decoded) < rows:
-            self._decoded = np.empty((rows, columns), self.array.dtype)
-        for i, j in np.ndindex(last - first, -(-columns // width)):
-            name = self.array.metadata.encode_chunk_key((first + i, j))
-            box = self._decoded[i * step : (i + 1) * step, j * width : (j + 1) * width]
+            self._decoded = np.empty((rows, *shape), self.array.dtype)
+        beside = [-(-n // width) for n, width in zip(shape, rest, strict=True)]
+        for i, *j in np.ndindex(last - first, *beside):
+            name = self.array.metadata.encode_chunk_key((first + i, *j))
+            cut = [slice(k * w, (k + 1) * w) for k, w in zip(j, rest, strict=True)]
+            box = self._decoded[(slice(i * step, (i + 1) * step), *cut)]
             try:
                 if not self._read_chunk(name, box):
                     return None
@@ -93,7 +96,7 @@ class ChunkFiles:
             chunk = self._scratch
         self.decode(stored, chunk.reshape(-1).view(np.uint8))
         if chunk is not box:
-            box[...] = chunk[:, : box.shape[1]]
+            box[...] = chunk[tuple(map(slice, box.shape))]
         return True
 
     def _stored_bytes(self, name: str) -> Bytes | None:
