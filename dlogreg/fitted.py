@@ -11,6 +11,7 @@ import numpy as np
 
 from dlogreg.display import Trace
 from dlogreg.evaluation import FloatArray, Label, PassRecord
+from dlogreg.exchange import Exchange
 from dlogreg.kernel.closing_sums import ColumnSums
 from dlogreg.kernel.scores import ScoreSums
 from dlogreg.likelihoods import Likelihoods
@@ -26,7 +27,7 @@ their probabilities then round to 0 and 1."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(Likelihoods):
+class FittedModel(Likelihoods, Exchange):
     """Coefficients, their covariance, and what the fit cost; holds no data."""
 
     feature_names: tuple[str, ...]

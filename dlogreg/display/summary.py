@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlogreg.display import html, text
+from dlogreg.display import html, latex, markdown, text
 from dlogreg.display.numerals import (
     MISSING,
     count,
@@ -88,6 +88,14 @@ class Summary:
     def _repr_html_(self) -> str:
         """Return the summary as a fragment of HTML."""
         return html.render(self)
+
+    def to_markdown(self) -> str:
+        """Return the table in Markdown, as GitHub and pandoc read it."""
+        return markdown.render(self)
+
+    def to_latex(self) -> str:
+        """Return the table as a LaTeX ``tabular`` for the package booktabs."""
+        return latex.render(self)
 
 
 def describe(results: LogitResults) -> str:
