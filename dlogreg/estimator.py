@@ -12,6 +12,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
 from sklearn.utils import compute_class_weight
@@ -73,7 +74,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         "auto" takes Newton's method up to about 2,000 coefficients and L-BFGS beyond,
         by a rule of rows, columns and their type.
     max_iter : int
-        Most passes over the data, at least 1.
+        Most passes over the data, at least 1, and one more for a warm start.
     verbose : int
         Show a line for every pass if positive.
     warm_start : bool
@@ -109,6 +110,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     (array([[0.5068]]), array([0, 1]))
     """
 
+    coef_: Any  # an array, or a sparse matrix after sparsify()
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "C": [Interval(Real, 0, None, closed="right")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
@@ -228,6 +230,22 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model, X = self._model_and_rows(X)
         return accuracy(model, X, y, sample_weight)
 
+    def sparsify(self) -> Self:
+        """Turn ``coef_`` into a CSR matrix: less memory where most of it is zero."""
+        check_is_fitted(self)
+        self.coef_ = csr_matrix(self.coef_)
+        return self
+
+    def densify(self) -> Self:
+        """Turn ``coef_`` back into an array."""
+        check_is_fitted(self)
+        self.coef_ = self._dense_coef()
+        return self
+
+    def _dense_coef(self) -> FloatArray:
+        coef = self.coef_
+        return np.asarray(coef.toarray() if issparse(coef) else coef)
+
     def _encode(
         self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[Any, Any, Any, tuple[Any, Any]]:
@@ -278,6 +296,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, class_weight: Any) -> Results:
         """Run the fit; say what it has to say in scikit-learn's words."""
+        start = self._start()
         options = check_options(
             classes=None,
             penalty=PenaltyRule(float(1 / self.C), per="sum"),
@@ -285,8 +304,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             feature_names=getattr(self, "feature_names_in_", None),
             solver=SOLVERS[self.solver],
             tol=self.tol,
-            max_passes=self.max_iter,
-            start=self._start(),
+            max_passes=self.max_iter + (start is not None),
+            start=start,
             inference=False,
             memory_limit=None,
             class_weight=class_weight,
@@ -315,8 +334,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"warm_start=True, but coef_ has shape {self.coef_.shape} and X has "
                 f"{self.n_features_in_} columns; set warm_start=False"
             )
-        lines = np.column_stack([self.intercept_, self.coef_])
-        lines = lines if self.fit_intercept else self.coef_
+        lines = self._dense_coef()
+        if self.fit_intercept:
+            lines = np.column_stack([self.intercept_, lines])
         return np.asarray(lines.T if len(lines) > 1 else lines[0])
 
     def _take(self, results: Results) -> None:
@@ -343,11 +363,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X = validate_data(
                 self, X, reset=False, accept_sparse="csr", dtype="numeric"
             )
-        if len(self.coef_) > 1:
-            slopes = np.ascontiguousarray(self.coef_.T)
+        coef = self._dense_coef()
+        if len(coef) > 1:
+            slopes = np.ascontiguousarray(coef.T)
             return MultinomialModel(self.intercept_, slopes, names, self.classes_), X
         intercept = float(self.intercept_[0])
-        return LogitModel(intercept, self.coef_[0], names, self.classes_), X
+        return LogitModel(intercept, coef[0], names, self.classes_), X
 
 
 def is_out_of_core(X: Any) -> bool:

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import zarr
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from sklearn.base import clone
+from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression as Sklearn
 from sklearn.metrics import accuracy_score
@@ -278,6 +279,31 @@ def test_warm_start_starts_from_the_fit_before():
         assert_close(coefficients(warm), coefficients(cold), 1e-9)
         cold.fit(X, y)
         assert cold.n_iter_ > 2
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_warm_start_that_may_read_once_goes_on_from_there(n_classes):
+    X, y = load_iris(return_X_y=True)
+    X, y = X[: 50 * n_classes], y[: 50 * n_classes]
+    clf = LogisticRegression(warm_start=True).fit(X, y)
+    optimum = clf.coef_
+    clf.set_params(max_iter=1).fit(X, y)
+    np.testing.assert_allclose(clf.coef_, optimum, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_sparse_coefficients_predict_the_same(n_classes):
+    X, y = load_iris(return_X_y=True)
+    X, y = X[: 50 * n_classes], y[: 50 * n_classes]
+    clf = LogisticRegression(warm_start=True).fit(X, y)
+    coef, before = clf.coef_, clf.predict_proba(X)
+    assert issparse(clf.sparsify().coef_)
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+    clf.fit(X, y)
+    np.testing.assert_allclose(clf.coef_, coef, rtol=1e-6, atol=1e-8)
+    np.testing.assert_array_equal(clf.sparsify().densify().coef_, clf.coef_)
+    with pytest.raises(NotFittedError):
+        LogisticRegression().sparsify()
 
 
 def test_warm_start_needs_the_same_columns():
