@@ -30,7 +30,7 @@ import numpy.typing as npt
 from scipy.linalg import lapack
 
 from dlogreg.evaluation import Evaluation, FloatArray
-from dlogreg.kernel import CSR, AnySlab, LossKernel, Rows
+from dlogreg.kernel import CSR, AnySlab, LossKernel, Mixed, Rows
 from dlogreg.penalty import Ridge
 from dlogreg.standardization import Standardization
 
@@ -248,7 +248,7 @@ def _mean_move(step: FloatArray, hessian: FloatArray) -> float:
 def _reach(rows: Rows, std: Standardization) -> FloatArray:
     """Return the largest abs(z_ij); 1 for columns that are constant in the pilot."""
     with np.errstate(all="ignore"):
-        if isinstance(rows.X, CSR):
+        if isinstance(rows.X, CSR | Mixed):
             ends = np.array(rows.X.column_extremes())
         else:
             ends = rows.X.astype(float)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlogreg.evaluation import Evaluation, FloatArray, TrialPoints
+from dlogreg.row_kind import RowKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Standardization:
     scale: FloatArray
     """Shape (n_features,), positive."""
     fit_intercept: bool
-    sparse: bool = False
-    """Rows are compressed: kernels must not fill their zeros."""
+    sparse: int = RowKind.DENSE
+    """The kind of rows: of other than dense ones kernels must not fill the zeros."""
 
     @classmethod
     def from_moments(
@@ -42,7 +43,7 @@ class Standardization:
         variance: FloatArray,
         *,
         fit_intercept: bool,
-        sparse: bool = False,
+        sparse: int = RowKind.DENSE,
     ) -> Standardization:
         """Take means and variances as found in a few blocks, mending what is unfit."""
         if not fit_intercept:
@@ -185,8 +186,8 @@ class StackedStandardization:
         return self.single.fit_intercept
 
     @property
-    def sparse(self) -> bool:
-        """Whether rows are compressed."""
+    def sparse(self) -> int:
+        """The kind of rows."""
         return self.single.sparse
 
     @property

@@ -5,6 +5,8 @@ from dlogreg.kernel.csr import CSR, as_dense
 from dlogreg.kernel.dense import LossKernel
 from dlogreg.kernel.hessian_products import HessianProductsKernel
 from dlogreg.kernel.many import ManyKernel
+from dlogreg.kernel.mixed import Mixed
+from dlogreg.kernel.mixed_slab import MixedSlab
 from dlogreg.kernel.row_slab import (
     PRODUCT_VALUES,
     RowSlab,
@@ -26,6 +28,8 @@ __all__ = [
     "Kernel",
     "LossKernel",
     "ManyKernel",
+    "Mixed",
+    "MixedSlab",
     "RowSlab",
     "Rows",
     "Slab",

@@ -117,6 +117,10 @@ class CSR:
         parts = (self.data, self.indices, self.indptr)
         return csr_array(parts, shape=self.shape, copy=False)
 
+    def toarray(self) -> Array:
+        """Return the rows as a numpy array."""
+        return np.asarray(self.matrix.toarray())
+
     def column_sums(self, values: Array) -> npt.NDArray[np.float64]:
         """Return the sums by column of something known of every stored value."""
         return np.bincount(self.indices, values, self.n_columns).astype(np.float64)
@@ -143,6 +147,6 @@ class CSR:
         return np.repeat(values, np.diff(self.indptr))
 
 
-def as_dense(X: Array | CSR) -> Array:
-    """Return rows as a numpy array, which for wide data is large."""
-    return np.asarray(X.matrix.toarray()) if isinstance(X, CSR) else X
+def as_dense(X: Any) -> Array:
+    """Return rows of any kind as a numpy array, which for wide data is large."""
+    return X if isinstance(X, np.ndarray) else np.asarray(X.toarray())

@@ -20,11 +20,13 @@ from dlogreg.evaluation import Evaluation, FloatArray, Label
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.closing_sums import ClosingCollector, ClosingSums
 from dlogreg.kernel.clusters import cluster_scores
+from dlogreg.kernel.information import completed, information_sums
 from dlogreg.kernel.predictor import linear_predictor
 from dlogreg.kernel.row_slab import ROWS_FROM
 from dlogreg.kernel.slabs import AnySlab, open_slab
 from dlogreg.keyed_sums import KeyedSums
 from dlogreg.loss import loss_residual_weight_rows, loss_rows
+from dlogreg.row_kind import RowKind
 from dlogreg.tree_sum import TreeSum
 
 COLLECTING = ("closing", "measures")
@@ -68,8 +70,8 @@ class LossKernel:
     """The meat is sum s^2 r^2 z z' instead of sum s r^2 z z'."""
     most_groups: int = 0
     """If positive, a closing pass also sums the scores of at most so many groups."""
-    sparse: bool = False
-    """Rows are compressed, see ``kernel/sparse_slab.py``."""
+    sparse: int = RowKind.DENSE
+    """The kind of rows: those that are not dense keep no zeros."""
 
     @property
     def name(self) -> str:
@@ -97,8 +99,9 @@ class LossKernel:
     def start(self) -> _Sums:
         """Return empty sums."""
         k = len(self.params)
-        hessian = np.zeros((k, k)) if self.order == 2 else None
-        meat = np.zeros((k, k)) if self.precision == "closing" else None
+        closing, kind = self.precision == "closing", self.sparse
+        hessian = information_sums(k, kind) if self.order == 2 else None
+        meat = information_sums(k, kind) if closing else None
         clusters = None
         if meat is not None and self.most_groups:
             clusters = TreeSum()
@@ -165,6 +168,10 @@ class LossKernel:
 
     def finish(self, sums: _Sums) -> Evaluation:
         """Return the sums."""
+        if sums.hessian is not None:
+            sums.hessian = completed(sums.hessian, self.sparse)
+        if sums.meat is not None:
+            sums.meat = completed(sums.meat, self.sparse)
         trials, rounding = sums.trial_losses, sums.rounding
         if rounding and self._underflows(sums):
             rounding = np.inf

@@ -17,10 +17,11 @@ import numpy as np
 from dlogreg.evaluation import FloatArray, HessianProducts, Label
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
+from dlogreg.kernel.information import point_sums
 from dlogreg.kernel.predictor import linear_predictor
 from dlogreg.kernel.slabs import AnySlab, open_slab
-from dlogreg.kernel.sparse_slab import point_sums
 from dlogreg.loss import loss_residual_weight_rows
+from dlogreg.row_kind import RowKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +38,8 @@ class HessianProductsKernel:
     """The label whose probability is modelled; every other label is its absence."""
     fit_intercept: bool = True
     class_weight: tuple[tuple[Label, float], ...] = ()
-    sparse: bool = False
-    """Rows are compressed, see ``kernel/sparse_slab.py``."""
+    sparse: int = RowKind.DENSE
+    """The kind of rows: those that are not dense keep no zeros."""
 
     @property
     def name(self) -> str:
@@ -53,7 +54,7 @@ class HessianProductsKernel:
 
     def start(self) -> HessianProducts:
         """Return empty sums."""
-        products = point_sums(self.vectors.shape, sparse=self.sparse)
+        products = point_sums(self.vectors.shape, self.sparse)
         return HessianProducts(products, np.zeros(len(self.params)))
 
     def add(self, sums: HessianProducts, rows: Rows, buffers: AnySlab) -> None:

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from dlogreg.evaluation import PRODUCT_ROWS, SINGLE_ROUNDING, FloatArray
+from dlogreg.kernel.csr import as_dense
 from dlogreg.kernel.slab import CACHE_VALUES, slab_rows
 
 ROWS_FROM = 24
@@ -71,6 +72,7 @@ class RowSlab:
 
     def load(self, X: Values) -> Values:
         """Return the centred rows, shape (n_rows, n_features)."""
+        X = as_dense(X)
         z = self._loaded = self._buffer[: len(X)]
         if not self._first:
             np.copyto(z, X, casting="same_kind")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dlogreg.evaluation import FloatArray
+from dlogreg.kernel.mixed_slab import MixedSlab
 from dlogreg.kernel.row_slab import ROWS_FROM, RowSlab
 from dlogreg.kernel.slab import Slab
 from dlogreg.kernel.sparse_slab import SparseSlab
+from dlogreg.row_kind import RowKind
 
-AnySlab = Slab | RowSlab | SparseSlab
+AnySlab = Slab | RowSlab | SparseSlab | MixedSlab
 
 
 def open_slab(
@@ -16,12 +18,14 @@ def open_slab(
     fit_intercept: bool,
     precision: str = "double",
     order: int = 2,
-    sparse: bool = False,
+    sparse: int = RowKind.DENSE,
 ) -> AnySlab:
     """Return the slab for this many columns; few columns are always in float64.
 
-    ``sparse`` rows are compressed, and always in float64 too.
+    Rows of another kind than ``RowKind.DENSE`` are always in float64 too.
     """
+    if sparse == RowKind.MIXED:
+        return MixedSlab(centre, fit_intercept=fit_intercept)
     if sparse:
         return SparseSlab(centre, fit_intercept=fit_intercept)
     if len(centre) < ROWS_FROM:

@@ -27,7 +27,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import _sparsetools as loops  # add to a vector that exists
 from scipy.sparse import csr_array
 
@@ -231,11 +230,3 @@ class SparseSlab:
             cut = slice(low, low + slab.length)
             slab.load(X[cut].matrix.toarray())
             slab.add_information(total, None if weight is None else weight[cut])
-
-
-Totals = npt.NDArray[np.float64]
-
-
-def point_sums(shape: tuple[int, int], *, sparse: bool) -> Totals:
-    """Return zeros for the sums of several vectors, in the order that slabs add to."""
-    return np.zeros(shape, order="F" if sparse else "C")

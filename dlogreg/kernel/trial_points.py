@@ -21,10 +21,11 @@ import numpy as np
 from dlogreg.evaluation import FloatArray, Label, TrialPoints
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
+from dlogreg.kernel.information import point_sums
 from dlogreg.kernel.predictor import linear_predictors
 from dlogreg.kernel.slabs import AnySlab, open_slab
-from dlogreg.kernel.sparse_slab import point_sums
 from dlogreg.loss import loss_residual_weight_rows
+from dlogreg.row_kind import RowKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +50,8 @@ class TrialPointsKernel:
     """Also sum ``sum_i s_i p_i (1 - p_i) z_i``, the Hessian's column of the intercept;
     needs an intercept."""
     class_weight: tuple[tuple[Label, float], ...] = ()
-    sparse: bool = False
-    """Rows are compressed, see ``kernel/sparse_slab.py``."""
+    sparse: int = RowKind.DENSE
+    """The kind of rows: those that are not dense keep no zeros."""
 
     @property
     def name(self) -> str:
@@ -68,8 +69,8 @@ class TrialPointsKernel:
         """Return empty sums."""
         shape, sparse = self.params.shape, self.sparse
         bends = self.intercept_curvatures
-        bend = point_sums(shape, sparse=sparse) if bends else None
-        return TrialPoints(np.zeros(shape[1]), point_sums(shape, sparse=sparse), bend)
+        bend = point_sums(shape, sparse) if bends else None
+        return TrialPoints(np.zeros(shape[1]), point_sums(shape, sparse), bend)
 
     def add(self, sums: TrialPoints, rows: Rows, buffers: _Buffers) -> None:
         """Add a block, slab by slab."""

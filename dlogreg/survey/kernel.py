@@ -9,10 +9,21 @@ import numpy as np
 from dlogreg.chain import ChainStart, Estimate
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
-from dlogreg.kernel import CSR, AnySlab, Rows, SparseSlab, open_slab
+from dlogreg.kernel import (
+    CSR,
+    AnySlab,
+    Mixed,
+    MixedSlab,
+    Rows,
+    SparseSlab,
+    as_dense,
+    open_slab,
+)
 from dlogreg.kernel.clusters import count_clusters
 from dlogreg.kernel.dense import row_weights
+from dlogreg.kernel.information import completed, information_sums
 from dlogreg.keyed_sums import KeyedSums
+from dlogreg.row_kind import RowKind
 from dlogreg.standardization import Standardization
 from dlogreg.survey.labels import (
     MAX_LABELS,
@@ -23,6 +34,7 @@ from dlogreg.survey.labels import (
     label_masks,
     too_many_labels,
 )
+from dlogreg.survey.mixed_ranges import MixedRanges
 from dlogreg.survey.offset import NOTHING, NullGrid, NullSums
 from dlogreg.survey.ranges import Masks, RangesInProgress
 from dlogreg.survey.sparse_ranges import SparseRanges
@@ -32,7 +44,7 @@ from dlogreg.tree_sum import TreeSum
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    ranges: RangesInProgress | SparseRanges
+    ranges: RangesInProgress | SparseRanges | MixedRanges
     second_moments: FloatArray
     units: FloatArray
     groups: dict[Label, Group] = field(default_factory=dict)
@@ -82,12 +94,16 @@ class SurveyKernel:
         """Return empty sums."""
         std, d = self.standardization, len(self.feature_names)
         k = std.n_params
-        ranges: RangesInProgress | SparseRanges
-        if std.sparse:
+        ranges: RangesInProgress | SparseRanges | MixedRanges
+        if std.sparse == RowKind.MIXED:
+            ranges = MixedRanges(d, by_label=self.by_label)
+        elif std.sparse:
             ranges = SparseRanges(d, by_label=self.by_label)
         else:
             ranges = RangesInProgress(d)
-        moments = np.zeros((k, k) if self.order == 2 else k)
+        moments = np.zeros(k)
+        if self.order == 2:
+            moments = information_sums(k, std.sparse)
         sums = _Open(ranges, moments, std.units)
         sums.estimate = None if self.chain is None else self.chain.open()
         sums.null = None if self.null_grid is None else NOTHING
@@ -154,9 +170,9 @@ class SurveyKernel:
         self, sums: _Open, rows: Rows, weight: FloatArray | None, buffers: AnySlab
     ) -> None:
         """Add squares of columns, unless products are summed, and norms of rows."""
-        if isinstance(buffers, SparseSlab):
+        if isinstance(buffers, SparseSlab | MixedSlab):
             norm = buffers.largest_norm(sums.units)
-            if not np.isfinite(norm) or not np.isfinite(rows.X.data).all():
+            if not np.isfinite(norm) or not _finite(rows.X):
                 self._refuse_stored(rows)
             if self.order == 1:
                 buffers.add_squares(sums.second_moments, weight)
@@ -203,14 +219,22 @@ class SurveyKernel:
         return norm, squares
 
     def _refuse(self, rows: Rows) -> None:
-        bad = ~np.isfinite(rows.X)
+        X = as_dense(rows.X)
+        bad = ~np.isfinite(X)
         if not bad.any():
-            raise self._too_large(int(np.abs(rows.X).max(axis=0).argmax()))
+            raise self._too_large(int(np.abs(X).max(axis=0).argmax()))
         row, column = np.argwhere(bad)[0]
-        raise self._not_finite(rows, int(row), int(column), rows.X[row, column])
+        raise self._not_finite(rows, int(row), int(column), X[row, column])
 
     def _refuse_stored(self, rows: Rows) -> None:
-        """Refuse compressed rows."""
+        """Refuse compressed or mixed rows."""
+        if isinstance(rows.X, Mixed):
+            for row in range(len(rows)):
+                one = rows.X[row : row + 1]
+                if not _finite(one):
+                    self._refuse(rows.chosen(np.array([row])))
+            ends = np.array(rows.X.column_extremes())
+            raise self._too_large(int(np.abs(ends).max(axis=0).argmax()))
         X: CSR = rows.X
         bad = np.flatnonzero(~np.isfinite(X.data))
         if not len(bad):
@@ -234,6 +258,9 @@ class SurveyKernel:
 
     def finish(self, sums: _Open) -> SurveySums:
         """Return the sums."""
+        if sums.second_moments.ndim == 2:
+            kind = self.standardization.sparse
+            sums.second_moments = completed(sums.second_moments, kind)
         chains = None
         if self.chain is not None and sums.estimate is not None:
             chains = self.chain.sums(sums.estimate)
@@ -247,3 +274,11 @@ class SurveyKernel:
             None if sums.clusters is None else sums.clusters.total(),
             sums.n_dropped,
         )
+
+
+def _finite(X: CSR | Mixed) -> bool:
+    """Tell whether all stored values are finite numbers."""
+    if isinstance(X, CSR):
+        return bool(np.isfinite(X.data).all())
+    compressed = X.compressed is None or _finite(X.compressed)
+    return compressed and bool(np.isfinite(X.dense).all())

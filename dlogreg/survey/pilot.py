@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.kernel import CSR, Rows
+from dlogreg.kernel import CSR, Mixed, Rows
+from dlogreg.row_kind import RowKind
 from dlogreg.standardization import Standardization
 
 PILOT_BLOCKS = 4
@@ -39,9 +41,8 @@ class PilotRows:
     def pooled(self) -> Rows:
         """Return all rows as one block."""
         parts = [rows.X for rows in self.rows]
-        sparse = isinstance(parts[0], CSR)
         return Rows(
-            CSR.concatenated(parts) if sparse else np.concatenate(parts),
+            _stacked(parts),
             np.concatenate([rows.y for rows in self.rows]),
             _joined([rows.sample_weight for rows in self.rows]),
             offset=_joined([rows.offset for rows in self.rows]),
@@ -52,6 +53,8 @@ class PilotRows:
         X = self.pooled().X
         if isinstance(X, CSR):
             return _of_compressed(X, fit_intercept=fit_intercept)
+        if isinstance(X, Mixed):
+            return _of_mixed(X, fit_intercept=fit_intercept)
         if not len(X):
             X = np.zeros((1, X.shape[1]))
         mean, variance = np.empty((2, X.shape[1]))
@@ -65,6 +68,14 @@ class PilotRows:
             )
 
 
+def _stacked(parts: Sequence[Any]) -> Any:
+    """Return blocks of X of any kind as one."""
+    for kind in (CSR, Mixed):
+        if isinstance(parts[0], kind):
+            return kind.concatenated(parts)
+    return np.concatenate(parts)
+
+
 def _joined(parts: Sequence[FloatArray | None]) -> FloatArray | None:
     given = [part for part in parts if part is not None]
     return np.concatenate(given) if given else None
@@ -72,16 +83,33 @@ def _joined(parts: Sequence[FloatArray | None]) -> FloatArray | None:
 
 def _of_compressed(X: CSR, *, fit_intercept: bool) -> Standardization:
     """Return means of the columns that are worth it, and scales about them."""
+    with np.errstate(all="ignore"):
+        mean, variance = _stored_moments(X)
+        return Standardization.from_moments(
+            mean, variance, fit_intercept=fit_intercept, sparse=RowKind.COMPRESSED
+        )
+
+
+def _of_mixed(X: Mixed, *, fit_intercept: bool) -> Standardization:
+    """Return the same, the dense columns' means exact."""
+    with np.errstate(all="ignore"):
+        mean, variance = _stored_moments(X.stored())
+        dense = X.dense.astype(float) if len(X) else np.zeros((1, X.dense.shape[1]))
+        mean[X.dense_columns] = dense.mean(axis=0)
+        variance[X.dense_columns] = dense.var(axis=0)
+        return Standardization.from_moments(
+            mean, variance, fit_intercept=fit_intercept, sparse=RowKind.MIXED
+        )
+
+
+def _stored_moments(X: CSR) -> tuple[FloatArray, FloatArray]:
+    """Return means, of columns that are worth it, and mean squares about them."""
     n_rows, counts = max(1, len(X)), X.column_counts()
     data = X.data.astype(np.float64)
-    with np.errstate(all="ignore"):
-        mean = X.column_sums(data) / n_rows
-        mean[counts < LEAST_CENTRED * n_rows] = 0.0
-        stored = X.column_sums((data - mean[X.indices]) ** 2)
-        variance = (stored + (n_rows - counts) * mean**2) / n_rows
-        return Standardization.from_moments(
-            mean, variance, fit_intercept=fit_intercept, sparse=True
-        )
+    mean = X.column_sums(data) / n_rows
+    mean[counts < LEAST_CENTRED * n_rows] = 0.0
+    stored = X.column_sums((data - mean[X.indices]) ** 2)
+    return mean, (stored + (n_rows - counts) * mean**2) / n_rows
 
 
 @dataclass(frozen=True, slots=True)

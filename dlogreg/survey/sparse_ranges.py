@@ -18,8 +18,8 @@ from dlogreg.survey.ranges import Masks, Range, Ranges
 
 
 @dataclass(slots=True, eq=False)
-class _Stored:
-    """What is known of the stored values of some rows."""
+class Stored:
+    """The ranges of some columns: what is known of the stored values of some rows."""
 
     low: FloatArray
     high: FloatArray
@@ -27,7 +27,7 @@ class _Stored:
     n_rows: int = 0
 
     @classmethod
-    def nothing(cls, n_features: int) -> _Stored:
+    def nothing(cls, n_features: int) -> Stored:
         """Return that of no rows."""
         low, high = np.full((2, n_features), [[np.inf], [-np.inf]])
         return cls(low, high, np.zeros(n_features, dtype=np.int64))
@@ -51,8 +51,8 @@ class SparseRanges:
 
     def __init__(self, n_features: int, *, by_label: bool) -> None:
         self._n_features, self._by_label = n_features, by_label
-        self._whole = _Stored.nothing(0 if by_label else n_features)
-        self._labels: dict[Label, _Stored] = {}
+        self._whole = Stored.nothing(0 if by_label else n_features)
+        self._labels: dict[Label, Stored] = {}
 
     def add(self, X: CSR, masks: Masks) -> None:
         """Add rows of X, of which the masks say the labels."""
@@ -62,7 +62,7 @@ class SparseRanges:
             return
         for label, mask in masks:
             if label not in self._labels:
-                self._labels[label] = _Stored.nothing(self._n_features)
+                self._labels[label] = Stored.nothing(self._n_features)
             own = X.by_value(mask)
             self._labels[label].add(X.indices[own], data[own], int(mask.sum()))
 
@@ -71,7 +71,7 @@ class SparseRanges:
         if not self._by_label:
             return Ranges(*self._whole.range(), {})
         by_label = {label: own.range() for label, own in self._labels.items()}
-        low, high = _Stored.nothing(self._n_features).range()
+        low, high = Stored.nothing(self._n_features).range()
         for least, most in by_label.values():
             low, high = np.minimum(low, least), np.maximum(high, most)
         return Ranges(low, high, by_label)
