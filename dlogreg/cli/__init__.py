@@ -27,6 +27,7 @@ COMMANDS = {
     "summary": "Show a saved model.",
     "evaluate": "Measure how well a saved model predicts a store's outcomes.",
     "predict": "Write the probabilities that a model gives to a store's rows.",
+    "doctor": "Check this machine or a cluster: versions, memory, data, TLS.",
 }
 NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 1, 2, 128 + signal.SIGINT
 M_ARENA_MAX = -8

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
 from dlogreg.cli.models import read_model_of_arrays
-from dlogreg.cli.options import QUIET, SCHEDULER, Finite, cluster, shown, with_options
+from dlogreg.cli.options import QUIET, Finite, shown, with_options
 from dlogreg.cli.stores import evaluate_stored
 from dlogreg.errors import DataError
 from dlogreg.inference.class_goodness import ClassGoodness
@@ -60,7 +61,7 @@ def command(
     cost_fp: float | None,
     cost_fn: float | None,
     prior: float | None,
-    scheduler: str | None,
+    scheduler: Scheduler | None,
     quiet: bool,
 ) -> None:
     """Measure how well MODEL predicts the outcomes in STORE, in one pass.

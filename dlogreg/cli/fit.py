@@ -7,14 +7,13 @@ from typing import Any
 
 import click
 
+from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
 from dlogreg.cli.models import check_model_path, exit_with
 from dlogreg.cli.options import (
     OF_FIT,
     OVERWRITE,
     QUIET,
-    SCHEDULER,
     TRACE,
-    cluster,
     shown,
     with_options,
 )
@@ -49,7 +48,7 @@ def command(
     model: str,
     formula: str | None,
     weights: str | None,
-    scheduler: str | None,
+    scheduler: Scheduler | None,
     overwrite: bool,
     quiet: bool,
     trace: bool,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import reduce
-from importlib import import_module
 from typing import Any, TypeVar
 
 import click
 from dask.utils import parse_bytes
 
-from dlogreg.errors import DataError
 from dlogreg.inference.sandwich import COV_TYPES
 from dlogreg.weights import WEIGHT_KINDS
 
@@ -120,11 +117,6 @@ TRACE = click.option(
     "--trace", is_flag=True, help="Show where the time of each pass went."
 )
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace what is there.")
-SCHEDULER = click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Use the Dask cluster at tcp://...; default: all cores of this machine.",
-)
 
 
 def with_options(
@@ -132,24 +124,6 @@ def with_options(
 ) -> Callable[[Command], Command]:
     """Return a decorator that adds options in this order."""
     return lambda command: reduce(lambda f, add: add(f), reversed(options), command)
-
-
-@contextmanager
-def cluster(address: str | None) -> Iterator[None]:
-    """Use the cluster at this address while the context lasts; None: use threads."""
-    if address is None:
-        yield
-        return
-    distributed = import_module("distributed")  # takes 0.3 s, seldom needed
-    try:
-        # not as default, because one that failed to connect would stay the default
-        client = distributed.Client(address, timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        message = f"no Dask scheduler answers at {address} ({reason})"
-        raise DataError(f"{message}; check the address and that it runs") from error
-    with client, client.as_current():
-        yield
 
 
 def shown(quiet: bool) -> bool | None:

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from dlogreg.cli import BAD_INPUT
-from dlogreg.cli.options import OF_FIT, SCHEDULER, cluster, with_options
+from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
+from dlogreg.cli.options import OF_FIT, with_options
 from dlogreg.cli.stores import plan_stored
 from dlogreg.source.group import open_data
 
@@ -20,7 +21,7 @@ from dlogreg.source.group import open_data
     help="Whether to time one block; without it nothing is read but metadata.",
 )
 @with_options(*OF_FIT, SCHEDULER)
-def command(store: str, scheduler: str | None, **options: Any) -> None:
+def command(store: str, scheduler: Scheduler | None, **options: Any) -> None:
     """Tell what a fit of the Zarr group STORE with these options would do and cost.
 
     One block is read to tell how many seconds a pass takes. The exit code is 2 if the

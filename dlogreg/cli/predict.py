@@ -9,13 +9,12 @@ import dask.array as da
 import numpy as np
 import numpy.typing as npt
 
+from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
 from dlogreg.cli.models import read_model_of_arrays
 from dlogreg.cli.options import (
     OVERWRITE,
     QUIET,
-    SCHEDULER,
     Finite,
-    cluster,
     shown,
     with_options,
 )
@@ -44,7 +43,7 @@ def command(
     store: str,
     out: str,
     threshold: float | None,
-    scheduler: str | None,
+    scheduler: Scheduler | None,
     overwrite: bool,
     quiet: bool,
 ) -> None:

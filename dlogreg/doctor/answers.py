@@ -1,0 +1,22 @@
+"""What the processes of a cluster said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Facts = dict[str, Any]
+"""Plain values alone, as JSON has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What every process said; where one could not, why."""
+
+    client: Facts
+    scheduler: Facts | None = None
+    """None without a cluster."""
+    workers: dict[str, Facts] = field(default_factory=dict)
+    """By address; an entry "error" where it gave no answer."""
+    connection: Facts | None = None
+    """Address and certificates, as the client sees them."""
