@@ -17,6 +17,8 @@ import numpy.typing as npt
 from dask._task_spec import DataNode, Task, TaskRef
 from dask.highlevelgraph import HighLevelGraph
 
+from dlogreg.display.bars import share_bar
+from dlogreg.display.html import fragment, table
 from dlogreg.display.numerals import significant
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray
@@ -66,6 +68,15 @@ class Influence:
             )
         ]
         return "\n".join([f"Cook's distance, the largest {len(lines)}:", *lines])
+
+    def _repr_html_(self) -> str:
+        """Return the same as a table with bars."""
+        most = float(self.distances.max(initial=0.0)) or 1.0
+        rows = zip(self.rows.tolist(), self.distances.tolist(), strict=True)
+        cells = [(f"row {row:,}", significant(value, 5)) for row, value in rows]
+        bars = [share_bar(value / most) for value in self.distances.tolist()]
+        titles = ("row, counted from 0", "Cook's distance")
+        return fragment("The most influential rows", table(titles, cells, ("", *bars)))
 
 
 def source_of(

@@ -79,6 +79,17 @@ def active_client() -> Any:
     return client if hasattr(client, "scheduler_info") else None
 
 
+def dashboard_address() -> str | None:
+    """Return where the active cluster shows its tasks, None without a dashboard."""
+    client = active_client()
+    if client is None:
+        return None
+    try:
+        return str(client.dashboard_link or "") or None
+    except Exception:  # a scheduler that just went away; only the link is lost
+        return None
+
+
 def local_scheduler() -> Any:
     """Return the ``get`` that dask is configured to use; threads by default.
 

@@ -16,10 +16,10 @@ REFRESH = 4
 
 def somebody_watches() -> bool:
     """Tell whether this runs on a terminal or in a notebook."""
-    return _in_notebook() or bool(sys.stderr is not None and sys.stderr.isatty())
+    return in_notebook() or bool(sys.stderr is not None and sys.stderr.isatty())
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     """Tell a notebook's kernel from other interpreters, without importing IPython."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return hasattr(shell, "kernel")
@@ -97,6 +97,28 @@ class Screen:
             refresh_per_second=REFRESH,
             disable=not drawable,
         )
+
+
+class Display:
+    """A place in a notebook's output that can be written again."""
+
+    def __init__(self) -> None:
+        self._place: Any = None
+        self._broken = False
+
+    def show(self, render: Callable[[], str]) -> None:
+        """Write HTML there; after the first failure, nothing."""
+        if self._broken:
+            return
+        try:
+            room = import_module("IPython.display")
+            page = room.HTML(render())
+            if self._place is None:
+                self._place = room.display(page, display_id=True)
+            else:
+                self._place.update(page)
+        except Exception:  # what is shown must never break a fit
+            self._broken = True
 
 
 class WorkBar:

@@ -535,7 +535,7 @@ def test_text_and_html_say_the_same():
         assert value in unwrapped(planned)
         assert name in page
     assert "4,000 rows x 3 columns" in text
-    assert page.startswith("<table>")
+    assert page.startswith('<div class="dlogreg-summary">')
     assert "<c>" not in page
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dlogreg.display.coefficients import CoefficientRow, shortened
 from dlogreg.display.numerals import count, criterion, significant, upper_bound
-from dlogreg.display.summary import CoefficientRow, Summary, label_text, shortened
+from dlogreg.display.summary import Summary, label_text
 
 if TYPE_CHECKING:
     from dlogreg.inference.class_goodness import ClassGoodness

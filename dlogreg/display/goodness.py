@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlogreg.display.coefficients import CoefficientRow
+from dlogreg.display.curves import calibration_picture
+from dlogreg.display.html import fragment
+from dlogreg.display.html import table as lines
 from dlogreg.display.numerals import (
     MISSING,
     count,
@@ -19,10 +23,10 @@ from dlogreg.display.numerals import (
     statistic,
     upper_bound,
 )
-from dlogreg.display.summary import CoefficientRow, Facts, Summary, label_text
+from dlogreg.display.summary import Facts, Summary, label_text
 
 if TYPE_CHECKING:
-    from dlogreg.inference.calibration import CalibrationTable
+    from dlogreg.inference.calibration import CalibrationTable, HosmerLemeshow
     from dlogreg.inference.event_checks import EventChecks
     from dlogreg.inference.goodness import GoodnessOfFit
 
@@ -86,6 +90,24 @@ def _measures(report: GoodnessOfFit) -> Facts:
         ("McFadden pseudo-R2", significant(report.prsquared, 4)),
         ("Cox-Snell pseudo-R2", significant(report.prsquared_cox_snell, 4)),
         ("Nagelkerke pseudo-R2", significant(report.prsquared_nagelkerke, 4)),
+    )
+
+
+def render_groups(table: CalibrationTable) -> str:
+    """Return the table and its picture as a fragment of HTML."""
+    rows = [(row.name, *row.cells) for row in _groups(table)]
+    picture = f'<div class="figures">{calibration_picture(table)}</div>'
+    return fragment("Calibration", picture, lines(("probability", *COLUMNS), rows))
+
+
+def render_hosmer_lemeshow(test: HosmerLemeshow) -> str:
+    """Return the verdict and the groups as a fragment of HTML."""
+    rows = [(row.name, *row.cells) for row in _groups(test.table)]
+    verdict = (
+        f"chi2({test.df}) = {statistic(test.statistic)}, p = {p_value(test.pvalue)}"
+    )
+    return fragment(
+        f"Hosmer-Lemeshow test: {verdict}", lines(("probability", *COLUMNS), rows)
     )
 
 

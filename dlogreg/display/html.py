@@ -1,80 +1,161 @@
-"""A summary as a fragment of HTML, for notebooks and reports.
+"""Summaries and tables as fragments of HTML, for notebooks and reports.
 
-Colours are those of the page around it, with translucent lines, so that it reads on
-light and on dark ground. All text is escaped.
+They are read without JavaScript and without a network; all text is escaped. What is
+long is folded: browsers open it on a click.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from dlogreg.display.bars import Axis, axis_head, bar, common_axis
 from dlogreg.display.numerals import elided
+from dlogreg.display.theme import STYLE
 
 if TYPE_CHECKING:
-    from dlogreg.display.summary import CoefficientRow, Facts, Summary
+    from dlogreg.display.coefficients import CoefficientRow
+    from dlogreg.display.summary import Facts, Summary
 
-MAX_NAME = 60
-STYLE = """
-.dlogreg-summary { color: inherit; font-size: 0.9em; max-width: 100%; }
-.dlogreg-summary table { border-collapse: collapse; margin: 0.4em 0; color: inherit; }
-.dlogreg-summary caption { text-align: left; font-weight: 600; color: inherit; }
-.dlogreg-summary th, .dlogreg-summary td { padding: 0.15em 0.8em; text-align: right;
-  color: inherit; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.dlogreg-summary th[scope=row] { text-align: left; font-weight: 500; }
-.dlogreg-summary td.remark { text-align: left; opacity: 0.75; font-style: italic;
-  white-space: normal; }
-.dlogreg-summary thead th { border-bottom: 1px solid rgba(128, 128, 128, 0.6); }
-.dlogreg-summary tbody tr { border-bottom: 1px solid rgba(128, 128, 128, 0.25); }
-.dlogreg-summary .coefficients { max-height: 40em; overflow: auto; }
-.dlogreg-summary .notes { margin: 0.3em 0; opacity: 0.85; max-width: 60em; }
-"""
+MAX_NAME = 44
+OPEN_ROWS = 40
+"""A table of more rows is folded below the strongest of them."""
+TITLES = ("Model and data", "Fit", "Cost")
 
 
-def render(summary: Summary) -> str:
-    """Return a div with its own style and three parts: facts, table, notes."""
+def fragment(title: str, *parts: str) -> str:
+    """Return a div with its own style, a title and parts that are HTML."""
+    return (
+        f'<div class="dlogreg-summary"><style>{STYLE}</style>\n'
+        f'<p class="title">{escape(title)}</p>\n{"".join(parts)}</div>'
+    )
+
+
+def render(summary: Summary, *figures: str) -> str:
+    """Return a summary: status, warnings, facts, figures, table and notes."""
+    return fragment(
+        summary.title,
+        status(summary),
+        warnings(summary.warnings),
+        facts(summary.model, summary.quality, summary.cost),
+        f'<div class="figures">{"".join(figures)}</div>' if figures else "",
+        coefficients(summary),
+        *map(note, summary.notes),
+    )
+
+
+def status(summary: Summary) -> str:
+    """Return how the fit ended."""
+    if not summary.status:
+        return ""
+    kind = "good" if summary.succeeded else "bad"
+    return f'<p class="status {kind}">Status: {escape(summary.status)}</p>\n'
+
+
+def warnings(sentences: Sequence[str]) -> str:
+    """Return a box of sentences, nothing if there are none."""
+    if not sentences:
+        return ""
+    lines = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f'<ul class="warnings" role="note">{lines}</ul>\n'
+
+
+def note(text: str) -> str:
+    """Return a paragraph below a table."""
+    return f'<p class="notes">{escape(text)}</p>\n'
+
+
+def facts(*groups: Facts) -> str:
+    """Return groups of names and values, side by side where there is room."""
+    titles = TITLES if all(groups) else ("",) * len(groups)
+    tables = [
+        _facts(group, title)
+        for group, title in zip(groups, titles, strict=False)
+        if group
+    ]
+    return f'<div class="facts">{"".join(tables)}</div>\n'
+
+
+def _facts(group: Facts, title: str) -> str:
+    caption = f"<caption>{title}</caption>" if title else ""
+    lines = "\n".join(
+        f'<tr><th scope="row">{escape(label)}</th><td>{escape(value)}</td></tr>'
+        for label, value in group
+    )
+    return f"<table>{caption}<tbody>{lines}</tbody></table>\n"
+
+
+def table(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], pictures: Sequence[str] = ()
+) -> str:
+    """Return a table of texts, the first of every row its name.
+
+    ``pictures`` are HTML: the head of one column more, and its cells.
+    """
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
+    cells = [_cells(name, values) for name, *values in rows]
+    if pictures:
+        head += f'<th scope="col">{pictures[0]}</th>'
+        cells = [
+            f"{line}<td>{picture}</td>"
+            for line, picture in zip(cells, pictures[1:], strict=True)
+        ]
+    body = "\n".join(f"<tr>{line}</tr>" for line in cells)
+    return (
+        f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table></div>\n"
+    )
+
+
+def _cells(name: str, values: Sequence[str]) -> str:
+    cells = "".join(f"<td>{escape(value)}</td>" for value in values)
+    return f'<th scope="row">{escape(name)}</th>{cells}'
+
+
+def coefficients(summary: Summary) -> str:
+    """Return the table; where it is long, the strongest rows and the rest folded."""
+    every = (*summary.strongest, *summary.rows)
+    intervals = [row.interval for row in every if row.interval is not None]
+    axis = common_axis(intervals, ratios=summary.ratios)
+    if not summary.strongest:
+        return _coefficients(summary, summary.rows, axis)
+    n_rows = f"{summary.n_rows:,}"
+    return (
+        note(
+            f"The {len(summary.strongest)} of {n_rows} coefficients that are "
+            f"{summary.strength}, those first"
+        )
+        + _coefficients(summary, summary.strongest, axis)
+        + f"<details><summary>All {n_rows} coefficients, in the order of the columns"
+        + f"</summary>{_coefficients(summary, summary.rows, axis)}</details>\n"
+    )
+
+
+def _coefficients(
+    summary: Summary, rows: Sequence[CoefficientRow], axis: Axis | None
+) -> str:
     titles = "".join(
         f'<th scope="col">{escape(title)}</th>' for title in summary.columns
     )
-    body = "\n".join(_row(row, len(summary.columns)) for row in summary.rows)
+    titles += "" if axis is None else f'<th scope="col">{axis_head(axis)}</th>'
+    body = "\n".join(_row(row, len(summary.columns), axis) for row in rows)
     return (
-        f'<div class="dlogreg-summary"><style>{STYLE}</style>\n'
-        f"<table><caption>{escape(summary.title)}</caption>\n"
-        f"<tbody>{_facts(summary.model, summary.quality)}</tbody></table>\n"
-        f"{_note(f'Status: {summary.status}') if summary.status else ''}"
-        '<div class="coefficients"><table>\n'
+        '<div class="scroll"><table class="coefficients">\n'
         f'<thead><tr><th scope="col">{escape(summary.heading)}</th>'
-        f"{titles}</tr></thead>\n"
-        f"<tbody>{body}</tbody></table></div>\n"
-        f"{''.join(map(_note, summary.notes))}</div>"
+        f"{titles}</tr></thead>\n<tbody>{body}</tbody></table></div>\n"
     )
 
 
-def _facts(left: Facts, right: Facts) -> str:
-    depth = max(len(left), len(right))
-    rows = []
-    for position in range(depth):
-        cells = "".join(_fact(half, position) for half in (left, right))
-        rows.append(f"<tr>{cells}</tr>")
-    return "\n".join(rows)
-
-
-def _fact(facts: Facts, position: int) -> str:
-    if position >= len(facts):
-        return "<td></td><td></td>"
-    label, value = facts[position]
-    return f'<th scope="row">{escape(label)}</th><td>{escape(value)}</td>'
-
-
-def _row(row: CoefficientRow, n_columns: int) -> str:
+def _row(row: CoefficientRow, n_columns: int, axis: Axis | None) -> str:
     name = escape(elided(row.name, MAX_NAME))
     title = f'<th scope="row" title="{escape(row.name)}">{name}</th>'
     if not row.cells:
-        remark = f'<td class="remark" colspan="{n_columns}">{escape(row.remark)}</td>'
+        span = n_columns + (axis is not None)
+        remark = f'<td class="remark" colspan="{span}">{escape(row.remark)}</td>'
         return f"<tr>{title}{remark}</tr>"
     cells = "".join(f"<td>{escape(cell)}</td>" for cell in row.cells)
+    if axis is not None:
+        picture = "" if row.interval is None else bar(row.interval, axis)
+        cells += f"<td>{picture}</td>"
     return f"<tr>{title}{cells}</tr>"
-
-
-def _note(note: str) -> str:
-    return f'<p class="notes">{escape(note)}</p>\n'

@@ -43,7 +43,10 @@ def render(summary: Summary) -> str:
         *_body(summary, width),
         r"\midrule",
         *(_spanning(f"{label}: {value}", width) for label, value in summary.quality),
-        *(_spanning(note, width, r"p{0.9\linewidth}") for note in summary.notes),
+        *(
+            _spanning(note, width, r"p{0.9\linewidth}")
+            for note in (*summary.notes, *summary.warnings)
+        ),
         r"\bottomrule",
         r"\end{tabular}",
     ]

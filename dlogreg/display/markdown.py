@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dlogreg.display.summary import CoefficientRow, Summary
+    from dlogreg.display.coefficients import CoefficientRow
+    from dlogreg.display.summary import Summary
 
 SPECIAL = re.compile(r"[\\`*\[\]<>|~&$#!]|(?<![^\W_])_+|_+(?![^\W_])")
 """What Markdown might take for markup; underscores inside of words it does not."""
@@ -18,9 +19,10 @@ def render(summary: Summary) -> str:
     width = len(summary.columns)
     facts = [
         f"{escaped(label)}: {escaped(value)}"
-        for label, value in (*summary.model, *summary.quality)
+        for label, value in (*summary.model, *summary.cost, *summary.quality)
     ]
-    notes = [summary.status, *summary.notes] if summary.status else summary.notes
+    notes = [*summary.notes, *summary.warnings]
+    notes = [summary.status, *notes] if summary.status else notes
     lines = [
         _line(escaped(summary.heading), *map(escaped, summary.columns)),
         _line(":--", *["--:"] * width),

@@ -7,21 +7,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlogreg.display.numerals import count
-from dlogreg.display.summary import (
+from dlogreg.display.coefficients import (
     CoefficientRow,
-    Facts,
-    Summary,
     cells,
     coefficient_rows,
+    intervals,
+    strengths,
+    with_intervals,
+)
+from dlogreg.display.numerals import count
+from dlogreg.display.summary import (
+    Facts,
+    Summary,
     columns,
     computation,
     label_text,
     method,
     notes,
+    of_any_fit,
     outcome,
-    quality,
-    shortened,
+    table_parts,
 )
 
 if TYPE_CHECKING:
@@ -45,11 +50,10 @@ def summarize_multinomial(results: MultinomialResults, alpha: float) -> Summary:
     return Summary(
         title=f"Multinomial logistic regression, {method(results)}",
         model=(*_classes(results), *computation(results)),
-        quality=quality(results),
-        status=results.status.value,
         columns=columns(results, alpha),
-        rows=tuple(shortened(list(_blocks(results, alpha)))),
         notes=tuple(notes(results, alpha)),
+        **of_any_fit(results),
+        **table_parts(list(_blocks(results, alpha)), results),
     )
 
 
@@ -88,4 +92,7 @@ def _blocks(results: MultinomialResults, alpha: float) -> Iterator[CoefficientRo
         yield CoefficientRow(shown, remark=f"log-odds of {shown} against {against}")
         own = None if wald is None else (wald[0][:, k], wald[1][:, k], wald[2][:, k])
         numbers = cells(results.coefficients[k], ratios[k], own)
-        yield from coefficient_rows(results, numbers)
+        drawn = intervals(results, results.coefficients[k], ratios[k])
+        strong = strengths(results.coefficients[k], None if own is None else own[1])
+        found = coefficient_rows(results, numbers)
+        yield from with_intervals(found, drawn, strong, shown)

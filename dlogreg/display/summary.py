@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlogreg.display import html, latex, markdown, text
+from dlogreg.display.cautions import cautions
+from dlogreg.display.coefficients import (
+    CoefficientRow,
+    cells,
+    coefficient_rows,
+    intervals,
+    shortened,
+    strengths,
+    with_intervals,
+)
 from dlogreg.display.numerals import (
     MISSING,
     count,
@@ -17,47 +27,21 @@ from dlogreg.display.numerals import (
     elided,
     p_value,
     printable,
-    ratio,
     significant,
-    statistic,
     upper_bound,
 )
-from dlogreg.evaluation import FloatArray, Label, PassRecord
+from dlogreg.evaluation import Label, PassRecord
 
 if TYPE_CHECKING:
     from dlogreg.fitted import FittedModel
     from dlogreg.results import LogitResults
 
-MAX_ROWS = 2000
-"""A table of more coefficients shows the first and the last half of so many."""
+STRONGEST = 25
+"""So many coefficients of a long table are shown before it is opened."""
 MAX_LABEL = 24
-SEPARATED_MARK = " (!)"
-SEPARATED_NOTES = {
-    "": (
-        "(!) no finite optimum: this column separates the classes; its coefficient "
-        "only shows where the fit stopped"
-    ),
-    "quasi-complete": (
-        "(!) no finite optimum: the classes are separated quasi-completely; the other "
-        "coefficients are those of the rows that are not predicted for certain, within "
-        "{bound} standard errors"
-    ),
-    "complete": (
-        "(!) no finite optimum: the classes are separated completely; nothing is left "
-        "to estimate other coefficients from"
-    ),
-}
+
 
 Facts = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CoefficientRow:
-    """A line of the table: cells, or a remark in their place."""
-
-    name: str
-    cells: tuple[str, ...] = ()
-    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,6 +60,20 @@ class Summary:
     notes: tuple[str, ...]
     heading: str = "column"
     """What the rows of the table are."""
+    cost: Facts = ()
+    """What the fit cost; text shows it below the left half."""
+    warnings: tuple[str, ...] = ()
+    """What limits the meaning of the numbers."""
+    succeeded: bool = True
+    """Whether the status is a good one."""
+    strongest: tuple[CoefficientRow, ...] = ()
+    """The rows that HTML shows of a long table, which it folds."""
+    n_rows: int = 0
+    """Length of that table, were nothing left out."""
+    strength: str = "most significant"
+    """What the strongest rows are."""
+    ratios: bool = True
+    """Whether intervals are logarithms of odds ratios."""
 
     def __str__(self) -> str:
         """Return the summary as text."""
@@ -122,12 +120,41 @@ def summarize(results: LogitResults, alpha: float) -> Summary:
     return Summary(
         title=f"Logistic regression, {method(results)}",
         model=_model(results),
-        quality=quality(results),
-        status=results.status.value,
         columns=columns(results, alpha),
-        rows=tuple(shortened(list(_rows(results, alpha)))),
         notes=tuple(notes(results, alpha)),
+        **of_any_fit(results),
+        **table_parts(list(_rows(results, alpha)), results),
     )
+
+
+def of_any_fit(results: FittedModel) -> dict[str, Any]:
+    """Return the parts of a summary that are the same for two classes and more."""
+    return {
+        "quality": quality(results),
+        "cost": cost(results),
+        "status": results.status.value,
+        "succeeded": results.converged,
+        "warnings": tuple(cautions(results)),
+    }
+
+
+def table_parts(rows: Sequence[CoefficientRow], results: FittedModel) -> dict[str, Any]:
+    """Return the rows to show, and the strongest where these are many."""
+    filled = [row for row in rows if row.cells]
+    strongest: Sequence[CoefficientRow] = ()
+    if len(filled) > html.OPEN_ROWS:
+        strongest = sorted(filled, key=lambda row: -row.strength)[:STRONGEST]
+        strongest = [
+            replace(row, name=f"{row.group}: {row.name}" if row.group else row.name)
+            for row in strongest
+        ]
+    tested = results.covariance is not None
+    return {
+        "rows": tuple(shortened(rows)),
+        "strongest": tuple(strongest),
+        "n_rows": len(filled),
+        "strength": "most significant" if tested else "largest",
+    }
 
 
 def method(results: FittedModel) -> str:
@@ -149,7 +176,7 @@ def _model(results: LogitResults) -> Facts:
 
 
 def computation(results: FittedModel) -> Facts:
-    """Return what was fitted and what it cost."""
+    """Return what was fitted."""
     facts = [("Rows", count(results.n_rows))]
     if results.n_dropped:
         facts.append(
@@ -169,6 +196,12 @@ def computation(results: FittedModel) -> Facts:
         *facts,
         ("Df model", count(results.df_model)),
         ("Df residuals", count(results.df_resid)),
+    )
+
+
+def cost(results: FittedModel) -> Facts:
+    """Return what the fit cost."""
+    return (
         ("Solver", results.solver),
         ("Passes over the data", count(results.n_passes)),
         *_seconds(results.trace),
@@ -220,67 +253,12 @@ def _rows(results: LogitResults, alpha: float) -> Iterator[CoefficientRow]:
     wald = None
     if results.covariance is not None:
         wald = results.bse, results.zvalues, results.pvalues
-    numbers = cells(results.coefficients, results.odds_ratios(alpha), wald)
-    yield from coefficient_rows(results, numbers)
-
-
-def coefficient_rows(
-    results: FittedModel, numbers: Sequence[tuple[str, ...]]
-) -> Iterator[CoefficientRow]:
-    """Return a row for every name, with its cells or why there are none."""
-    separated = set(results.separated)
-    endless = _endless(results)
-    for name, values in zip(results.names, numbers, strict=True):
-        shown = printable(name)
-        if name in results.dropped:
-            reason = printable(results.dropped[name])
-            yield CoefficientRow(shown, remark=f"dropped: {reason}")
-        elif name in separated or name in endless:
-            rest = (MISSING,) * (len(values) - 1)
-            yield CoefficientRow(shown + SEPARATED_MARK, (values[0], *rest))
-        else:
-            yield CoefficientRow(shown, values)
-
-
-def _endless(results: FittedModel) -> set[str]:
-    """Return the names of coefficients that are known to be infinite."""
-    if not results.separation:
-        return set()
-    infinite = np.isinf(results.coefficients).tolist()
-    return {name for name, is_so in zip(results.names, infinite, strict=True) if is_so}
-
-
-def cells(
-    coefficients: FloatArray,
-    ratios: FloatArray,
-    wald: tuple[FloatArray, FloatArray, FloatArray] | None,
-) -> list[tuple[str, ...]]:
-    """Return the cells of every coefficient, from its error, statistic and p-value."""
-    found = [_formatted(coefficients, 6)]
-    if wald is None:
-        found.append([ratio(value) for value in ratios[:, 0].tolist()])
-        return list(zip(*found, strict=True))
-    errors, statistics, p_values = wald
-    found += [
-        _formatted(errors, 5),
-        [statistic(z) for z in statistics.tolist()],
-        [p_value(p) for p in p_values.tolist()],
-        *([ratio(value) for value in column.tolist()] for column in ratios.T),
-    ]
-    return list(zip(*found, strict=True))
-
-
-def _formatted(values: np.ndarray, digits: int) -> list[str]:
-    return [significant(value, digits) for value in values.tolist()]
-
-
-def shortened(rows: Sequence[CoefficientRow]) -> Sequence[CoefficientRow]:
-    """Leave out the middle of a very long table, and say so."""
-    if len(rows) <= MAX_ROWS:
-        return rows
-    half = MAX_ROWS // 2
-    remark = f"{len(rows) - 2 * half:,} more coefficients, not shown; see params"
-    return [*rows[:half], CoefficientRow("...", remark=remark), *rows[-half:]]
+    ratios = results.odds_ratios(alpha)
+    numbers = cells(results.coefficients, ratios, wald)
+    drawn = intervals(results, results.coefficients, ratios)
+    z = None if wald is None else np.asarray(wald[1])
+    found = coefficient_rows(results, numbers)
+    yield from with_intervals(found, drawn, strengths(results.coefficients, z))
 
 
 def notes(results: FittedModel, alpha: float) -> Iterator[str]:
@@ -294,14 +272,6 @@ def notes(results: FittedModel, alpha: float) -> Iterator[str]:
         )
     if results.why_no_llr_test:
         yield f"No likelihood-ratio test: {results.why_no_llr_test}"
-    if results.dropped:
-        yield (
-            "Dropped columns add nothing to the columns before them; their "
-            "coefficients cannot be estimated"
-        )
-    if results.separated:
-        bound = upper_bound(results.limit_error_bound)
-        yield SEPARATED_NOTES[results.separation].format(bound=bound)
 
 
 def _by(results: FittedModel) -> str:

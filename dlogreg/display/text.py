@@ -20,7 +20,7 @@ MIN_WIDTH = 78
 def render(summary: Summary) -> str:
     """Return the lines of a summary, none with trailing spaces."""
     table = _table(summary)
-    header = _header(summary.model, summary.quality)
+    header = _header((*summary.model, *summary.cost), summary.quality)
     width = max(MIN_WIDTH, *map(display_width, [*table[0], *table[1], *header]))
     lines = [
         summary.title.center(width),
@@ -33,7 +33,7 @@ def render(summary: Summary) -> str:
         *table[1],
         "=" * width,
     ]
-    for note in summary.notes:
+    for note in (*summary.notes, *summary.warnings):
         lines += _wrapped(note, width)
     return "\n".join(line.rstrip() for line in lines)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 
-from dlogreg.display.html import STYLE
+from dlogreg.display.html import fragment, note, table
 from dlogreg.display.numerals import MISSING, data_size, printable
+from dlogreg.display.theme import COMPUTING, READING, REDUCING, WAITING
 from dlogreg.evaluation import PassRecord
 
 NAMES = {"loss_gradient_hessian": "hessian", "loss_gradient": "gradient"}
@@ -16,6 +16,13 @@ COLUMNS = (
     *("pass", "what", "seconds", "reading", "computing", "reducing", "waiting"),
     *("data", "distance [s.e.]"),
 )
+PARTS = (
+    *(("reading", READING), ("computing", COMPUTING)),
+    *(("reducing", REDUCING), ("waiting", WAITING)),
+)
+"""What a pass spends its time on, and the colours of it."""
+BAR = 150.0
+"""Width of the longest bar."""
 Row = tuple[str, ...]
 
 
@@ -47,18 +54,25 @@ class Trace(tuple[PassRecord, ...]):
         return str(self)
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in COLUMNS)
-        body = "\n".join(
-            f'<tr><th scope="row">{number}</th>'
-            + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-            + "</tr>"
-            for number, *cells in self.rows()
+        pictures = ("where the time went", *map(_bar, self._shares()))
+        key = "".join(
+            f'<span class="key" style="background:{colour}"></span>{name}'
+            for name, colour in PARTS
         )
-        return (
-            f'<div class="dlogreg-summary"><style>{STYLE}</style>\n'
-            f"<table><caption>{TITLE}</caption>\n<thead><tr>{head}</tr></thead>\n"
-            f'<tbody>{body}</tbody></table>\n<p class="notes">{self._note()}</p></div>'
+        return fragment(
+            TITLE,
+            table(COLUMNS, self.rows(), pictures if self else ()),
+            f'<p class="notes">{key}</p>\n',
+            note(self._note()),
         )
+
+    def _shares(self) -> list[list[float]]:
+        """Return the parts of every pass, and of all, as shares of the longest pass."""
+        longest = max((record.seconds for record in self), default=0.0) or 1.0
+        shares = [[part / longest for part in _parts(record)[1:]] for record in self]
+        whole = [sum(parts) for parts in zip(*shares, strict=True)]
+        total = sum(whole) or 1.0
+        return [*shares, [part / total for part in whole]]
 
     def _note(self) -> str:
         threads = sorted({record.n_threads for record in self} - {0})
@@ -115,3 +129,19 @@ def _laid(row: Row, widths: Sequence[int]) -> list[str]:
     number, name, *cells = row
     laid = [number.rjust(widths[0]), name.ljust(widths[1])]
     return laid + [c.rjust(w) for c, w in zip(cells, widths[2:], strict=True)]
+
+
+def _bar(shares: Sequence[float]) -> str:
+    """Return shares of the longest bar beside one another."""
+    left, pieces = 0.0, []
+    for share, (_, colour) in zip(shares, PARTS, strict=True):
+        if share > 0:
+            width = BAR * share
+            pieces.append(
+                f'<rect x="{left:.1f}" width="{width:.1f}" height="11" '
+                f'fill="{colour}"/>'
+            )
+            left += width
+    return (
+        f'<svg width="{BAR:g}" height="11" aria-hidden="true">{"".join(pieces)}</svg>'
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from scipy.special import ndtr
 
+from dlogreg.display.html import fragment, note, table
 from dlogreg.display.numerals import (
     display_width,
     elided,
@@ -53,19 +53,8 @@ def render_test(test: WaldTest) -> str:
 
 def render_test_html(test: WaldTest) -> str:
     """Return the same as a table in a fragment of HTML."""
-    head = "".join(f'<th scope="col">{title}</th>' for title in TITLES)
-    body = "\n".join(
-        f'<tr><th scope="row">{escape(text)}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        + "</tr>"
-        for text, *cells in _rows(test)
-    )
-    rest = "".join(f"<p>{line}</p>" for line in _rest(test))
-    return (
-        f"<table><caption>{escape(verdict(test))}</caption>"
-        f'<thead><tr><th scope="col">constraint</th>{head}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table>{rest}"
-    )
+    rest = map(note, _rest(test))
+    return fragment(verdict(test), table(("constraint", *TITLES), _rows(test)), *rest)
 
 
 def _rows(test: WaldTest) -> list[tuple[str, ...]]:

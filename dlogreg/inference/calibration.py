@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtrc, expit
 
+from dlogreg.display.goodness import render_groups, render_hosmer_lemeshow
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.scores import ScoreSums
@@ -37,6 +38,10 @@ class CalibrationTable:
         """Return the number of groups."""
         return len(self.weight)
 
+    def _repr_html_(self) -> str:
+        """Return the table and its picture, as a notebook shows it."""
+        return render_groups(self)
+
     @property
     def event_share(self) -> FloatArray:
         """Share of events in every group."""
@@ -57,6 +62,10 @@ class HosmerLemeshow:
     pvalue: float
     table: CalibrationTable
     distribution: str = "chi2"
+
+    def _repr_html_(self) -> str:
+        """Return the test and its groups, as a notebook shows it."""
+        return render_hosmer_lemeshow(self)
 
 
 def calibration_table(sums: ScoreSums, groups: int) -> CalibrationTable:

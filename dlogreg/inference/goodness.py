@@ -9,7 +9,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from dlogreg.display import Summary
+from dlogreg.display.curves import goodness_pictures
 from dlogreg.display.goodness import summarize_goodness
+from dlogreg.display.html import render
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import Label
 from dlogreg.inference import calibration, decisions, ranking
@@ -79,8 +81,8 @@ class GoodnessOfFit(Deviances):
         return str(self.summary())
 
     def _repr_html_(self) -> str:
-        """Return the summary, as a notebook shows it."""
-        return self.summary()._repr_html_()
+        """Return the summary with its curves, as a notebook shows it."""
+        return render(self.summary(), *goodness_pictures(self))
 
     def summary(
         self, groups: int = 10, threshold: float = 0.5, alpha: float = 0.05

@@ -23,8 +23,8 @@ import numpy.typing as npt
 from scipy.special import expit, ndtr, ndtri
 
 from dlogreg.display import Summary
+from dlogreg.display.coefficients import CoefficientRow, shortened
 from dlogreg.display.numerals import p_value, printable, significant, statistic
-from dlogreg.display.summary import CoefficientRow, shortened
 from dlogreg.evaluation import FloatArray
 from dlogreg.inference.levels import check_level
 from dlogreg.kernel.closing_sums import ColumnSums
@@ -87,6 +87,7 @@ class MarginalEffects:
                     significant(float(ends[j, 0]), 5),
                     significant(float(ends[j, 1]), 5),
                 ),
+                interval=(float(ends[j, 0]), float(self.effects[j]), float(ends[j, 1])),
             )
             for j, name in enumerate(self.effects.names or ())
         ]
@@ -104,6 +105,7 @@ class MarginalEffects:
             columns=("effect", "std err", "z", "P>|z|", *interval),
             rows=tuple(shortened(rows)),
             notes=tuple(notes),
+            ratios=False,
         )
 
     def __repr__(self) -> str:

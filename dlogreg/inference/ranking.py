@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
+from dlogreg.display.curves import precision_picture, roc_picture
+from dlogreg.display.html import fragment, note
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.scores import ScoreSums
@@ -27,6 +29,13 @@ class RocCurve(NamedTuple):
     """Share of the events with a probability above the threshold."""
     thresholds: FloatArray
 
+    def _repr_html_(self) -> str:
+        """Return the curve, as a notebook shows it."""
+        points = f"{len(self.thresholds):,} points"
+        return fragment(
+            "Receiver operating characteristic", roc_picture(self), note(points)
+        )
+
 
 class PrecisionRecall(NamedTuple):
     """Precision and recall at falling thresholds, from none to all predicted."""
@@ -36,6 +45,11 @@ class PrecisionRecall(NamedTuple):
     recall: FloatArray
     """Share of the events that are above the threshold."""
     thresholds: FloatArray
+
+    def _repr_html_(self) -> str:
+        """Return the curve, as a notebook shows it."""
+        points = f"{len(self.thresholds):,} points"
+        return fragment("Precision and recall", precision_picture(self), note(points))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 
+from dlogreg.display.html import fragment, table
 from dlogreg.display.numerals import (
     MISSING,
     display_width,
@@ -152,15 +152,5 @@ class TestTable:
 
     def _repr_html_(self) -> str:
         """Return the table as a fragment of HTML."""
-        (_, titles), *lines = self._lines()
-        head = "".join(f'<th scope="col">{title}</th>' for title in titles)
-        body = "\n".join(_html_line(name, cells) for name, cells in lines)
-        return (
-            f"<table><caption>{escape(self.title)}</caption>\n"
-            f"<thead><tr><th></th>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
-        )
-
-
-def _html_line(name: str, cells: Sequence[str]) -> str:
-    values = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><th scope="row">{escape(name)}</th>{values}</tr>'
+        lines = [(name, *cells) for name, cells in self._lines()]
+        return fragment(self.title, table(lines[0], lines[1:]))

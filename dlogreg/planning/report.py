@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
+from html import escape
 from textwrap import fill
 
+from dlogreg.display.html import fragment, warnings
 from dlogreg.memory import ProjectedMemory
 from dlogreg.planning.timing import BlockTime
 from dlogreg.screen import bytes_text, seconds_text
 
 WIDTH = 88
+CAUTIONS = ("refused", "warning")
+"""Names of lines that stand out."""
 Row = tuple[str, str]
 
 
@@ -168,12 +171,19 @@ class Plan:
         return str(self)
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{name}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in self.rows()
+        facts = [row for row in self.rows() if row[0] not in CAUTIONS]
+        cautions = [
+            f"{name}: {value}" for name, value in self.rows() if name in CAUTIONS
+        ]
+        lines = "\n".join(
+            f'<tr><th scope="row">{name}</th><td class="text">{escape(value)}</td></tr>'
+            for name, value in facts
         )
-        return f"<table><caption>Plan of a fit</caption>{cells}</table>"
+        return fragment(
+            "Plan of a fit",
+            warnings(cautions),
+            f"<table><tbody>{lines}</tbody></table>",
+        )
 
 
 def _count(number: int | None) -> str:
