@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
 from sklearn.utils import compute_class_weight
@@ -244,7 +244,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _dense_coef(self) -> FloatArray:
         coef = self.coef_
-        return np.asarray(coef.toarray() if issparse(coef) else coef)
+        return np.asarray(coef.toarray() if hasattr(coef, "toarray") else coef)
 
     def _encode(
         self, X: Any, y: Any, sample_weight: Any
