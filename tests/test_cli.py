@@ -353,6 +353,7 @@ def test_ctrl_c_saves_the_best_point(folder, monkeypatch):
 
 SIGNALLED = """
 import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
 from dlogreg.cli import main
 from dlogreg.{room} import {kernel}
 add = {kernel}.add
