@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dlogreg.checkpoint import kept_in
 from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
 from dlogreg.cli.models import check_model_path, exit_with
 from dlogreg.cli.options import (
@@ -42,12 +43,19 @@ from dlogreg.source.group import open_data
     show_default=True,
     help="Whether rows with a missing value are an error or left out.",
 )
+@click.option(
+    "--checkpoint",
+    type=click.Path(),
+    metavar="FOLDER",
+    help="Keep the sums of every pass there; the same command resumes a cut fit.",
+)
 @with_options(*OF_FIT, SCHEDULER, OVERWRITE, QUIET, TRACE)
 def command(
     store: str,
     model: str,
     formula: str | None,
     weights: str | None,
+    checkpoint: str | None,
     scheduler: Scheduler | None,
     overwrite: bool,
     quiet: bool,
@@ -57,7 +65,9 @@ def command(
     """Fit a logistic regression to the Zarr group STORE, print it and save it.
 
     With --formula STORE is a Parquet file, a folder of them, or a pattern in quotes.
-    Ctrl-C ends the fit and saves the best point so far.
+    Ctrl-C ends the fit and saves the best point so far. With --checkpoint, a fit that
+    was cut goes on after its last whole pass; the folder is removed when the model of
+    a fit that has ended by itself is saved.
     """
     check_model_path(model, overwrite=overwrite)
     if formula is None and weights is not None:
@@ -67,9 +77,11 @@ def command(
         fit = partial(fit_stored, open_data(store), **options)
     else:
         fit = partial(fit_files, store, formula, sample_weight=weights, **options)
-    with cluster(scheduler):
-        results = fit()
-    results.save(model, overwrite=overwrite)
+    with cluster(scheduler), kept_in(checkpoint) as kept:
+        results = fit(checkpoint=kept)
+        results.save(model, overwrite=overwrite)
+        if kept is not None:
+            kept.end(results.status)
     click.echo(str(results.summary()))
     if trace:
         click.echo(f"\n{results.trace}\n")

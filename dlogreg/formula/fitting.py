@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from dlogreg.checkpoint import Checkpoint, with_checkpoint
+from dlogreg.checkpoint.fingerprint import of_scan
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label, PassRecord
 from dlogreg.formula.expression import Expression, FormulaError, parse_expression
@@ -68,6 +71,7 @@ def fit_formula(
     cov_type: str | None = None,
     firth: bool = False,
     memory_limit: int | str | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     progress: bool | Progress | None = None,
 ) -> Results:
     """Fit a logistic regression given by a formula to a raw table.
@@ -108,8 +112,9 @@ def fit_formula(
         What ``predict`` does with a level that the fit has not seen: an error that
         names it, or a level that is taken in its place.
     classes, alpha, solver, tol, max_passes, start, inference, cov_type, weight_kind, \
-firth, memory_limit, progress
-        As in ``fit``. The formula says whether there is an intercept.
+firth, memory_limit, checkpoint, progress
+        As in ``fit``. The formula says whether there is an intercept. A checkpoint
+        keeps what the scan has found, too.
 
     Returns
     -------
@@ -126,8 +131,8 @@ firth, memory_limit, progress
     DataError
         If the data cannot be fitted; the message names column, and row or file and row
         group. Also if a file changes while it is read.
-    MemoryLimitError, SeparationWarning, CollinearityWarning, ConvergenceWarning
-        As in ``fit``.
+    CheckpointError, MemoryLimitError
+        As in ``fit``, which also tells the warnings.
 
     Examples
     --------
@@ -166,9 +171,16 @@ firth, memory_limit, progress
     shown = progress_for(progress)
     table = open_table(data, rule.needed, compute_shared)
     check_read_memory(table.largest_bytes, n_threads(), options.memory_limit)
-    design = _design(parsed, table, rule, missing, unseen, shown)
-    results = fit_source(design.source, options, shown, before=design.records)
-    return replace(results, n_dropped=design.n_dropped, recipe=design.recipe)
+
+    def run(kept: Checkpoint | None) -> Results:
+        design = _design(parsed, table, rule, missing, unseen, shown, kept)
+        before = design.records
+        results = fit_source(
+            design.source, options, shown, before=before, checkpoint=kept
+        )
+        return replace(results, n_dropped=design.n_dropped, recipe=design.recipe)
+
+    return with_checkpoint(checkpoint, run)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,9 +200,10 @@ def _design(
     missing: str,
     unseen: Any,
     progress: Progress,
+    checkpoint: Checkpoint | None,
 ) -> _Design:
     """Scan the table and lay out its rows as those of the design."""
-    found, records = scan(formula, table, rule, progress)
+    found, records = scan(formula, table, rule, progress, checkpoint)
     n_dropped = check_missing(found, rule.needed, missing)
     recipe = resolve(formula, found, unseen)
     if rule.offset is not None and rule.offset.text != _quoted("offset"):
@@ -264,7 +277,11 @@ def _rule(
 
 
 def scan(
-    formula: Formula, table: Table, rule: Rule, progress: Progress
+    formula: Formula,
+    table: Table,
+    rule: Rule,
+    progress: Progress,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Found, tuple[PassRecord, ...]]:
     """Read the columns once and return what is found in all rows."""
     categories = {
@@ -283,11 +300,12 @@ def scan(
     reduction = Reduction(
         partition_rows(raw, 1, TASKS_PER_THREAD * n_threads()), inline
     )
-    passes = Passes(reduction, progress)
+    kernel = ScanKernel(rule, categories, arguments)
+    if checkpoint is not None:
+        checkpoint.begin("scan", of_scan(raw, kernel))
+    passes = Passes(reduction, progress, journal=checkpoint)
     try:
-        found: Found = passes.run_pilot(
-            ScanKernel(rule, categories, arguments), reduction
-        )
+        found: Found = passes.run_pilot(kernel, reduction)
         passes.close_record()
     except BaseException:
         progress.close()
