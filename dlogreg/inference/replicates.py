@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from dlogreg.display.coefficients import CoefficientRow, shortened
 from dlogreg.display.numerals import statistic
-from dlogreg.display.summary import CoefficientRow, Summary, shortened
+from dlogreg.display.summary import Summary
 from dlogreg.evaluation import FloatArray
 from dlogreg.inference.levels import check_level
 from dlogreg.labelled import LabelledVector
