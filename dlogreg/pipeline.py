@@ -30,6 +30,7 @@ from dlogreg.reduction import (
     single_threaded_blas,
 )
 from dlogreg.results import LogitResults, Results
+from dlogreg.row_kind import RowKind
 from dlogreg.rows_again import RowsAgain
 from dlogreg.shares import with_shares
 from dlogreg.softmax_problem import pose_softmax
@@ -350,7 +351,8 @@ def _pose(
     if len(survey.classes) == 2:
         options = replace(options, solver=layout.solver)
         return pose(survey, passes, options, source.feature_names, weights)
-    if source.sparse and source.n_features > MOST_SPARSE:
+    compressed = source.sparse == RowKind.COMPRESSED
+    if compressed and source.n_features > MOST_SPARSE:
         raise DataError(
             f"three or more classes of sparse rows are fitted with at most "
             f"{MOST_SPARSE:,} columns so far, and there are {source.n_features:,}; fit "

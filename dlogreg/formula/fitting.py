@@ -13,6 +13,7 @@ from dlogreg.checkpoint import Checkpoint, with_checkpoint
 from dlogreg.checkpoint.fingerprint import of_scan
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label, PassRecord
+from dlogreg.formula.encoding import Encoder
 from dlogreg.formula.expression import Expression, FormulaError, parse_expression
 from dlogreg.formula.parquet import ParquetTable
 from dlogreg.formula.recipe import Recipe
@@ -211,7 +212,17 @@ def _design(
     blocks = DesignBlocks.of(table, recipe, rule, found)
     in_memory = isinstance(table, FrameTable)
     names, dtype = recipe.feature_names, np.dtype(np.float64)
-    source = Source(blocks, {}, names, dtype, in_memory, "formula")
+    columns = Encoder(recipe).columns
+    source = Source(
+        blocks,
+        {},
+        names,
+        dtype,
+        in_memory,
+        "formula",
+        sparse=blocks.kind,
+        stored_values=columns.row_values,
+    )
     return _Design(source, recipe, n_dropped, records)
 
 

@@ -15,6 +15,7 @@ from scipy.sparse import issparse
 
 from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
+from dlogreg.row_kind import RowKind
 from dlogreg.source.blocks import ArrayBlocks, Blocks, even_bounds
 from dlogreg.source.frames import (
     check_columns,
@@ -96,7 +97,7 @@ def as_source(
         dtype,
         in_memory,
         kind,
-        sparse=sparse,
+        sparse=RowKind.COMPRESSED if sparse else RowKind.DENSE,
         stored_values=stored,
     )
 
