@@ -444,3 +444,16 @@ def test_without_matplotlib_the_error_says_how_to_install_it(fitted, monkeypatch
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r'pip install "dlogreg\[plot\]"'):
         fitted.plot.roc()
+
+
+@pytest.mark.parametrize("scale", [1e-2, 1e-3, 1e-5, 1e-7])
+def test_effects_of_large_units_have_labels_apart(scale):
+    res = make_results(
+        np.array([0.0, 1.3, -0.4]) * scale, covariance=np.eye(3) * (0.3 * scale) ** 2
+    )
+    ax = res.plot.odds_ratios()
+    check_layout(ax)
+    labels = [t.get_text() for t in ax.get_xticklabels()]
+    assert len(set(labels)) == len(labels) >= 3
+    assert "1" in labels
+    assert all("1.00 " not in text for text in texts(ax))

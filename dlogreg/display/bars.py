@@ -80,8 +80,10 @@ def _apart(
     axis: Axis, labels: tuple[tuple[float, str], ...]
 ) -> tuple[tuple[float, str], ...]:
     """Leave out labels that would touch one another; that of no effect stays."""
-    kept = [label for label in labels if label[0] == 0]
+    kept = [label for label in labels if label[0] == 0][:1]
     for place, text in labels:
+        if text in [known for _, known in kept]:  # too near to be written apart
+            continue
         pixel = axis.place(place)
         others = [(abs(pixel - axis.place(p)), t) for p, t in kept]
         needed = (ROOM * (len(text) + len(t)) / 3 for _, t in others)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dlogreg.results import LogitResults
 
 MAX_NAME = 36
+CROWDED = 0.02
+"""Axes of log-odds shorter than this have long labels, such as 1.0004, and so fewer."""
 MOST = 40
 """Rows of a plot, unless more are asked for."""
 MOST_CLASSES = 6
@@ -151,7 +153,7 @@ def _limits(intervals: FloatArray) -> tuple[float, float]:
 
 def _frame(ax: Any, ends: tuple[float, float]) -> None:
     """Lay out the axis of odds ratios, with a line where there is no effect."""
-    ticks = ratio_ticks(*ends, 7)
+    ticks = ratio_ticks(*ends, 7 if ends[1] - ends[0] > CROWDED else 4)
     ax.set_xscale("log")
     ax.set_xlim(*np.exp(ends))
     ax.set_xticks(ticks, [tick_text(tick) for tick in ticks])
