@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dlogreg.cli.addresses import STORAGE
 from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
 from dlogreg.cli.models import check_model_path, exit_with
 from dlogreg.cli.options import (
@@ -42,13 +43,14 @@ from dlogreg.source.group import open_data
     show_default=True,
     help="Whether rows with a missing value are an error or left out.",
 )
-@with_options(*OF_FIT, SCHEDULER, OVERWRITE, QUIET, TRACE)
+@with_options(*OF_FIT, SCHEDULER, STORAGE, OVERWRITE, QUIET, TRACE)
 def command(
     store: str,
     model: str,
     formula: str | None,
     weights: str | None,
     scheduler: Scheduler | None,
+    storage_options: dict[str, Any],
     overwrite: bool,
     quiet: bool,
     trace: bool,
@@ -57,6 +59,7 @@ def command(
     """Fit a logistic regression to the Zarr group STORE, print it and save it.
 
     With --formula STORE is a Parquet file, a folder of them, or a pattern in quotes.
+    Either may be an address, such as s3://bucket/store.zarr.
     Ctrl-C ends the fit and saves the best point so far.
     """
     check_model_path(model, overwrite=overwrite)
@@ -64,9 +67,11 @@ def command(
         raise DataError("--weights is for --formula; a store has its own sample_weight")
     options["progress"] = shown(quiet)
     if formula is None:
-        fit = partial(fit_stored, open_data(store), **options)
+        data = open_data(store, options=storage_options)
+        fit = partial(fit_stored, data, **options)
     else:
-        fit = partial(fit_files, store, formula, sample_weight=weights, **options)
+        options |= {"sample_weight": weights, "storage_options": storage_options}
+        fit = partial(fit_files, store, formula, **options)
     with cluster(scheduler):
         results = fit()
     results.save(model, overwrite=overwrite)
