@@ -7,7 +7,7 @@ anyway.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -26,8 +26,9 @@ from dlogreg.formula.tables import FrameTable
 from dlogreg.options import FitOptions
 from dlogreg.source import Source
 from dlogreg.source.blocks import ArrayBlocks, Blocks
+from dlogreg.source.files import DataFile
 from dlogreg.source.memmap import MemmapBlocks
-from dlogreg.source.sparse_store import PARTS, SparseStoreBlocks
+from dlogreg.source.sparse_store import SparseStoreBlocks
 from dlogreg.source.zarr_store import ZarrBlocks
 
 MAY_CHANGE = ("max_passes", "memory_limit", "feature_names")
@@ -126,9 +127,9 @@ def _identity(blocks: Blocks) -> dict[str, Any]:
             return _values(blocks)
         return _of_array(blocks.array)
     if isinstance(blocks, SparseStoreBlocks):
-        if blocks.group is None:
+        if blocks.arrays is None:
             return _values(blocks)
-        parts = [_of_array(blocks.group[name]) for name in PARTS]
+        parts = [_of_array(array) for array in blocks.arrays]
         return {"the stored arrays": digest(parts)[:8]}
     if isinstance(blocks, MemmapBlocks):
         place = blocks.file.offset, blocks.file.strides
@@ -150,17 +151,21 @@ def _values(blocks: Blocks) -> dict[str, Any]:
 
 def _of_table(table: Any) -> dict[str, Any]:
     if isinstance(table, ParquetTable):
-        stamps = [(file.path, file.size, file.changed) for file in table.files]
-        return {
-            "the number of files": len(stamps),
-            "the bytes of the files": sum(size for _, size, _ in stamps),
-            "the last change": _time(max((c for *_, c in stamps), default=0)),
-            "the files": digest(stamps)[:8],
-        }
+        return _of_tables(table.files)
     if not isinstance(table, FrameTable):
         return {}
     load = table.open(table.inputs)
     return {"the values": digest(*(digest(load(i)) for i in range(table.n_blocks)))}
+
+
+def _of_tables(files: Sequence[DataFile]) -> dict[str, Any]:
+    """Return by what files of tables are known; of local ones, size and time."""
+    found: dict[str, Any] = {"the number of files": len(files)}
+    if not any(file.is_remote for file in files):
+        stamps = [tuple(map(int, file.stamp)) for file in files]
+        found["the bytes of the files"] = sum(size for size, _ in stamps)
+        found["the last change"] = _time(max((at for _, at in stamps), default=0))
+    return {**found, "the files": digest([(f.path, f.stamp) for f in files])[:8]}
 
 
 def _of_array(array: Any) -> dict[str, Any]:
