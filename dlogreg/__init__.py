@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlogreg.errors import (
+        CheckpointError,
+        CheckpointWarning,
         CollinearityWarning,
         ConvergenceWarning,
         DataError,
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "CheckpointError": "errors",
+    "CheckpointWarning": "errors",
     "CollinearityWarning": "errors",
     "ConvergenceWarning": "errors",
     "DataError": "errors",
@@ -46,6 +50,8 @@ _ROOMS = {
 }
 
 __all__ = [
+    "CheckpointError",
+    "CheckpointWarning",
     "CollinearityWarning",
     "ConvergenceWarning",
     "DataError",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 __all__ = [
+    "CheckpointError",
+    "CheckpointWarning",
     "CollinearityWarning",
     "ConvergenceWarning",
     "DataError",
@@ -23,6 +25,14 @@ class InferenceError(ValueError):
 
 class MemoryLimitError(MemoryError):
     """The projected memory is above ``memory_limit``; raised before any pass."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is of other data or options, or cannot be used where it is."""
+
+
+class CheckpointWarning(UserWarning):
+    """A pass could not be written to, or read from, a checkpoint."""
 
 
 class ConvergenceWarning(UserWarning):

@@ -21,6 +21,7 @@ from dlogreg.errors import DataError
 from dlogreg.held_rows import with_held
 from dlogreg.kernel import CSR, Rows
 from dlogreg.missing import complete_rows, none_as_nan
+from dlogreg.row_kind import RowKind
 from dlogreg.source import Source
 from dlogreg.source.blocks import Array, Blocks
 from dlogreg.trials import split_trials
@@ -50,8 +51,8 @@ class Partition:
     first_row: int | None = 0
     drops: bool = False
     """Rows with a missing value are left out."""
-    sparse: bool = False
-    """Rows of X are compressed."""
+    sparse: int = RowKind.DENSE
+    """The kind of the rows of X."""
     shares: bool = False
     """Beside trials, y holds shares of successes, not their counts."""
     held_share: float = 0.0
@@ -101,10 +102,10 @@ class Partition:
             yield leaf(stop)
 
 
-def _of_kind(X: Any, index: int, *, sparse: bool) -> Any:
+def _of_kind(X: Any, index: int, *, sparse: int) -> Any:
     """Return a block of X in the form that the kernels expect."""
     compressed = isinstance(X, CSR)
-    if sparse and not compressed and X.ndim == 2:
+    if sparse == RowKind.COMPRESSED and not compressed and X.ndim == 2:
         return CSR.of(X)
     if compressed and not sparse:
         raise DataError(

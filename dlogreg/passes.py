@@ -7,11 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from dlogreg.checkpoint.digest import pass_key
+from dlogreg.checkpoint.journal import Journal
 from dlogreg.evaluation import PassRecord as PassRecord
 from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
 from dlogreg.partition import Partition
 from dlogreg.reduction import Reduction
+
+PILOT = "pilot"
+"""Name of the kernel that reads a few rows before the first pass."""
 
 
 class Progress(Protocol):
@@ -58,6 +63,8 @@ class Passes:
     progress: Progress = field(default_factory=Silent)
     clock: Callable[[], float] = time.perf_counter
     trace: list[PassRecord] = field(default_factory=list)
+    journal: Journal | None = None
+    """Knows the sums of passes that were made before, and keeps those of new ones."""
     _open: bool = False
 
     def __post_init__(self) -> None:
@@ -67,7 +74,7 @@ class Passes:
     @property
     def n_passes(self) -> int:
         """Number of times that every block was read for the model."""
-        return sum(record.kind not in ("pilot", "scan") for record in self.trace)
+        return sum(record.kind not in (PILOT, "scan") for record in self.trace)
 
     @property
     def tally(self) -> Tally:
@@ -93,13 +100,36 @@ class Passes:
     def _run(self, kernel: Kernel, reduction: Reduction, number: int) -> Any:
         self.close_record()
         self.progress.pass_started(number, kernel.name, len(reduction.partitions))
-        began = self.clock()
-        result, tally = reduction.sum(kernel)
-        seconds = self.clock() - began
-        record = PassRecord(number, kernel.name, seconds, tally)
-        self.trace.append(replace(record, n_threads=reduction.n_threads))
+        result, record = self._recalled(kernel, reduction)
+        self.trace.append(replace(record, number=number))
         self._open = True
         return result
+
+    def _recalled(self, kernel: Kernel, reduction: Reduction) -> tuple[Any, PassRecord]:
+        """Return what a pass sums and costs, from the journal if that knows it.
+
+        The pilot is always read: its rows are many bytes and few reads, and tell
+        whether the data are those of the journal.
+        """
+        journal = self.journal
+        if journal is None:
+            return self._made(kernel, reduction)
+        key = pass_key(kernel, reduction.partitions)
+        if kernel.name == PILOT:
+            made = self._made(kernel, reduction)
+            journal.compare(key, made[0])
+            return made
+        known = journal.recall(key)
+        if known is None:
+            known = self._made(kernel, reduction)
+            journal.keep(key, *known)
+        return known
+
+    def _made(self, kernel: Kernel, reduction: Reduction) -> tuple[Any, PassRecord]:
+        began = self.clock()
+        result, tally = reduction.sum(kernel)
+        seconds, threads = self.clock() - began, reduction.n_threads
+        return result, PassRecord(0, kernel.name, seconds, tally, n_threads=threads)
 
     def annotate(self, **learned: float) -> None:
         """Add to the last pass what the solver learned from it."""

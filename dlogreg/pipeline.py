@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from dlogreg.checkpoint import Checkpoint, with_checkpoint
+from dlogreg.checkpoint.fingerprint import of_fit
 from dlogreg.closing import build_results, close
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label, PassRecord
@@ -27,6 +30,7 @@ from dlogreg.reduction import (
     single_threaded_blas,
 )
 from dlogreg.results import LogitResults, Results
+from dlogreg.row_kind import RowKind
 from dlogreg.rows_again import RowsAgain
 from dlogreg.shares import with_shares
 from dlogreg.softmax_problem import pose_softmax
@@ -61,6 +65,7 @@ def fit(
     inference: bool = True,
     cov_type: str | None = None,
     memory_limit: int | str | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     progress: bool | Progress | None = None,
 ) -> Results:
     r"""Fit a logistic regression by maximum likelihood, reading the data in few passes.
@@ -196,6 +201,18 @@ def fit(
     memory_limit : int or str, optional
         Bytes, or for example "2 GB": refuse the fit if it is projected to need more
         beyond the interpreter and the arrays given. It never changes the result.
+    checkpoint : path, optional
+        A folder in which the sums of every pass are kept, readable by the user alone.
+        If the fit is cut, in whatever way, the same call goes on after the last whole
+        pass, and its result has the same bits as if nothing had happened; ``n_passes``
+        and ``bytes_read`` count what both have read. Cluster, threads, ``max_passes``
+        and ``memory_limit`` may be others; anything else, the data and the versions
+        included, is refused with the difference named. Of data on a cluster or in
+        remote stores a change is found in the few rows that are read beforehand, in
+        local files by their sizes and times too, and in memory everywhere. The folder
+        is removed when the fit has ended by itself, but not where it was interrupted
+        or stopped at ``max_passes``. A pass that forms the Hessian takes 4 bytes per
+        pair of coefficients, one of L-BFGS about 40 per coefficient.
     progress : bool, optional
         Show a line for every pass; default: on a terminal and in a notebook.
 
@@ -213,10 +230,14 @@ def fit(
         If the projected memory is above ``memory_limit``: before the first pass, or
         after it where only that shows that there are more than two classes, or groups
         beyond number.
+    CheckpointError
+        If ``checkpoint`` is of another fit, in use, or cannot be written.
 
     Warns
     -----
     SeparationWarning, CollinearityWarning, ConvergenceWarning, MissingChunkWarning
+    CheckpointWarning
+        If a pass cannot be written to the checkpoint, or read from it; the fit goes on.
 
     Examples
     --------
@@ -249,8 +270,11 @@ def fit(
         firth=firth,
     )
     beside = {"offset": offset, "groups": groups, "trials": trials, "holdout": marks}
-    source = open_source(X, y, sample_weight, options, **beside)
-    return fit_source(with_holdout(source, share), options, progress)
+    opened = open_source(X, y, sample_weight, options, **beside)
+    source = with_holdout(opened, share)
+    return with_checkpoint(
+        checkpoint, lambda kept: fit_source(source, options, progress, checkpoint=kept)
+    )
 
 
 def fit_source(
@@ -259,6 +283,7 @@ def fit_source(
     progress: bool | Progress | None = None,
     class_weight: Callable[[], ClassWeight] = tuple,
     before: Sequence[PassRecord] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> Results:
     """Fit with options that are already checked; the faces share this.
 
@@ -268,8 +293,12 @@ def fit_source(
     options = replace(options, feature_names=source.feature_names)
     layout = lay_out(source, options)
     check_memory(layout.memory, options.memory_limit, source)
+    if checkpoint is not None:
+        checkpoint.begin("fit", of_fit(source, options))
     reduction = Reduction(layout.partitions, layout.inline)
-    passes = Passes(reduction, progress_for(progress), trace=list(before))
+    passes = Passes(
+        reduction, progress_for(progress), trace=list(before), journal=checkpoint
+    )
     try:
         with single_threaded_blas():
             weights = class_weight()
@@ -322,7 +351,8 @@ def _pose(
     if len(survey.classes) == 2:
         options = replace(options, solver=layout.solver)
         return pose(survey, passes, options, source.feature_names, weights)
-    if source.sparse and source.n_features > MOST_SPARSE:
+    compressed = source.sparse == RowKind.COMPRESSED
+    if compressed and source.n_features > MOST_SPARSE:
         raise DataError(
             f"three or more classes of sparse rows are fitted with at most "
             f"{MOST_SPARSE:,} columns so far, and there are {source.n_features:,}; fit "

@@ -107,6 +107,7 @@ def rows_of(
     sample_weight: Any,
     method: str,
     offset: Any = None,
+    groups: Any = None,
 ) -> RowsAgain:
     """Return the rows that a result remembers, or those given in their place.
 
@@ -131,11 +132,16 @@ def rows_of(
         raise ValueError(
             f"{method}() needs the rows of the fit, which had no offset; leave it out"
         )
-    return _found(results, X, y, sample_weight, offset)
+    return _found(results, X, y, sample_weight, offset, groups)
 
 
 def _found(
-    results: LogitResults, X: Any, y: Any, sample_weight: Any, offset: Any
+    results: LogitResults,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    offset: Any,
+    groups: Any,
 ) -> RowsAgain:
     """Lay out rows that are given anew, as a fit would."""
     X = as_design(X, results)
@@ -147,6 +153,7 @@ def _found(
         y,
         sample_weight,
         offset=offset,
+        groups=groups,
         feature_names=names,
         compute=compute_shared,
         count_rows=count_rows,

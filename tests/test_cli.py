@@ -302,7 +302,7 @@ def test_an_error_of_a_library_keeps_its_traceback(folder, monkeypatch):
         return np.zeros(2).reshape(3)
 
     monkeypatch.setattr("dlogreg.cli.fit.fit_stored", broken)
-    monkeypatch.setattr("dlogreg.cli.fit.open_data", lambda path: None)
+    monkeypatch.setattr("dlogreg.cli.fit.open_data", lambda path, options: None)
     done = run("fit", "t.zarr", "--model", "m.json")
     assert isinstance(done.exception, ValueError)
 
@@ -353,6 +353,7 @@ def test_ctrl_c_saves_the_best_point(folder, monkeypatch):
 
 SIGNALLED = """
 import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
 from dlogreg.cli import main
 from dlogreg.{room} import {kernel}
 add = {kernel}.add

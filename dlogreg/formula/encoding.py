@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
+from scipy.sparse import coo_array
 
 from dlogreg.errors import DataError
-from dlogreg.evaluation import FloatArray
+from dlogreg.evaluation import FloatArray, Label
 from dlogreg.formula.calls import read_transform
 from dlogreg.formula.categories import Coding
-from dlogreg.formula.columns import Index, Levels, TableBlock, Values
+from dlogreg.formula.columns import Index, Levels, Mask, TableBlock, Values
 from dlogreg.formula.evaluation import evaluate
 from dlogreg.formula.expression import Expression, parse_expression
+from dlogreg.formula.mixing import DesignColumns, Piece
 from dlogreg.formula.recipe import Ingredient, Recipe
 from dlogreg.formula.terms import Part
 from dlogreg.formula.transforms import Transform
+from dlogreg.kernel import CSR, Mixed
+from dlogreg.kernel.mixed import Places
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Indicators:
     """Columns of which every row has at most one, which is 1."""
 
-    index: Index
-    """That column; -1 for none."""
+    codes: Index
+    table: Index
+    """The column of every code; -1 for none."""
     width: int
+
+    @property
+    def index(self) -> Index:
+        """The column of every row; -1 for none."""
+        return self.table[self.codes]
 
 
 Encoded = _Indicators | FloatArray
 """A factor's columns in some rows."""
+Known = dict[tuple[str, bool], Encoded]
+Products = Iterator[tuple[slice | Index, Any, FloatArray | float]]
+"""Rows, the column of all or of each of them, and its value."""
 
 
 class Encoder:
@@ -39,7 +53,6 @@ class Encoder:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self.width = len(recipe.feature_names)
         self._parts = {part.text: part for part in recipe.ingredients}
         self._expressions = {
             part.text: parse_expression(part.inside) for part in recipe.ingredients
@@ -50,6 +63,13 @@ class Encoder:
             for expression in self._expressions.values()
             for call in expression.calls()
         }
+        self.columns = DesignColumns.of(recipe, self._transforms)
+        self._dense_columns = self.columns.dense_columns
+
+    @property
+    def width(self) -> int:
+        """Number of columns of the design."""
+        return self.columns.width
 
     def response(self, block: TableBlock) -> Values:
         """Return the labels of the rows."""
@@ -58,23 +78,46 @@ class Encoder:
     def design(self, block: TableBlock) -> FloatArray:
         """Return X of rows without missing values, shape (n_rows, width)."""
         out = np.zeros((len(block), self.width))
-        found: dict[tuple[str, bool], Encoded] = {}
-        first = 0
-        for term in self.recipe.terms:
-            for part in term.parts:
-                factors = [
-                    self._encoded(text, reduced, block, found)
-                    for text, reduced in zip(part.factors, part.reduced, strict=True)
-                ]
-                first += _fill(out, first, part, factors)
+        found: Known = {}
+        for piece in self.columns.pieces:
+            factors = self._factors(piece, block, found)
+            for rows, place, value in _products(piece.part, factors):
+                out[rows, piece.first + place] = value
         return out
+
+    def mixed(self, block: TableBlock) -> Mixed:
+        """Return the same as mixed rows."""
+        n_rows, width = len(block), self.width
+        dense = np.zeros((n_rows, len(self._dense_columns)))
+        places = np.full((self.columns.n_categories, n_rows), width, dtype=np.int32)
+        stored: list[tuple[Any, Any, Any]] = []
+        found: Known = {}
+        n_dense = n_coded = 0
+        for piece in self.columns.pieces:
+            factors = self._factors(piece, block, found)
+            if piece.coded:
+                _set_places(places[n_coded], piece.first, width, factors)
+                n_coded += 1
+                continue
+            for rows, place, value in _products(piece.part, factors):
+                if piece.is_dense:
+                    dense[rows, n_dense + place] = value
+                else:
+                    stored.append((rows, piece.first + place, value))
+            n_dense += piece.width * piece.is_dense
+        compressed = _compressed(stored, (n_rows, width)) if stored else None
+        return Mixed(dense, self._dense_columns, places, width, compressed)
+
+    def _factors(self, piece: Piece, block: TableBlock, found: Known) -> list[Encoded]:
+        pairs = zip(piece.part.factors, piece.part.reduced, strict=True)
+        return [self._encoded(*pair, block, found) for pair in pairs]
 
     def _encoded(
         self,
         text: str,
         reduced: bool,
         block: TableBlock,
-        found: dict[tuple[str, bool], Encoded],
+        found: Known,
     ) -> Encoded:
         if (text, reduced) not in found:
             part = self._parts[text]
@@ -91,15 +134,15 @@ class Encoder:
         self, part: Ingredient, coding: Coding, reduced: bool, block: TableBlock
     ) -> Encoded:
         value = evaluate(self._expressions[part.text], block, self._apply)
-        codes = self._codes(part, coding, value, block)
+        codes, table = self._codes(part, coding, value, block)
         if not reduced:
-            return _Indicators(codes, len(coding.levels))
+            return _Indicators(codes, table, len(coding.levels))
         if coding.matrix is not None:
-            return np.asarray(coding.matrix[codes])
-        left_out = codes == coding.reference
-        codes = codes - (codes > coding.reference)
-        codes[left_out] = -1
-        return _Indicators(codes, len(coding.levels) - 1)
+            return np.asarray(coding.matrix[table[codes]])
+        table = np.where(
+            table == coding.reference, -1, table - (table > coding.reference)
+        )
+        return _Indicators(codes, table, len(coding.levels) - 1)
 
     def _codes(
         self,
@@ -107,18 +150,28 @@ class Encoder:
         coding: Coding,
         value: Values | Levels,
         block: TableBlock,
-    ) -> Index:
-        """Return the position of every row's level among those of the fit."""
+    ) -> tuple[Index, Index]:
+        """Return a code of every row, and for every code its level of the fit."""
         if isinstance(value, Levels):
             values, codes = value.values, value.codes
         else:
-            distinct, codes = np.unique(value, return_inverse=True)
-            values = tuple(distinct.tolist())
+            values, codes = distinct(value)
         known = {level: i for i, level in enumerate(coding.levels)}
         stand_in = known.get(self.recipe.unseen.get(part.text), -1)
         table = np.array([known.get(v, stand_in) for v in values] + [-1], dtype=np.intp)
-        found = table[codes]
-        unseen = found < 0
+        if (table[:-1] < 0).any():
+            self._check_seen(part, values, codes, table[codes] < 0, block)
+        return codes, table
+
+    def _check_seen(
+        self,
+        part: Ingredient,
+        values: Sequence[Label],
+        codes: Index,
+        unseen: Mask,
+        block: TableBlock,
+    ) -> None:
+        """Refuse levels that the fit has not seen, with the first row."""
         if unseen.any():
             row = int(np.flatnonzero(unseen)[0])
             count = len({values[code] for code in codes[unseen].tolist()})
@@ -128,7 +181,6 @@ class Encoder:
                 f"{block.place(row)}, which the fit has not seen; leave such rows out, "
                 f"or fit with unseen={{{part.text!r}: level}} to take a level for it"
             )
-        return found
 
     def _numbers(self, part: Ingredient, block: TableBlock) -> FloatArray:
         """Return the one or several columns of a factor that is no category."""
@@ -200,20 +252,32 @@ def labels_of(expression: Expression, block: TableBlock) -> Values:
     return value
 
 
-def _fill(out: FloatArray, first: int, part: Part, factors: Sequence[Encoded]) -> int:
-    """Write the products of the factors' columns; return how many there are.
+def distinct(values: Values) -> tuple[tuple[Label, ...], Index]:
+    """Return the values that occur, and perhaps others, and where each row's stands.
 
-    Columns of the first factor follow each other fastest. Products with indicators are
-    written where they are not zero.
+    Whole numbers in a small range are not sorted: the range is counted through.
+    """
+    if values.dtype.kind in "iu" and len(values):
+        low, high = int(values.min()), int(values.max())
+        if high - low < max(256, len(values) // 4):
+            codes = np.subtract(values, low, dtype=np.intp, casting="unsafe")
+            return tuple(range(low, high + 1)), codes
+    found, codes = np.unique(values, return_inverse=True)
+    return tuple(found.tolist()), codes
+
+
+def _products(part: Part, factors: Sequence[Encoded]) -> Products:
+    """Yield the products of the factors' columns, those of a category together.
+
+    Columns of the first factor follow each other fastest. Rows are those in which the
+    indicators are not zero.
     """
     rows: slice | Index = slice(None)
-    index: Index | None = None
     step, dense = 1, []
+    index: Index | None = None
     for factor in factors:
         if isinstance(factor, _Indicators):
-            here = np.where(factor.index < 0, -1, factor.index * step)
-            before = 0 if index is None else index
-            index = np.where((here < 0) | (before < 0), -1, here + before)
+            index = _joined(index, factor, step)
             step *= factor.width
         else:
             dense.append((factor, step))
@@ -223,9 +287,45 @@ def _fill(out: FloatArray, first: int, part: Part, factors: Sequence[Encoded]) -
         index = index[rows]
     for columns in product(*(range(factor.shape[1]) for factor, _ in dense)):
         value: FloatArray | float = part.scale
-        place = first
+        place = 0
         for (factor, stride), column in zip(dense, columns, strict=True):
             value = value * factor[rows, column]
             place += column * stride
-        out[rows, place if index is None else place + index] = value
-    return step
+        yield rows, place if index is None else place + index, value
+
+
+def _joined(index: Index | None, factor: _Indicators, step: int) -> Index:
+    """Return the column of every row among the products with one more category."""
+    own = factor.index
+    here = np.where(own < 0, -1, own * step)
+    before = 0 if index is None else index
+    return np.where((here < 0) | (before < 0), -1, here + before)
+
+
+def _set_places(
+    out: Places, first: int, width: int, factors: Sequence[Encoded]
+) -> None:
+    """Write the column of the design that is 1 in every row; width where none is."""
+    index: Index | None = None
+    step = 1
+    for factor in factors:
+        assert isinstance(factor, _Indicators)
+        if len(factors) == 1:
+            table = np.where(factor.table < 0, width, factor.table + first)
+            table.astype(np.int32).take(factor.codes, out=out, mode="wrap")
+            return
+        index = _joined(index, factor, step)
+        step *= factor.width
+    if index is not None:
+        out[:] = np.where(index < 0, width, index + first)
+
+
+def _compressed(parts: Sequence[tuple[Any, Any, Any]], shape: tuple[int, int]) -> CSR:
+    """Return rows, columns and values as compressed rows."""
+    sizes = [len(rows) for rows, _, _ in parts]
+    rows, columns = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    values = [
+        np.broadcast_to(value, size)
+        for (_, _, value), size in zip(parts, sizes, strict=True)
+    ]
+    return CSR.of(coo_array((np.concatenate(values), (rows, columns)), shape=shape))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from dlogreg.checkpoint import Checkpoint, with_checkpoint
+from dlogreg.checkpoint.fingerprint import of_scan
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label, PassRecord
+from dlogreg.formula.encoding import Encoder
 from dlogreg.formula.expression import Expression, FormulaError, parse_expression
 from dlogreg.formula.parquet import ParquetTable
 from dlogreg.formula.recipe import Recipe
@@ -68,6 +72,8 @@ def fit_formula(
     cov_type: str | None = None,
     firth: bool = False,
     memory_limit: int | str | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     progress: bool | Progress | None = None,
 ) -> Results:
     """Fit a logistic regression given by a formula to a raw table.
@@ -91,8 +97,9 @@ def fit_formula(
         response is a column of labels or an expression such as ``arr_delay > 15`` or
         ``species == "setosa"``. Nothing else is evaluated.
     data : table
-        Pandas or dask dataframe, pyarrow dataset of local Parquet files, or the path of
-        Parquet files: a file, a folder, or a pattern. Only needed columns are read.
+        Pandas or dask dataframe, pyarrow dataset of Parquet files, or the path of
+        Parquet files: a file, a folder, or a pattern, here or at an address such as
+        ``s3://bucket/flights-*.parquet``. Only needed columns are read.
     sample_weight : str or array, optional
         A column, or an expression of columns. With a dataframe also an array or series
         of one weight per row. Rows of weight 0 are left out before anything is found.
@@ -104,12 +111,17 @@ def fit_formula(
     missing : {"raise", "drop"}
         What to do with rows in which a column that is needed has no value. "raise"
         counts them by column; "drop" leaves them out, and ``n_dropped`` counts them.
+    storage_options : mapping, optional
+        What the file system of an address needs, as in pandas and dask: those of
+        ``fsspec``, for example ``{"endpoint_url": ...}``. Secrets are better kept in
+        the environment; they are neither shown nor saved.
     unseen : "error", level, or mapping of factor to level
         What ``predict`` does with a level that the fit has not seen: an error that
         names it, or a level that is taken in its place.
     classes, alpha, solver, tol, max_passes, start, inference, cov_type, weight_kind, \
-firth, memory_limit, progress
-        As in ``fit``. The formula says whether there is an intercept.
+firth, memory_limit, checkpoint, progress
+        As in ``fit``. The formula says whether there is an intercept. A checkpoint
+        keeps what the scan has found, too.
 
     Returns
     -------
@@ -126,8 +138,8 @@ firth, memory_limit, progress
     DataError
         If the data cannot be fitted; the message names column, and row or file and row
         group. Also if a file changes while it is read.
-    MemoryLimitError, SeparationWarning, CollinearityWarning, ConvergenceWarning
-        As in ``fit``.
+    CheckpointError, MemoryLimitError
+        As in ``fit``, which also tells the warnings.
 
     Examples
     --------
@@ -139,7 +151,7 @@ firth, memory_limit, progress
     ('dose', 'sex[T.m]')
     """
     check_weight_kind(weight_kind, given=sample_weight is not None)
-    data = open_data(data)
+    data = open_data(data, storage_options)
     available = table_columns(data)
     parsed = read_formula(formula, available)
     options = check_options(
@@ -166,9 +178,16 @@ firth, memory_limit, progress
     shown = progress_for(progress)
     table = open_table(data, rule.needed, compute_shared)
     check_read_memory(table.largest_bytes, n_threads(), options.memory_limit)
-    design = _design(parsed, table, rule, missing, unseen, shown)
-    results = fit_source(design.source, options, shown, before=design.records)
-    return replace(results, n_dropped=design.n_dropped, recipe=design.recipe)
+
+    def run(kept: Checkpoint | None) -> Results:
+        design = _design(parsed, table, rule, missing, unseen, shown, kept)
+        before = design.records
+        results = fit_source(
+            design.source, options, shown, before=before, checkpoint=kept
+        )
+        return replace(results, n_dropped=design.n_dropped, recipe=design.recipe)
+
+    return with_checkpoint(checkpoint, run)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,9 +207,10 @@ def _design(
     missing: str,
     unseen: Any,
     progress: Progress,
+    checkpoint: Checkpoint | None,
 ) -> _Design:
     """Scan the table and lay out its rows as those of the design."""
-    found, records = scan(formula, table, rule, progress)
+    found, records = scan(formula, table, rule, progress, checkpoint)
     n_dropped = check_missing(found, rule.needed, missing)
     recipe = resolve(formula, found, unseen)
     if rule.offset is not None and rule.offset.text != _quoted("offset"):
@@ -198,7 +218,17 @@ def _design(
     blocks = DesignBlocks.of(table, recipe, rule, found)
     in_memory = isinstance(table, FrameTable)
     names, dtype = recipe.feature_names, np.dtype(np.float64)
-    source = Source(blocks, {}, names, dtype, in_memory, "formula")
+    columns = Encoder(recipe).columns
+    source = Source(
+        blocks,
+        {},
+        names,
+        dtype,
+        in_memory,
+        "formula",
+        sparse=blocks.kind,
+        stored_values=columns.row_values,
+    )
     return _Design(source, recipe, n_dropped, records)
 
 
@@ -264,7 +294,11 @@ def _rule(
 
 
 def scan(
-    formula: Formula, table: Table, rule: Rule, progress: Progress
+    formula: Formula,
+    table: Table,
+    rule: Rule,
+    progress: Progress,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Found, tuple[PassRecord, ...]]:
     """Read the columns once and return what is found in all rows."""
     categories = {
@@ -283,11 +317,12 @@ def scan(
     reduction = Reduction(
         partition_rows(raw, 1, TASKS_PER_THREAD * n_threads()), inline
     )
-    passes = Passes(reduction, progress)
+    kernel = ScanKernel(rule, categories, arguments)
+    if checkpoint is not None:
+        checkpoint.begin("scan", of_scan(raw, kernel))
+    passes = Passes(reduction, progress, journal=checkpoint)
     try:
-        found: Found = passes.run_pilot(
-            ScanKernel(rule, categories, arguments), reduction
-        )
+        found: Found = passes.run_pilot(kernel, reduction)
         passes.close_record()
     except BaseException:
         progress.close()

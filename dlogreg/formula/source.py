@@ -14,7 +14,8 @@ from dlogreg.formula.encoding import Encoder, labels_of, offset_of
 from dlogreg.formula.recipe import Recipe
 from dlogreg.formula.scan import Found, Rule
 from dlogreg.formula.tables import Table
-from dlogreg.source.blocks import BLOCK_BYTES, Array, Load
+from dlogreg.row_kind import RowKind
+from dlogreg.source.blocks import BLOCK_BYTES, Load
 
 LEAST_ROWS, MOST_ROWS = 256, 2**17
 
@@ -71,19 +72,21 @@ class DesignBlocks:
     """Rows of every block of the table that count."""
     pieces: tuple[tuple[int, int, int], ...]
     """Block of the table, first and last of the rows that count."""
+    kind: RowKind = RowKind.DENSE
+    """The kind of the rows of X."""
 
     @classmethod
     def of(cls, table: Table, recipe: Recipe, rule: Rule, found: Found) -> DesignBlocks:
         """Cut the blocks into pieces whose design is about BLOCK_BYTES."""
-        row_bytes = 8 * max(1, len(recipe.feature_names))
-        step = int(np.clip(BLOCK_BYTES // row_bytes, LEAST_ROWS, MOST_ROWS))
+        columns = Encoder(recipe).columns
+        step = int(np.clip(BLOCK_BYTES // columns.row_bytes, LEAST_ROWS, MOST_ROWS))
         kept = tuple(n for *_, n in sorted(found.rows))
         pieces = tuple(
             (block, low, min(low + step, n_rows))
             for block, n_rows in enumerate(kept)
             for low in range(0, n_rows, step)
         )
-        return cls(table, recipe, rule, kept, pieces)
+        return cls(table, recipe, rule, kept, pieces, columns.kind)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -131,16 +134,17 @@ class DesignBlocks:
     def open(self, inputs: tuple[Any, ...]) -> Load:
         """Return a function that encodes a piece."""
         load_table, encoder = self.table.open(inputs), Encoder(self.recipe)
+        encode = encoder.mixed if self.kind == RowKind.MIXED else encoder.design
         last: list[tuple[int, TableBlock, Any]] = []
 
-        def load(i: int) -> Mapping[str, Array]:
+        def load(i: int) -> Mapping[str, Any]:
             number, low, high = self.pieces[i]
             if not last or last[0][0] != number:
                 last.clear()  # before the next block is in memory
                 last.append((number, *self._complete(load_table(number), number)))
             _, block, weight = last[0]
             piece = block.take(slice(low, high))
-            fields = {"X": encoder.design(piece), "y": encoder.response(piece)}
+            fields = {"X": encode(piece), "y": encoder.response(piece)}
             if weight is not None:
                 fields["sample_weight"] = weight[low:high]
             if self.rule.offset is not None:

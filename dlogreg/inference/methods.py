@@ -11,6 +11,7 @@ from dlogreg.evaluation import FloatArray
 if TYPE_CHECKING:
     from dlogreg.inference.chosen import ChosenErrors
     from dlogreg.inference.likelihood_ratio import Terms
+    from dlogreg.inference.replicates import Replicates
     from dlogreg.inference.table import ChiSquaredTest, TestTable
     from dlogreg.results import LogitResults
 
@@ -179,6 +180,82 @@ class RowMethods:
         found: ChosenErrors = room.errors_of(self, rows, names, tol, max_passes)
         return found
 
+    def bootstrap(
+        self,
+        B: int = 200,
+        *,
+        seed: int = 0,
+        by: str | None = None,
+        tol: float = 1e-3,
+        max_passes: int = 10,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
+        groups: Any = None,
+    ) -> Replicates:
+        """Refit B bootstrap samples of the rows, all of them in the same few passes.
+
+        A replicate counts every row as often as a Poisson variable of mean 1 says,
+        which a hash of the row's number, the seed and the replicate draws: so the
+        replicates do not depend on how the rows are cut or where they are summed, and
+        the first ones of 1,000 are those of 200. All of them take steps together from
+        the Hessian of the fit, one pass for a step: 2 or 3 passes on large data, more
+        where there are few rows per coefficient, at most ``max_passes``. Per row and
+        replicate a pass takes 4 k + 15 operations and a draw, so that 200 replicates of
+        50 coefficients cost about as much as 5 to 10 fits.
+
+        Parameters
+        ----------
+        B : int
+            Number of replicates, at least 2.
+        seed : int
+            Another seed gives other replicates.
+        by : {"rows", "groups"}, optional
+            What is drawn: rows by themselves, or groups with all of their rows, where
+            rows of a group depend on each other. Default: groups if the fit had any.
+        tol : float
+            Largest distance of a replicate to its own optimum, in standard errors of
+            the model, as estimated from how its steps shrink.
+        max_passes : int
+            Most passes over the data, at least 2.
+        X, y, sample_weight, offset, groups : array, optional
+            The rows of the fit, for a result that was loaded and does not know them.
+
+        Returns
+        -------
+        Replicates
+            ``params`` of every replicate, ``se``, ``covariance``, ``conf_int()`` by
+            percentiles or reflected ones, ``to_frame()``, ``n_passes``, ``n_failed``.
+
+        Raises
+        ------
+        InferenceError
+            If the fit has not converged, is separated or bias-reduced, if the rows are
+            not known, or if no replicate has an optimum.
+        DataError
+            If the rows have changed since the fit, or cannot be numbered because
+            chunks have unknown lengths.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If replicates were left out because no optimum of theirs was found.
+
+        Notes
+        -----
+        A row of frequency f is drawn Poisson(f) times, as f rows would be; weights of
+        another kind multiply what was drawn. Groups are drawn whole whatever their
+        weights. The penalty of a ridge fit stays in every replicate; it shrinks
+        standard errors, and intervals are around the penalised coefficients.
+        """
+        if groups is not None and (X is None or y is None):
+            raise ValueError("bootstrap() takes groups with X and y, or none of them")
+        rows = _rows(self, X, y, sample_weight, "bootstrap", offset, groups)
+        room = import_module("dlogreg.inference.bootstrap")
+        found: Replicates = room.bootstrap(self, rows, B, seed, by, tol, max_passes)
+        return found
+
     def _profile_intervals(
         self,
         alpha: float,
@@ -199,6 +276,14 @@ class RowMethods:
         return ends
 
 
-def _rows(results: Any, X: Any, y: Any, weight: Any, method: str, offset: Any) -> Any:
+def _rows(
+    results: Any,
+    X: Any,
+    y: Any,
+    weight: Any,
+    method: str,
+    offset: Any,
+    groups: Any = None,
+) -> Any:
     room = import_module("dlogreg.rows_again")
-    return room.rows_of(results, X, y, weight, method, offset)
+    return room.rows_of(results, X, y, weight, method, offset, groups)

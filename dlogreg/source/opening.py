@@ -15,6 +15,7 @@ from scipy.sparse import issparse
 
 from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
+from dlogreg.row_kind import RowKind
 from dlogreg.source.blocks import ArrayBlocks, Blocks, even_bounds
 from dlogreg.source.frames import (
     check_columns,
@@ -29,7 +30,7 @@ from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
 from dlogreg.source.memmap import MappedFile, MemmapBlocks
 from dlogreg.source.source import Source
 from dlogreg.source.sparse_store import StoredCSR, is_csr_group
-from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chunks
+from dlogreg.source.zarr_store import ZarrBlocks, checked
 
 CountRows = Callable[[Blocks], tuple[int, ...] | None]
 """Counts the rows of every block, which reads all of them; a plan does not."""
@@ -96,7 +97,7 @@ def as_source(
         dtype,
         in_memory,
         kind,
-        sparse=sparse,
+        sparse=RowKind.COMPRESSED if sparse else RowKind.DENSE,
         stored_values=stored,
     )
 
@@ -310,9 +311,7 @@ def _blocks(name: str, values: Any, compute: Compute) -> Blocks:
     if isinstance(values, StoredCSR):
         return values.blocks()
     if kind_of(values) == "zarr":
-        complete = bool(values.attrs.get(COMPLETE_ATTRIBUTE, False))
-        check_chunks(name, values, complete=complete)
-        return ZarrBlocks.of(name, values)
+        return ZarrBlocks.of(name, checked(name, values))
     row_bytes = int(np.prod(values.shape[1:])) * 8
     if isinstance(values, CSR):
         row_bytes = values.nbytes // len(values)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dlogreg.row_kind import RowKind
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 
@@ -35,10 +36,10 @@ class Source:
     """What the user gave, for plan and messages."""
     drops: bool = False
     """Rows with a missing value are left out."""
-    sparse: bool = False
-    """Rows of X are compressed: of them only values that are not zero are stored."""
+    sparse: int = RowKind.DENSE
+    """The kind of the rows of X: of other than dense ones zeros are not stored."""
     stored_values: float | None = None
-    """Of compressed rows the mean number of stored values; None if not known."""
+    """Mean number of stored values in a row, where zeros are not; None if not known."""
     shares: bool = False
     """Beside trials, y holds shares of successes, not their counts."""
     held_share: float = 0.0
@@ -51,7 +52,7 @@ class Source:
 
     @property
     def row_values(self) -> float:
-        """Values of X in a mean row: stored ones, where rows are compressed."""
+        """Values of X in a mean row: stored ones, where zeros are not stored."""
         if not self.sparse:
             return self.n_features
         if self.stored_values is None:
