@@ -248,6 +248,19 @@ def test_a_store_that_changed_is_refused(cut, tmp_path):
     dlogreg.fit(group["X"], group["y"], checkpoint=path)
 
 
+def test_compressed_rows_that_changed_are_refused(cut, tmp_path):
+    group, rows = zarr.create_group(tmp_path / "rows.zarr"), scipy.sparse.csr_array(X)
+    inside = group.create_group("X", attributes={"shape": list(X.shape)})
+    for name in ("indptr", "indices", "data"):
+        inside.create_array(name, data=getattr(rows, name))
+    path = cut(inside, Y)
+    dlogreg.fit(inside, Y, checkpoint=path)
+    path = cut(inside, Y)
+    inside["data"][7] = rows.data[7] + 1.0
+    with pytest.raises(CheckpointError, match="the stored arrays of X was"):
+        dlogreg.fit(inside, Y, checkpoint=path)
+
+
 def test_dask_arrays_of_other_values_are_refused(cut):
     """A graph does not say what it will make; the rows that are read first do."""
     lazy = da.from_array(X, chunks=(500, 4))
