@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +29,7 @@ from dlogreg.results import LogitResults, Results
 from dlogreg.separation_report import SeparationReport, report_separation
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
 from dlogreg.solvers.newton import LARGEST_ERROR
+from dlogreg.user_warning import warn_user
 
 SINGULAR = (
     "there are no standard errors, because the Hessian is singular: some columns are "
@@ -129,9 +129,9 @@ def warn_about(
 ) -> Status:
     """Warn of what the user must know; return the status."""
     if problem.dropped:
-        warnings.warn(alias_message(problem.dropped), CollinearityWarning, stacklevel=5)
+        warn_user(alias_message(problem.dropped), CollinearityWarning)
     if separation.message:
-        warnings.warn(separation.message, SeparationWarning, stacklevel=5)
+        warn_user(separation.message, SeparationWarning)
         return separation.status
     if solution.status in (Status.MAX_PASSES, Status.STALLED):
         message = (
@@ -139,7 +139,7 @@ def warn_about(
             "errors"
         )
         advice = "raise max_passes or tol"
-        warnings.warn(f"{message}; {advice}", ConvergenceWarning, stacklevel=5)
+        warn_user(f"{message}; {advice}", ConvergenceWarning)
     return solution.status
 
 

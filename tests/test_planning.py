@@ -55,7 +55,8 @@ def unwrapped(planned):
 def test_a_plan_takes_what_fit_takes():
     fit, plan = (inspect.signature(f) for f in (dlogreg.fit, dlogreg.plan))
     *same, measure = plan.parameters.values()
-    assert list(fit.parameters.values()) == same
+    given = [p for name, p in fit.parameters.items() if name != "checkpoint"]
+    assert given == same
     assert (measure.name, measure.default) == ("measure", True)
 
 

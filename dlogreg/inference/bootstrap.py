@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from dlogreg.rows_again import RowsAgain, check_unchanged
 from dlogreg.solvers import Status
 from dlogreg.solvers.replicates import Replicate, advance_replicates
 from dlogreg.solvers.system import NewtonSystem
+from dlogreg.user_warning import warn_user
 
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
@@ -61,13 +61,12 @@ def bootstrap(
             f"was found in {max_passes} passes; raise max_passes, or take fewer columns"
         )
     if found.n_failed:
-        warnings.warn(
+        warn_user(
             f"{found.n_failed} of {n_replicates} bootstrap replicates have no finite "
             "optimum (a class was not drawn, its classes are separated, or columns are "
             f"aliased) or did not reach it in {max_passes} passes; they are left out, "
             "which makes intervals too short where these are many",
             ConvergenceWarning,
-            stacklevel=3,
         )
     return found
 

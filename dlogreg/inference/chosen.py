@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from dlogreg.sample import pilot_shape, root_weights, standardized_sample
 from dlogreg.solvers import InverseColumns, Metric, invert_columns, sample_metric
 from dlogreg.standardization import Standardization
 from dlogreg.survey import PilotKernel, PilotRows
+from dlogreg.user_warning import warn_user
 
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
@@ -124,11 +124,7 @@ def errors_of(
         message = f"standard errors are not yet exact to a relative {tol:g}"
         worst = found.missing.max() / 2
         advice = "raise max_passes or tol"
-        warnings.warn(
-            f"{message}, but to about {worst:.2g}; {advice}",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
+        warn_user(f"{message}, but to about {worst:.2g}; {advice}", ConvergenceWarning)
     return _collect(results, chosen, columns, found, passes)
 
 

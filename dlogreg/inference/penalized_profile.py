@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from dlogreg.rows_again import RowsAgain, check_unchanged
 from dlogreg.solvers import Geometry, NewtonSystem, Point
 from dlogreg.solvers.firth import FirthState, inverse_root
 from dlogreg.solvers.firth_profile import PenalizedEnd
+from dlogreg.user_warning import warn_user
 
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
@@ -133,10 +133,9 @@ def _warn_of_failures(
     failed = np.argwhere(np.isnan(ends))
     if len(failed):
         first, side = failed[0].tolist()
-        warnings.warn(
+        warn_user(
             f"{len(failed)} of {ends.size} ends of profile intervals were not found "
             f"and are NaN, the first of them the {('lower', 'upper')[side]} end of "
             f"{names[known[first]]!r}; take method='wald' there",
             ConvergenceWarning,
-            stacklevel=5,
         )

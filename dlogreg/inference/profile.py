@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from dlogreg.solvers.bracketing import Level
 from dlogreg.solvers.many import advance_together
 from dlogreg.solvers.profile import ProfileEnd
 from dlogreg.solvers.quasi_newton import Constraint
+from dlogreg.user_warning import warn_user
 
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
@@ -135,10 +135,9 @@ def _warn_of_failures(
         name = results.names[positions[failed[0] // 2]]
         side = "lower" if failed[0] % 2 == 0 else "upper"
         bound = models[failed[0]].error_bound
-        warnings.warn(
+        warn_user(
             f"{len(failed)} of {len(models)} ends of profile intervals were not found "
             f"to {tol:.2g} standard errors and are NaN, the first of them the {side} "
             f"end of {name!r} (error bound {bound:.2g}); take method='wald' there",
             ConvergenceWarning,
-            stacklevel=5,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import platform
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -20,6 +19,7 @@ from dlogreg.source.blocks import BLOCK_BYTES, Array, Load
 from dlogreg.source.chunk_files import BrokenChunkError, ChunkFiles
 from dlogreg.source.remote import is_of_access, reason
 from dlogreg.source.remote_store import ChangedError, fsspec_store, stamped
+from dlogreg.user_warning import warn_user
 
 COMPLETE_ATTRIBUTE = "dlogreg_complete"
 """Set by ``dlogreg convert`` on groups in which every chunk is written."""
@@ -218,9 +218,8 @@ def _tell_missing(field: str, array: zarr.Array[Any], missing: Sequence[str]) ->
     if array.attrs.get(COMPLETE_ATTRIBUTE, False):
         message = f"{where} was deleted: {field} cannot be read; convert the data again"
         raise DataError(message)
-    warnings.warn(
+    warn_user(
         f"{where} does not exist, so {field} is read there as {array.fill_value}; "
         "restore the chunk unless these values are meant",
         MissingChunkWarning,
-        stacklevel=2,
     )
