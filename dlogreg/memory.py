@@ -96,7 +96,8 @@ def project_memory(
     matrix = 8 * n_params**2 if order == 2 else 8 * n_params * vectors
     blocks = source.blocks
     values = source.row_values if source.sparse else None
-    bounds = leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params, order, values)
+    counts, kind = blocks.row_counts, source.sparse
+    bounds = leaf_bounds(blocks.n_blocks, counts, n_params, order, values, kind)
     n_leaves = len(bounds) - 1
     slab = _slab_memory(source, n_params, order, n_equations)
     depth = int(np.ceil(np.log2(max(2, n_leaves / n_threads)))) + 1

@@ -35,6 +35,10 @@ MIXED_ROWS = 2**15
 """Rows of a slab: what is done once for it, with vectors of all columns, is little."""
 
 
+FEW = 12
+"""Dense columns up to which numpy is faster column by column."""
+
+
 class MixedSlab:
     """Mixed rows, of which the dense columns are centred in a reused buffer."""
 
@@ -76,7 +80,12 @@ class MixedSlab:
         if X.dense_columns is not self._columns:
             self._lay_out(X)
         self._rows, self._dense = X, self._buffer[: len(X)]
-        np.subtract(X.dense, self._centre[self._columns], out=self._dense[:, 1:])
+        centre = self._centre[self._columns]
+        if len(centre) > FEW:
+            np.subtract(X.dense, centre, out=self._dense[:, 1:])
+        else:
+            for j, own in enumerate(centre):
+                np.subtract(X.dense[:, j], own, out=self._dense[:, j + 1])
         return X
 
     def predict(self, params: FloatArray) -> FloatArray:
@@ -199,7 +208,7 @@ class MixedSlab:
 
     def add_information(self, total: FloatArray, weight: FloatArray | None) -> None:
         """Add sum_i weight_i z_i z_i' to ``total`` of ``kernel.information_sums``."""
-        n_rows, side = len(self._rows), len(total)
+        n_rows, side = len(self._rows), self.n_params
         w = self._ones[:n_rows] if weight is None else np.ascontiguousarray(weight)
         lines = self._add_dense(total, w)
         inside = total.reshape(-1)[self._first * (side + 1) :]
@@ -217,7 +226,12 @@ class MixedSlab:
         Returns sum_i w_i z_i before centring, the sum of w in the intercept's place.
         """
         first, X, few = self._first, self._rows, self._dense.shape[1]
-        weighted = np.multiply(self._dense, w[:, None], out=self._weighted[: len(w)])
+        weighted = self._weighted[: len(w)]
+        if few > FEW:
+            np.multiply(self._dense, w[:, None], out=weighted)
+        else:
+            for j in range(few):
+                np.multiply(self._dense[:, j], w, out=weighted[:, j])
         square = weighted.T @ self._dense
         sums = np.zeros((1 + self._width + 1, few))
         shape, inside = (self._width + 1, len(w), few), sums[1:].reshape(-1)
@@ -235,7 +249,7 @@ class MixedSlab:
         lines = own[1 - first :] - (1 - first)
         total[lines, :n_params] += mixed.T
         total[:n_params, lines] += sums[1 - first : -1, 1 - first :]
-        diagonal = total.reshape(-1)[first * (len(total) + 1) :: len(total) + 1]
+        diagonal = total.reshape(-1)[first * (n_params + 1) :: n_params + 1]
         diagonal[: self._width] += counts
         return np.asarray(sums[:-1, 0])
 
