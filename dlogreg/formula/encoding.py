@@ -15,7 +15,7 @@ from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.formula.calls import read_transform
 from dlogreg.formula.categories import Coding
-from dlogreg.formula.columns import Index, Levels, Mask, TableBlock, Values
+from dlogreg.formula.columns import Codes, Index, Levels, Mask, TableBlock, Values
 from dlogreg.formula.evaluation import evaluate
 from dlogreg.formula.expression import Expression, parse_expression
 from dlogreg.formula.mixing import DesignColumns, Piece
@@ -30,7 +30,7 @@ from dlogreg.kernel.mixed import Places
 class _Indicators:
     """Columns of which every row has at most one, which is 1."""
 
-    codes: Index
+    codes: Codes
     table: Index
     """The column of every code; -1 for none."""
     width: int
@@ -89,7 +89,7 @@ class Encoder:
         """Return the same as mixed rows."""
         n_rows, width = len(block), self.width
         dense = np.zeros((n_rows, len(self._dense_columns)))
-        places = np.full((self.columns.n_categories, n_rows), width, dtype=np.int32)
+        places = np.empty((self.columns.n_categories, n_rows), dtype=np.int32)
         stored: list[tuple[Any, Any, Any]] = []
         found: Known = {}
         n_dense = n_coded = 0
@@ -150,8 +150,10 @@ class Encoder:
         coding: Coding,
         value: Values | Levels,
         block: TableBlock,
-    ) -> tuple[Index, Index]:
+    ) -> tuple[Codes, Index]:
         """Return a code of every row, and for every code its level of the fit."""
+        values: tuple[Label, ...]
+        codes: Codes
         if isinstance(value, Levels):
             values, codes = value.values, value.codes
         else:
@@ -167,7 +169,7 @@ class Encoder:
         self,
         part: Ingredient,
         values: Sequence[Label],
-        codes: Index,
+        codes: Codes,
         unseen: Mask,
         block: TableBlock,
     ) -> None:
@@ -316,8 +318,8 @@ def _set_places(
             return
         index = _joined(index, factor, step)
         step *= factor.width
-    if index is not None:
-        out[:] = np.where(index < 0, width, index + first)
+    assert index is not None
+    out[:] = np.where(index < 0, width, index + first)
 
 
 def _compressed(parts: Sequence[tuple[Any, Any, Any]], shape: tuple[int, int]) -> CSR:
