@@ -35,10 +35,6 @@ MIXED_ROWS = 2**15
 """Rows of a slab: what is done once for it, with vectors of all columns, is little."""
 
 
-FEW = 12
-"""Dense columns up to which numpy is faster column by column."""
-
-
 class MixedSlab:
     """Mixed rows, of which the dense columns are centred in a reused buffer."""
 
@@ -80,12 +76,8 @@ class MixedSlab:
         if X.dense_columns is not self._columns:
             self._lay_out(X)
         self._rows, self._dense = X, self._buffer[: len(X)]
-        centre = self._centre[self._columns]
-        if len(centre) > FEW:
-            np.subtract(X.dense, centre, out=self._dense[:, 1:])
-        else:
-            for j, own in enumerate(centre):
-                np.subtract(X.dense[:, j], own, out=self._dense[:, j + 1])
+        for j, own in enumerate(self._centre[self._columns]):  # whole rows take longer
+            np.subtract(X.dense[:, j], own, out=self._dense[:, j + 1])
         return X
 
     def predict(self, params: FloatArray) -> FloatArray:
@@ -104,6 +96,28 @@ class MixedSlab:
             data = c.data.astype(np.float64, copy=False)
             loops.csr_matvec(*shape, c.indptr, c.indices, data, slopes, eta)
         return np.asarray(eta)
+
+    def term_sizes(self, params: FloatArray) -> FloatArray:
+        """Return sum_j abs(z_ij params_j) of the loaded rows, shape (n_rows,)."""
+        slopes, offsets = np.zeros(self._width + 1), np.zeros(self._width)
+        slopes[:-1] = np.abs(params[self._first :])
+        offsets[self._moved] = self._offsets
+        few = np.empty(1 + len(self._columns))
+        few[0] = np.abs(params[: self._first]).sum()
+        few[0] += np.abs(self._offsets) @ slopes[self._moved]
+        few[1:] = slopes[self._columns]
+        X, sizes = self._rows, np.abs(self._dense) @ few
+        steps = slopes.copy()
+        steps[:-1] *= np.abs(1 - offsets) - np.abs(offsets)
+        for places in X.places:
+            sizes += steps[places]
+        if X.compressed is not None:
+            c = X.compressed
+            here = offsets[c.indices]
+            change = (np.abs(c.data - here) - np.abs(here)) * slopes[c.indices]
+            rows = np.repeat(self._each[: len(X)], np.diff(c.indptr))
+            sizes += np.bincount(rows, change, len(X))
+        return np.asarray(sizes)
 
     def project(self, values: FloatArray) -> FloatArray:
         """Return sum_i values_i z_i over the loaded rows, shape (n_params,)."""
@@ -227,11 +241,8 @@ class MixedSlab:
         """
         first, X, few = self._first, self._rows, self._dense.shape[1]
         weighted = self._weighted[: len(w)]
-        if few > FEW:
-            np.multiply(self._dense, w[:, None], out=weighted)
-        else:
-            for j in range(few):
-                np.multiply(self._dense[:, j], w, out=weighted[:, j])
+        for j in range(few):
+            np.multiply(self._dense[:, j], w, out=weighted[:, j])
         square = weighted.T @ self._dense
         sums = np.zeros((1 + self._width + 1, few))
         shape, inside = (self._width + 1, len(w), few), sums[1:].reshape(-1)
