@@ -173,5 +173,5 @@ def _start_chains(
         class_weight=class_weight,
         sparse=std.sparse,
     )
-    piece = piece_rows(layout.source.n_rows, std.n_params)
+    piece = piece_rows(layout.source.n_rows, std.n_params, std.sparse)
     return pilot_chain(rows, kernel, std, penalty, piece, mean_weight, start)

@@ -12,6 +12,7 @@ from dlogreg.errors import MemoryLimitError
 from dlogreg.formula.source import DesignBlocks
 from dlogreg.kernel import (
     PRODUCT_VALUES,
+    MixedSlab,
     SparseSlab,
     long_rows,
     short_rows,
@@ -19,6 +20,7 @@ from dlogreg.kernel import (
 )
 from dlogreg.kernel.scores import BATCHES, CAPACITY
 from dlogreg.partition import Partition, leaf_bounds
+from dlogreg.row_kind import RowKind
 from dlogreg.solvers.pairs import pairs_kept
 from dlogreg.source import Source
 from dlogreg.source.blocks import Blocks
@@ -96,7 +98,8 @@ def project_memory(
     matrix = 8 * n_params**2 if order == 2 else 8 * n_params * vectors
     blocks = source.blocks
     values = source.row_values if source.sparse else None
-    bounds = leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params, order, values)
+    counts, kind = blocks.row_counts, source.sparse
+    bounds = leaf_bounds(blocks.n_blocks, counts, n_params, order, values, kind)
     n_leaves = len(bounds) - 1
     slab = _slab_memory(source, n_params, order, n_equations)
     depth = int(np.ceil(np.log2(max(2, n_leaves / n_threads)))) + 1
@@ -105,7 +108,7 @@ def project_memory(
     matrices = 3 + depth + (LEARNING_MATRICES if learns else 0)
     if order == 2 and n_equations == 1:
         slab += _score_memory(source.n_rows, depth + 3)
-    if source.sparse and order == 2:
+    if source.sparse == RowKind.COMPRESSED and order == 2:
         matrices += SPARSE_MATRICES
     read = copies * (block or 0) + VECTOR_COPIES * beside
     if isinstance(blocks, DesignBlocks):
@@ -124,7 +127,9 @@ def _slab_memory(source: Source, n_params: int, order: int, n_equations: int) ->
     length = (long_rows if order == 2 else shorter)(n_params)
     slab = 8 * length * (2 * n_params + 12) + 8 * PRODUCT_VALUES
     if source.sparse and n_equations == 1:
-        rows = min(SparseSlab.length, source.largest_block or SparseSlab.length)
+        mixed = source.sparse == RowKind.MIXED
+        length = MixedSlab.length if mixed else SparseSlab.length
+        rows = min(length, source.largest_block or length)
         compressed = 8 * rows * int(4 * source.row_values + 24)
         slab = compressed if order == 1 else compressed + slab
     if n_equations > 1:

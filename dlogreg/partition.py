@@ -33,6 +33,9 @@ ROWS_PER_CHAIN = 4_000_000
 MIN_PIECES = 50
 ROWS_PER_PARAM = 8
 FIRST_ORDER_ROWS = 256
+CODED_LEAVES = 8
+"""Leaves of mixed rows that are made before leaves grow, with the matrix of their sums:
+their rows cost little, and a matrix of k params as much as k^2 / 20 of them."""
 LEAF_VECTORS = 16
 """Stored values per coefficient in a leaf of compressed rows: a leaf's sums are vectors
 of all coefficients, and should cost less than its rows."""
@@ -173,12 +176,13 @@ def leaf_bounds(
     n_params: int,
     order: int = 2,
     row_values: float | None = None,
+    kind: int = RowKind.DENSE,
 ) -> tuple[int, ...]:
     """Group consecutive blocks into leaves; return the borders, in blocks.
 
     A pass of order 1 sums a few vectors instead of a matrix, so that leaves of far
     fewer rows do, and wide data still make more than a task or two. ``row_values`` is
-    the mean number of stored values of compressed rows.
+    the mean number of stored values of rows that are not dense, ``kind`` theirs.
     """
     if row_counts is None:
         step = -(-n_blocks // MAX_LEAVES)
@@ -189,6 +193,8 @@ def leaf_bounds(
         if row_values is not None:
             few = max(few, int(LEAF_VECTORS * n_params / max(1.0, row_values)))
         least = min(least, few)
+    elif kind == RowKind.MIXED:
+        least = max(least, min(n_params**2 // 2, sum(row_counts) // CODED_LEAVES))
     least = max(least, -(-sum(row_counts) // MAX_LEAVES))
     bounds, rows = [0], 0
     for block, count in enumerate(row_counts):
@@ -202,13 +208,16 @@ def leaf_bounds(
     return tuple(bounds)
 
 
-def piece_rows(n_rows: int | None, n_params: int) -> int:
+def piece_rows(n_rows: int | None, n_params: int, kind: int = RowKind.DENSE) -> int:
     """Return how many rows a first pass learns from at a time.
 
     Few enough that 50,000 rows of a few columns make 50 pieces; about 256 pieces of
-    more rows, since each piece costs the solution of a Newton system.
+    more rows, since each piece costs the solution of a Newton system: as much as
+    k^2 / 3 + k^3 / 4000 mixed rows.
     """
     least = max(1024, ROWS_PER_PARAM * n_params)
+    if kind == RowKind.MIXED:
+        least = max(least, n_params**2 // 3 + n_params**3 // 4000)
     return max(least, min(16384, (n_rows or 2**20) // 256))
 
 
@@ -219,10 +228,12 @@ def leaves_per_chain(source: Source, n_params: int) -> int | None:
     blocks alone, so that the start does not depend on the cluster.
     """
     blocks, rows = source.blocks, source.n_rows
-    piece = piece_rows(rows, n_params)
+    kind = source.sparse
+    piece = piece_rows(rows, n_params, kind)
     if (blocks.n_blocks if rows is None else rows // piece) < MIN_PIECES:
         return None
-    n_leaves = len(leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params)) - 1
+    bounds = leaf_bounds(blocks.n_blocks, blocks.row_counts, n_params, kind=kind)
+    n_leaves = len(bounds) - 1
     run = 1
     while -(-n_leaves // run) > max(MIN_CHAINS, (rows or 0) // ROWS_PER_CHAIN):
         run *= 2
@@ -244,7 +255,8 @@ def partition_rows(
     """
     counts = source.blocks.row_counts
     values = source.row_values if source.sparse else None
-    bounds = leaf_bounds(source.blocks.n_blocks, counts, n_params, order, values)
+    n_blocks, kind = source.blocks.n_blocks, source.sparse
+    bounds = leaf_bounds(n_blocks, counts, n_params, order, values, kind)
     n_leaves = len(bounds) - 1
     run = least_run
     while -(-n_leaves // run) > n_partitions and not source.on_cluster:

@@ -22,7 +22,7 @@ from dlogreg.kernel import (
 from dlogreg.kernel.census import CensusKernel
 from dlogreg.kernel.discrete import DiscreteKernel
 from dlogreg.kernel.extreme_rows import ExtremeRowsKernel
-from dlogreg.kernel.face import Face
+from dlogreg.kernel.face import Face, centred_rows
 from dlogreg.kernel.leverages import LeverageKernel
 from dlogreg.kernel.many import ManyKernel
 from dlogreg.row_kind import RowKind
@@ -318,5 +318,22 @@ def test_kernels_that_make_slabs_dense_take_mixed_rows():
         assert known
         for name in known:
             close(np.array(getattr(found, name)), np.array(getattr(expected, name)))
-    face = Face(params[:, :1], centre, True)
-    np.testing.assert_array_equal(face.inside(mixed.X), face.inside(dense.X))
+
+
+@given(shapes, st.booleans(), st.integers(0, 10**6))
+def test_rows_of_a_face_are_those_of_dense_rows(shape, fit_intercept, seed):
+    mixed, dense, centre = pair(shape, seed, fit_intercept)
+    slab = MixedSlab(centre, fit_intercept=fit_intercept)
+    slab.load(mixed.X)
+    z = centred_rows(dense.X, centre, fit_intercept=fit_intercept)
+    rng = np.random.default_rng(seed)
+    direction = rng.normal(size=z.shape[1])
+    close(slab.term_sizes(direction), np.abs(z) @ np.abs(direction))
+    # a direction that leaves rows without some columns where they are
+    flat = np.where(rng.random(len(centre)) < 0.7, 0.0, rng.normal(size=len(centre)))
+    constant = [centre @ flat] * fit_intercept
+    flat = np.concatenate([constant, flat])[:, None]
+    face = Face(flat, centre, fit_intercept)
+    found = face.inside(mixed.X)
+    np.testing.assert_array_equal(found, face.inside(dense.X))
+    np.testing.assert_array_equal(found, np.abs(dense.X @ flat[-len(centre) :, 0]) == 0)

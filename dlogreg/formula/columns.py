@@ -16,6 +16,7 @@ from dlogreg.extras import require
 Values = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.intp]
+Codes = npt.NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,8 +46,8 @@ class Numbers:
 class Levels:
     """A column of labels: a code for every row, and what the codes stand for."""
 
-    codes: Index
-    """-1 where the value is missing."""
+    codes: Codes
+    """-1 where the value is missing; as they are stored."""
     values: tuple[Label, ...]
     ordered: bool = False
     """The order of ``values`` is the user's: that of a pandas categorical."""
@@ -136,7 +137,7 @@ def series_column(series: Any, name: str) -> Column:
         values = tuple(map(_plain, dtype.categories))
         if not all(isinstance(value, bool | int | float | str) for value in values):
             raise _unsuitable(name, dtype.categories.dtype)
-        return Levels(np.asarray(series.cat.codes, np.intp), values, ordered=True)
+        return Levels(series.cat.codes.to_numpy(), values, ordered=True)
     if isinstance(dtype, np.dtype):
         if dtype.kind in "biu":
             return Numbers(series.to_numpy())
@@ -223,8 +224,11 @@ def arrow_column(array: Any, name: str) -> Column:
         array = array.unify_dictionaries().combine_chunks()
         if hasattr(array, "chunks"):  # older versions combine to one chunk
             array = array.chunk(0) if array.num_chunks else array.type
-        codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return Levels(codes.astype(np.intp), tuple(array.dictionary.to_pylist()))
+        indices = array.indices.fill_null(-1) if array.null_count else array.indices
+        codes = indices.to_numpy(zero_copy_only=False)
+        if codes.dtype.kind != "i":  # the last code must be -1
+            codes = codes.astype(np.intp)
+        return Levels(codes, tuple(array.dictionary.to_pylist()))
     if types.is_decimal(array.type):
         array = array.cast(arrow.float64())
     missing = None

@@ -3,49 +3,30 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.formula.calls import read_transform
 from dlogreg.formula.categories import Coding
-from dlogreg.formula.columns import Index, Levels, Mask, TableBlock, Values
+from dlogreg.formula.columns import Codes, Index, Levels, Mask, TableBlock, Values
 from dlogreg.formula.evaluation import evaluate
 from dlogreg.formula.expression import Expression, parse_expression
 from dlogreg.formula.mixing import DesignColumns, Piece
+from dlogreg.formula.products import (
+    Encoded,
+    Indicators,
+    Known,
+    compressed_rows,
+    products,
+    set_places,
+)
 from dlogreg.formula.recipe import Ingredient, Recipe
-from dlogreg.formula.terms import Part
 from dlogreg.formula.transforms import Transform
-from dlogreg.kernel import CSR, Mixed
-from dlogreg.kernel.mixed import Places
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Indicators:
-    """Columns of which every row has at most one, which is 1."""
-
-    codes: Index
-    table: Index
-    """The column of every code; -1 for none."""
-    width: int
-
-    @property
-    def index(self) -> Index:
-        """The column of every row; -1 for none."""
-        return self.table[self.codes]
-
-
-Encoded = _Indicators | FloatArray
-"""A factor's columns in some rows."""
-Known = dict[tuple[str, bool], Encoded]
-Products = Iterator[tuple[slice | Index, Any, FloatArray | float]]
-"""Rows, the column of all or of each of them, and its value."""
+from dlogreg.kernel import Mixed
 
 
 class Encoder:
@@ -81,7 +62,7 @@ class Encoder:
         found: Known = {}
         for piece in self.columns.pieces:
             factors = self._factors(piece, block, found)
-            for rows, place, value in _products(piece.part, factors):
+            for rows, place, value in products(piece.part, factors):
                 out[rows, piece.first + place] = value
         return out
 
@@ -89,23 +70,23 @@ class Encoder:
         """Return the same as mixed rows."""
         n_rows, width = len(block), self.width
         dense = np.zeros((n_rows, len(self._dense_columns)))
-        places = np.full((self.columns.n_categories, n_rows), width, dtype=np.int32)
+        places = np.empty((self.columns.n_categories, n_rows), dtype=np.int32)
         stored: list[tuple[Any, Any, Any]] = []
         found: Known = {}
         n_dense = n_coded = 0
         for piece in self.columns.pieces:
             factors = self._factors(piece, block, found)
             if piece.coded:
-                _set_places(places[n_coded], piece.first, width, factors)
+                set_places(places[n_coded], piece.first, width, factors)
                 n_coded += 1
                 continue
-            for rows, place, value in _products(piece.part, factors):
+            for rows, place, value in products(piece.part, factors):
                 if piece.is_dense:
                     dense[rows, n_dense + place] = value
                 else:
                     stored.append((rows, piece.first + place, value))
             n_dense += piece.width * piece.is_dense
-        compressed = _compressed(stored, (n_rows, width)) if stored else None
+        compressed = compressed_rows(stored, (n_rows, width)) if stored else None
         return Mixed(dense, self._dense_columns, places, width, compressed)
 
     def _factors(self, piece: Piece, block: TableBlock, found: Known) -> list[Encoded]:
@@ -136,13 +117,13 @@ class Encoder:
         value = evaluate(self._expressions[part.text], block, self._apply)
         codes, table = self._codes(part, coding, value, block)
         if not reduced:
-            return _Indicators(codes, table, len(coding.levels))
+            return Indicators(codes, table, len(coding.levels))
         if coding.matrix is not None:
             return np.asarray(coding.matrix[table[codes]])
         table = np.where(
             table == coding.reference, -1, table - (table > coding.reference)
         )
-        return _Indicators(codes, table, len(coding.levels) - 1)
+        return Indicators(codes, table, len(coding.levels) - 1)
 
     def _codes(
         self,
@@ -150,8 +131,10 @@ class Encoder:
         coding: Coding,
         value: Values | Levels,
         block: TableBlock,
-    ) -> tuple[Index, Index]:
+    ) -> tuple[Codes, Index]:
         """Return a code of every row, and for every code its level of the fit."""
+        values: tuple[Label, ...]
+        codes: Codes
         if isinstance(value, Levels):
             values, codes = value.values, value.codes
         else:
@@ -167,7 +150,7 @@ class Encoder:
         self,
         part: Ingredient,
         values: Sequence[Label],
-        codes: Index,
+        codes: Codes,
         unseen: Mask,
         block: TableBlock,
     ) -> None:
@@ -264,68 +247,3 @@ def distinct(values: Values) -> tuple[tuple[Label, ...], Index]:
             return tuple(range(low, high + 1)), codes
     found, codes = np.unique(values, return_inverse=True)
     return tuple(found.tolist()), codes
-
-
-def _products(part: Part, factors: Sequence[Encoded]) -> Products:
-    """Yield the products of the factors' columns, those of a category together.
-
-    Columns of the first factor follow each other fastest. Rows are those in which the
-    indicators are not zero.
-    """
-    rows: slice | Index = slice(None)
-    step, dense = 1, []
-    index: Index | None = None
-    for factor in factors:
-        if isinstance(factor, _Indicators):
-            index = _joined(index, factor, step)
-            step *= factor.width
-        else:
-            dense.append((factor, step))
-            step *= factor.shape[1]
-    if index is not None:
-        rows = np.flatnonzero(index >= 0)
-        index = index[rows]
-    for columns in product(*(range(factor.shape[1]) for factor, _ in dense)):
-        value: FloatArray | float = part.scale
-        place = 0
-        for (factor, stride), column in zip(dense, columns, strict=True):
-            value = value * factor[rows, column]
-            place += column * stride
-        yield rows, place if index is None else place + index, value
-
-
-def _joined(index: Index | None, factor: _Indicators, step: int) -> Index:
-    """Return the column of every row among the products with one more category."""
-    own = factor.index
-    here = np.where(own < 0, -1, own * step)
-    before = 0 if index is None else index
-    return np.where((here < 0) | (before < 0), -1, here + before)
-
-
-def _set_places(
-    out: Places, first: int, width: int, factors: Sequence[Encoded]
-) -> None:
-    """Write the column of the design that is 1 in every row; width where none is."""
-    index: Index | None = None
-    step = 1
-    for factor in factors:
-        assert isinstance(factor, _Indicators)
-        if len(factors) == 1:
-            table = np.where(factor.table < 0, width, factor.table + first)
-            table.astype(np.int32).take(factor.codes, out=out, mode="wrap")
-            return
-        index = _joined(index, factor, step)
-        step *= factor.width
-    if index is not None:
-        out[:] = np.where(index < 0, width, index + first)
-
-
-def _compressed(parts: Sequence[tuple[Any, Any, Any]], shape: tuple[int, int]) -> CSR:
-    """Return rows, columns and values as compressed rows."""
-    sizes = [len(rows) for rows, _, _ in parts]
-    rows, columns = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-    values = [
-        np.broadcast_to(value, size)
-        for (_, _, value), size in zip(parts, sizes, strict=True)
-    ]
-    return CSR.of(coo_array((np.concatenate(values), (rows, columns)), shape=shape))

@@ -81,8 +81,9 @@ def fit_formula(
     One scan of the columns that the formula names finds the levels of categories, in
     sorted order, and the states of transforms, in *all* rows; it counts as data read,
     but not as a pass. Every block of rows is then encoded in the task that reads it.
-    Categories become dense indicator columns of one block of rows at a time, of about
-    4 MiB; a task besides holds the raw columns of one row group or partition.
+    Categories stay codes wherever that saves columns: sums over their levels are found
+    by counting, and no indicator is formed. A task holds a block of about 4 MiB, and
+    the raw columns of one row group or partition.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from dlogreg.formula.moments import Moments
 from dlogreg.kernel import Rows
 
 MOST_LEVELS = 20_000
-"""Levels of one category; each has a dense column."""
+"""Levels of one category, all of which the recipe keeps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,7 +228,7 @@ def _levels(text: str, value: Values | Levels, block: TableBlock) -> LevelSet:
 
 
 def check_count(text: str, found: LevelSet) -> None:
-    """Refuse more levels than can have dense columns."""
+    """Refuse more levels than a recipe keeps."""
     if len(found.seen) > MOST_LEVELS:
         raise DataError(
             f"{text} has more than {MOST_LEVELS:,} levels: it looks like an identifier "

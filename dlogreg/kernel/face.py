@@ -18,6 +18,8 @@ import numpy.typing as npt
 from dlogreg.evaluation import FloatArray, Summable
 from dlogreg.kernel.block import Kernel, Rows
 from dlogreg.kernel.csr import CSR, as_dense
+from dlogreg.kernel.mixed import Mixed
+from dlogreg.kernel.mixed_slab import MixedSlab
 from dlogreg.kernel.slab import slab_rows
 from dlogreg.kernel.together import Sums
 
@@ -38,8 +40,10 @@ class Face:
         both = np.column_stack([self.directions, direction])
         return Face(both, self.centre, self.fit_intercept)
 
-    def inside(self, X: npt.NDArray[Any] | CSR) -> npt.NDArray[np.bool_]:
+    def inside(self, X: npt.NDArray[Any] | CSR | Mixed) -> npt.NDArray[np.bool_]:
         """Tell which rows lie in the face."""
+        if isinstance(X, Mixed):
+            return self._inside_mixed(X)
         found = np.empty(len(X), dtype=bool)
         length = slab_rows(len(self.directions))
         for low in range(0, len(X), length):
@@ -49,9 +53,21 @@ class Face:
             found[cut] = zero.all(axis=1)
         return found
 
+    def _inside_mixed(self, X: Mixed) -> npt.NDArray[np.bool_]:
+        """Tell the same of mixed rows, which stay so."""
+        found = np.ones(len(X), dtype=bool)
+        slab = MixedSlab(self.centre, fit_intercept=self.fit_intercept)
+        for low in range(0, len(X), slab.length):
+            cut = slice(low, low + slab.length)
+            slab.load(X[cut])
+            for direction in self.directions.T:
+                rounding = ZERO * slab.term_sizes(direction)
+                found[cut] &= np.abs(slab.predict(direction)) <= rounding
+        return found
+
 
 def centred_rows(
-    X: npt.NDArray[Any] | CSR, centre: FloatArray, *, fit_intercept: bool
+    X: npt.NDArray[Any] | CSR | Mixed, centre: FloatArray, *, fit_intercept: bool
 ) -> FloatArray:
     """Return rows in float64 without the centre, the 1 of the intercept first."""
     z = np.ones((len(X), len(centre) + fit_intercept))

@@ -1,8 +1,9 @@
 """Where slabs sum z z': matrices of the size and order that each kind of rows adds to.
 
-Mixed rows add products of categories one by one, those above the diagonal alone, and
-into one line and column more than there are params: there stands what a row without
-an indicator would add. The matrix is completed when its leaf is.
+Mixed rows add products of categories one by one, those above the diagonal alone. The
+code of rows without an indicator is one past the last column: what they add comes to
+stand in two lines below the matrix, or in the first column of the next line, below the
+diagonal. All of that is overwritten or cut off when the leaf is done.
 """
 
 from __future__ import annotations
@@ -18,17 +19,15 @@ TURNED_LINES = 128
 
 def information_sums(n_params: int, kind: int) -> FloatArray:
     """Return zeros to which slabs of this kind of rows add sum w z z'."""
-    side = n_params + (kind == RowKind.MIXED)
-    return np.zeros((side, side))
+    return np.zeros((n_params + 2 * (kind == RowKind.MIXED), n_params))
 
 
 def completed(total: FloatArray, kind: int) -> FloatArray:
     """Return the symmetric matrix of the sums, shape (n_params, n_params)."""
     if kind != RowKind.MIXED:
         return total
-    side = len(total) - 1
-    found = np.ascontiguousarray(total[:side, :side])
-    for low in range(0, side, TURNED_LINES):
+    found = total[:-2]
+    for low in range(0, len(found), TURNED_LINES):
         lines = slice(low, low + TURNED_LINES)
         square = found[lines, lines]
         square[...] = np.triu(square) + np.triu(square, 1).T

@@ -76,7 +76,8 @@ class MixedSlab:
         if X.dense_columns is not self._columns:
             self._lay_out(X)
         self._rows, self._dense = X, self._buffer[: len(X)]
-        np.subtract(X.dense, self._centre[self._columns], out=self._dense[:, 1:])
+        for j, own in enumerate(self._centre[self._columns]):  # whole rows take longer
+            np.subtract(X.dense[:, j], own, out=self._dense[:, j + 1])
         return X
 
     def predict(self, params: FloatArray) -> FloatArray:
@@ -95,6 +96,28 @@ class MixedSlab:
             data = c.data.astype(np.float64, copy=False)
             loops.csr_matvec(*shape, c.indptr, c.indices, data, slopes, eta)
         return np.asarray(eta)
+
+    def term_sizes(self, params: FloatArray) -> FloatArray:
+        """Return sum_j abs(z_ij params_j) of the loaded rows, shape (n_rows,)."""
+        slopes, offsets = np.zeros(self._width + 1), np.zeros(self._width)
+        slopes[:-1] = np.abs(params[self._first :])
+        offsets[self._moved] = self._offsets
+        few = np.empty(1 + len(self._columns))
+        few[0] = np.abs(params[: self._first]).sum()
+        few[0] += np.abs(self._offsets) @ slopes[self._moved]
+        few[1:] = slopes[self._columns]
+        X, sizes = self._rows, np.abs(self._dense) @ few
+        steps = slopes.copy()
+        steps[:-1] *= np.abs(1 - offsets) - np.abs(offsets)
+        for places in X.places:
+            sizes += steps[places]
+        if X.compressed is not None:
+            c = X.compressed
+            here = offsets[c.indices]
+            change = (np.abs(c.data - here) - np.abs(here)) * slopes[c.indices]
+            rows = np.repeat(self._each[: len(X)], np.diff(c.indptr))
+            sizes += np.bincount(rows, change, len(X))
+        return np.asarray(sizes)
 
     def project(self, values: FloatArray) -> FloatArray:
         """Return sum_i values_i z_i over the loaded rows, shape (n_params,)."""
@@ -199,7 +222,7 @@ class MixedSlab:
 
     def add_information(self, total: FloatArray, weight: FloatArray | None) -> None:
         """Add sum_i weight_i z_i z_i' to ``total`` of ``kernel.information_sums``."""
-        n_rows, side = len(self._rows), len(total)
+        n_rows, side = len(self._rows), self.n_params
         w = self._ones[:n_rows] if weight is None else np.ascontiguousarray(weight)
         lines = self._add_dense(total, w)
         inside = total.reshape(-1)[self._first * (side + 1) :]
@@ -217,7 +240,9 @@ class MixedSlab:
         Returns sum_i w_i z_i before centring, the sum of w in the intercept's place.
         """
         first, X, few = self._first, self._rows, self._dense.shape[1]
-        weighted = np.multiply(self._dense, w[:, None], out=self._weighted[: len(w)])
+        weighted = self._weighted[: len(w)]
+        for j in range(few):
+            np.multiply(self._dense[:, j], w, out=weighted[:, j])
         square = weighted.T @ self._dense
         sums = np.zeros((1 + self._width + 1, few))
         shape, inside = (self._width + 1, len(w), few), sums[1:].reshape(-1)
@@ -235,7 +260,7 @@ class MixedSlab:
         lines = own[1 - first :] - (1 - first)
         total[lines, :n_params] += mixed.T
         total[:n_params, lines] += sums[1 - first : -1, 1 - first :]
-        diagonal = total.reshape(-1)[first * (len(total) + 1) :: len(total) + 1]
+        diagonal = total.reshape(-1)[first * (n_params + 1) :: n_params + 1]
         diagonal[: self._width] += counts
         return np.asarray(sums[:-1, 0])
 
