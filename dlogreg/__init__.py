@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dlogreg.planning import plan
     from dlogreg.results import LogitResults, load
     from dlogreg.scoring import evaluate
+    from dlogreg.selection.path import path
     from dlogreg.solvers import Status
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ _ROOMS = {
     "fit": "pipeline",
     "fit_formula": "formula.fitting",
     "load": "results",
+    "path": "selection.path",
     "plan": "planning",
 }
 
@@ -68,6 +70,7 @@ __all__ = [
     "fit",
     "fit_formula",
     "load",
+    "path",
     "plan",
 ]
 
