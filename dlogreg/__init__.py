@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dlogreg.planning import plan
     from dlogreg.results import LogitResults, load
     from dlogreg.scoring import evaluate
+    from dlogreg.selection.cross_validation import cross_validate
     from dlogreg.selection.path import path
     from dlogreg.solvers import Status
 
@@ -43,6 +44,7 @@ _ROOMS = {
     "MultinomialResults": "multinomial",
     "SeparationWarning": "errors",
     "Status": "solvers",
+    "cross_validate": "selection.cross_validation",
     "evaluate": "scoring",
     "fit": "pipeline",
     "fit_formula": "formula.fitting",
@@ -66,6 +68,7 @@ __all__ = [
     "SeparationWarning",
     "Status",
     "__version__",
+    "cross_validate",
     "evaluate",
     "fit",
     "fit_formula",
