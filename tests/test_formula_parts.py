@@ -228,12 +228,13 @@ with dask.config.set(num_workers=2):
 
 
 @pytest.mark.slow
-def test_measured_memory_stays_under_the_projection(tmp_path):
+@pytest.mark.parametrize("n_levels", [50, 1000])
+def test_measured_memory_stays_under_the_projection(tmp_path, n_levels):
     pytest.importorskip("formulaic")
     rng = np.random.default_rng(0)
     n = 2_000_000
     table = pd.DataFrame({name: rng.normal(size=n) for name in "xzw"})
-    table["g"] = rng.choice([f"level {i}" for i in range(50)], n)
+    table["g"] = rng.choice([f"level {i}" for i in range(n_levels)], n)
     table["y"] = rng.random(n) < 1 / (1 + np.exp(-table["x"]))
     paths = [str(tmp_path / name) for name in ("small.parquet", "big.parquet")]
     table[:5000].to_parquet(paths[0])

@@ -13,6 +13,7 @@ from dlogreg.formula import mixing
 from dlogreg.formula.encoding import Encoder
 from dlogreg.formula.tables import frame_block
 from dlogreg.kernel import Mixed
+from dlogreg.memory import project_memory
 from dlogreg.row_kind import RowKind
 
 FORMULAS = {
@@ -237,3 +238,14 @@ def test_ten_thousand_levels():
     miss = 1 / (1 + np.exp(-whole - res.params["x"] * x)) - y
     sums = np.bincount(codes, miss, n_levels)[1:] / len(y) + 1e-4 * slopes
     assert np.abs(sums).max() < 1e-5
+
+
+def test_memory_of_mixed_rows_is_projected(both, table, tmp_path):
+    found = both("y ~ a + b + C(g) + x", table)
+    mixed, dense = (
+        project_memory(res.rows.source, len(res.params), 2, 2) for res in found
+    )
+    assert mixed.block * 10 < dense.block
+    assert mixed.driver == dense.driver
+    with pytest.raises(dlogreg.MemoryLimitError, match="the fit needs about"):
+        dlogreg.fit_formula("y ~ a + b + C(g) + x", table, memory_limit="1 MB")

@@ -337,3 +337,26 @@ def test_rows_of_a_face_are_those_of_dense_rows(shape, fit_intercept, seed):
     found = face.inside(mixed.X)
     np.testing.assert_array_equal(found, face.inside(dense.X))
     np.testing.assert_array_equal(found, np.abs(dense.X @ flat[-len(centre) :, 0]) == 0)
+
+
+@given(shapes, st.booleans(), st.booleans(), st.integers(0, 10**6))
+def test_extreme_rows_are_those_of_dense_rows(shape, fit_intercept, doubtful, seed):
+    mixed, dense, centre = pair(shape, seed, fit_intercept)
+    rng = np.random.default_rng(seed)
+    k = len(centre) + fit_intercept
+    directions = rng.integers(-2, 3, (k, 2)).astype(float)
+    units = rng.uniform(0.5, 2, k)
+    kernel = ExtremeRowsKernel(
+        directions, centre, units, 1, fit_intercept, 7, doubtful=doubtful
+    )
+    found, expected = (evaluate(kernel, rows, rows) for rows in (mixed, dense))
+    for name in ("wrong", "zero", "right"):
+        counts = getattr(found.counts, name), getattr(expected.counts, name)
+        np.testing.assert_array_equal(*counts)
+    for side in ("high", "low"):
+        sides = getattr(found, side), getattr(expected, side)
+        np.testing.assert_array_equal(sides[0].values, sides[1].values)
+        np.testing.assert_array_equal(sides[0].rows, sides[1].rows)
+    np.testing.assert_array_equal(found.spread, expected.spread)
+    for one, other in zip(found.lowest, expected.lowest, strict=True):
+        close(one.margins, other.margins, size=1 + np.abs(dense.X).sum())

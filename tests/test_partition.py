@@ -27,6 +27,7 @@ from dlogreg.reduction import (
     count_rows,
     sum_partition,
 )
+from dlogreg.row_kind import RowKind
 from dlogreg.source import as_source
 from dlogreg.source.blocks import ArrayBlocks
 from dlogreg.vectors import Vector
@@ -60,6 +61,19 @@ def test_many_blocks_make_at_most_4096_leaves():
     assert len(leaf_bounds(100_000, None, 1)) - 1 <= MAX_LEAVES
     assert leaf_bounds(3, None, 5) == (0, 1, 2, 3)
     assert leaf_bounds(2, [3, 4], 5) == (0, 2)
+
+
+def test_leaves_of_mixed_rows_are_worth_their_matrix():
+    counts = [100_000] * 100
+
+    def n_leaves(n_params, order=2):
+        kind = RowKind.MIXED
+        return len(leaf_bounds(100, counts, n_params, order, 8.0, kind)) - 1
+
+    assert n_leaves(20) == 100
+    assert n_leaves(1000) == 20  # of half a million rows, as many as k^2 / 2
+    assert n_leaves(2500) == 7  # not less than an eighth of the rows, in whole blocks
+    assert n_leaves(2500, order=1) == 100
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=80), st.integers(1, 40))

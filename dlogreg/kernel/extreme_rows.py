@@ -14,13 +14,16 @@ Which rows are kept depends on the order of the data, never on how many tasks re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel.block import Rows
-from dlogreg.kernel.face import centred_rows, rounding_rows
+from dlogreg.kernel.mixed import Mixed
+from dlogreg.kernel.mixed_slab import MixedSlab
+from dlogreg.kernel.signed_rows import SignedRows, signed_rows
 from dlogreg.kernel.slab import slab_rows
 
 SPREAD = 8
@@ -118,7 +121,7 @@ class ExtremeRows:
         )
 
 
-def thinned(rows: FloatArray, most: int) -> FloatArray:
+def thinned(rows: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
     """Return at most so many rows, evenly spread."""
     return rows[:: max(1, -(-len(rows) // most))]
 
@@ -166,17 +169,19 @@ class ExtremeRowsKernel:
 
     def add(self, sums: list[ExtremeRows], rows: Rows, buffers: None) -> None:
         """Keep what is extreme in a block, slab by slab."""
-        for slab in rows.slabs(slab_rows(len(self.directions))):
+        length = usual = slab_rows(len(self.directions))
+        if isinstance(rows.X, Mixed) and rows.X.compressed is None:
+            length = MixedSlab.length
+        for slab in rows.slabs(length):
             kept = slab.positive()
             if len(kept):
-                sums[0] += self._of_slab(kept)
+                spread = SPREAD * -(-len(kept) // usual)
+                sums[0] += self._of_slab(kept, spread)
 
-    def _of_slab(self, rows: Rows) -> ExtremeRows:
-        a = centred_rows(rows.X, self.centre, fit_intercept=self.fit_intercept)
-        a *= self.units
-        a *= np.where(rows.y == self.event, 1.0, -1.0)[:, None]
-        margins = a @ self.directions
-        zero = rounding_rows(a, self.directions)
+    def _of_slab(self, rows: Rows, n_spread: int) -> ExtremeRows:
+        sign = np.where(rows.y == self.event, 1.0, -1.0)
+        signed = signed_rows(rows.X, sign, self.centre, self.units)
+        margins, zero = signed.margins(self.directions)
         right, wrong = margins > zero, margins < -zero
         counts = Counts(
             wrong.sum(axis=0),
@@ -184,23 +189,25 @@ class ExtremeRowsKernel:
             right.sum(axis=0),
             np.where(right, margins, np.inf).min(axis=0),
         )
-        lowest = tuple(self._lowest(a, m) for m in margins.T)
+        lowest = tuple(self._lowest(signed, m) for m in margins.T)
+        inside = np.arange(len(rows))
         if self.doubtful:
-            a = a[~right[:, 0]]
+            inside = inside[~right[:, 0]]
         empty = self.start()[0]
         high, low = empty.high, empty.low
-        if len(a):
-            high, low = high.with_rows(a), low.with_rows(a)
-        spread = thinned(a, SPREAD)
+        if len(inside):
+            extreme = signed.extreme(inside)
+            high, low = high.with_rows(extreme), low.with_rows(extreme)
+        spread = signed.take(thinned(inside, n_spread))
         return ExtremeRows(counts, lowest, high, low, spread, self.most)
 
-    def _lowest(self, a: FloatArray, margins: FloatArray) -> Lowest:
+    def _lowest(self, signed: SignedRows, margins: FloatArray) -> Lowest:
+        near = np.arange(len(margins))
         if len(margins) > self.most:
             border = np.partition(margins, self.most - 1)[self.most - 1]
             near = np.flatnonzero(margins <= border)
-            a, margins = a[near], margins[near]
-        order = np.argsort(margins, kind="stable")[: self.most]
-        return Lowest(a[order], margins[order])
+        near = near[np.argsort(margins[near], kind="stable")[: self.most]]
+        return Lowest(signed.take(near), margins[near])
 
     def finish(self, sums: list[ExtremeRows]) -> ExtremeRows:
         """Return what was kept."""

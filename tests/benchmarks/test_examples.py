@@ -93,6 +93,16 @@ def test_scaling(tmp_path):
     assert len([line for line in text.splitlines() if "newton  " in line]) == 11
 
 
+@pytest.mark.slow
+def test_categories(tmp_path):
+    pytest.importorskip("tabmat")
+    options = ["--rows", "20000", "--rounds", "1", "--markdown"]
+    lines = table(run("categories.py", tmp_path, *options))
+    passes = {"read", "tabmat's products", "functions of a row", "pass: survey"}
+    assert set(lines) >= {*passes, "pass: closing", "codes", "dense indicators"}
+    assert float(lines["pass: survey"]["seconds"]) > 0
+
+
 def test_the_optimum_is_checked(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     from generated import Data
