@@ -179,6 +179,14 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         self
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> clf = dlogreg.LogisticRegression().fit(X, y)
+        >>> clf.coef_.round(4), clf.intercept_.round(4)
+        (array([[0.7671]]), array([-1.9176]))
         """
         self._validate_params()
         refuse_parameters(self.get_params(deep=False))
@@ -200,17 +208,74 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def predict(self, X: Any) -> Any:
-        """Return the likelier label of every row; lazy for Dask and Zarr."""
+        """Return the likelier label of every row; lazy for Dask and Zarr.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Any kind that ``fit`` takes; columns of a dataframe are found by name.
+
+        Returns
+        -------
+        array, shape (n_rows,)
+            Labels of ``classes_``.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> clf = dlogreg.LogisticRegression().fit(X, y)
+        >>> clf.predict([[1.0], [4.0]])
+        array([0, 1])
+        """
         model, X = self._model_and_rows(X)
         return model.label(X)
 
     def predict_proba(self, X: Any) -> Any:
-        """Return the probabilities of ``classes_``, shape (n_rows, n_classes)."""
+        """Return the probabilities of ``classes_``, shape (n_rows, n_classes).
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Any kind that ``fit`` takes; columns of a dataframe are found by name.
+
+        Returns
+        -------
+        array, shape (n_rows, n_classes)
+            Rows sum to 1.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> clf = dlogreg.LogisticRegression().fit(X, y)
+        >>> clf.predict_proba([[2.5]]).round(4)
+        array([[0.5, 0.5]])
+        """
         model, X = self._model_and_rows(X)
         return model.class_probability(X)
 
     def predict_log_proba(self, X: Any) -> Any:
-        """Return the logarithms of the probabilities, shape (n_rows, n_classes)."""
+        """Return the logarithms of the probabilities, shape (n_rows, n_classes).
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Any kind that ``fit`` takes; columns of a dataframe are found by name.
+
+        Returns
+        -------
+        array, shape (n_rows, n_classes)
+            Finite also where probabilities round to 0.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> clf = dlogreg.LogisticRegression().fit(X, y)
+        >>> clf.predict_log_proba([[2.5]]).round(4)
+        array([[-0.6931, -0.6931]])
+        """
         model, X = self._model_and_rows(X)
         return model.class_log_probability(X)
 
@@ -218,6 +283,24 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the linear predictor: of two classes the log-odds of ``classes_[1]``.
 
         Of more, one for every class, shape (n_rows, n_classes).
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Any kind that ``fit`` takes; columns of a dataframe are found by name.
+
+        Returns
+        -------
+        array, shape (n_rows,) or (n_rows, n_classes)
+            Lazy for Dask and Zarr.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> clf = dlogreg.LogisticRegression().fit(X, y)
+        >>> clf.decision_function([[4.0]]).round(4)
+        array([1.1506])
         """
         model, X = self._model_and_rows(X)
         return model.linear_predictor(X)
@@ -226,6 +309,28 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the share of rows that are predicted right, always a number.
 
         Data that are not in memory are read once.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Any kind that ``fit`` takes; columns of a dataframe are found by name.
+        y : array, shape (n_rows,)
+            True labels.
+        sample_weight : array, shape (n_rows,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Weighted share of rows whose label is the predicted one.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> clf = dlogreg.LogisticRegression().fit(X, y)
+        >>> round(clf.score(X, y), 4)
+        0.6667
         """
         if not is_out_of_core(X):
             return float(super().score(X, y, sample_weight))
@@ -233,13 +338,41 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return accuracy(model, X, y, sample_weight)
 
     def sparsify(self) -> Self:
-        """Turn ``coef_`` into a CSR matrix: less memory where most of it is zero."""
+        """Turn ``coef_`` into a CSR matrix: less memory where most of it is zero.
+
+        Returns
+        -------
+        self
+            ``coef_`` is then a scipy CSR matrix, as after scikit-learn's method.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> clf = dlogreg.LogisticRegression().fit(X, y)
+        >>> clf.sparsify().coef_.shape
+        (1, 1)
+        """
         check_is_fitted(self)
         self.coef_ = csr_matrix(self.coef_)
         return self
 
     def densify(self) -> Self:
-        """Turn ``coef_`` back into an array."""
+        """Turn ``coef_`` back into an array.
+
+        Returns
+        -------
+        self
+            ``coef_`` is then a numpy array.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> clf = dlogreg.LogisticRegression().fit(X, y)
+        >>> clf.sparsify().densify().coef_.shape
+        (1, 1)
+        """
         check_is_fitted(self)
         self.coef_ = self._dense_coef()
         return self

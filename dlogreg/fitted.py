@@ -144,6 +144,16 @@ class FittedModel(Likelihoods, Exchange):
             File to write; its directory must exist.
         overwrite : bool
             Replace a file that exists, instead of raising FileExistsError.
+
+        Examples
+        --------
+        >>> import dlogreg, pathlib, tempfile
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.json"
+        >>> res.save(path)
+        >>> path.stat().st_size < 20_000
+        True
         """
         write_model(self, path, overwrite=overwrite)
 
@@ -164,6 +174,25 @@ class FittedModel(Likelihoods, Exchange):
         """Return finite coefficients so far along ``limit_direction``.
 
         Those of the fit, 0 where they are NaN, unless the classes are separated.
+
+        Parameters
+        ----------
+        length : float
+            How far along ``limit_direction``; by default so far that the probabilities
+            of separated rows round to 0 and 1.
+
+        Returns
+        -------
+        array
+            Laid out as ``coefficients``.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> bool((res.near_limit() == res.params).all())
+        True
         """
         if self.limit_coefficients is None or self.limit_direction is None:
             return np.nan_to_num(self.coefficients, nan=0.0)

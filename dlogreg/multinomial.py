@@ -82,6 +82,14 @@ class MultinomialResults(FittedModel, Covariances):
         -------
         Summary
             Text by ``str``, HTML in a notebook.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc")
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> print(str(res.summary()).splitlines()[0].strip())
+        Multinomial logistic regression, maximum likelihood
         """
         check_level(alpha)
         return summarize_multinomial(self, alpha)
@@ -117,6 +125,27 @@ class MultinomialResults(FittedModel, Covariances):
 
         The first axis runs over the columns of ``params``, as in ``MNLogit``. They go
         by the standard errors of ``cov_params(kind)``.
+
+        Parameters
+        ----------
+        alpha : float
+            Level of the intervals is 1 - alpha.
+        kind : {"model", "HC0", "HC1"}, optional
+            Covariance that is used; default: ``cov_type`` of the fit.
+
+        Returns
+        -------
+        array, shape (n_columns, n_names, 2)
+            Lower and upper ends.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc")
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.conf_int()[:, 1].round(3)
+        array([[-1.013,  2.834],
+               [-0.786,  4.428]])
         """
         check_level(alpha)
         deviations = np.sqrt(np.diagonal(self.cov_params(kind)))
@@ -150,6 +179,14 @@ class MultinomialResults(FittedModel, Covariances):
         ValueError
             If the hypothesis cannot be read, names an unknown coefficient, or holds a
             constraint that the others imply or contradict.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc")
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.wald_test("dose").df
+        2
         """
         covariance = self.cov_params(kind)
         names = [f"{label}:{name}" for label in self.labels for name in self.names]
@@ -197,6 +234,15 @@ class MultinomialResults(FittedModel, Covariances):
         InferenceError
             If a fit has a penalty, has not converged or is separated, or if the
             smaller model is not inside this one.
+
+        Examples
+        --------
+        >>> import numpy as np, dlogreg
+        >>> rng = np.random.default_rng(0)
+        >>> X, y = rng.normal(size=(90, 2)), rng.integers(0, 3, 90)
+        >>> larger, smaller = dlogreg.fit(X, y), dlogreg.fit(X[:, :1], y)
+        >>> larger.lr_test(smaller).df
+        2
         """
         room = import_module("dlogreg.inference.likelihood_ratio")
         test: ChiSquaredTest = room.nested_test(self, smaller)
@@ -208,6 +254,24 @@ class MultinomialResults(FittedModel, Covariances):
         The odds are those of a class against the reference (R's relative risk ratios);
         with a penalty, against the geometric mean of all classes. The last axis holds
         the ratio and its lower and upper end, NaN without standard errors.
+
+        Parameters
+        ----------
+        alpha : float
+            Level of the intervals is 1 - alpha.
+
+        Returns
+        -------
+        array, shape (n_columns, n_names, 3)
+            Odds ratio, lower and upper end.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc")
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.odds_ratios()[:, 1, 0].round(3)
+        array([2.486, 6.178])
         """
         check_level(alpha)
         ends = np.full((*self.coefficients.shape, 2), np.nan)
@@ -221,6 +285,19 @@ class MultinomialResults(FittedModel, Covariances):
         """Return coefficients of all classes that sum to zero over the classes.
 
         This is scikit-learn's parametrization, shape (n_classes, n_names).
+
+        Returns
+        -------
+        array, shape (n_classes, n_names)
+            Columns sum to zero.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc")
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> bool(abs(res.symmetric_coefficients().sum(axis=0)).max() < 1e-12)
+        True
         """
         if self.symmetric:
             return self.coefficients
@@ -242,6 +319,14 @@ class MultinomialResults(FittedModel, Covariances):
         array, shape (n_rows, n_classes)
             Numpy for data in memory; for dask and Zarr a lazy dask array with the
             same chunks of rows. A row with NaN has NaN as probabilities.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc")
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.predict([[2.5]]).round(3)
+        array([[0.243, 0.513, 0.243]])
         """
         return self._model.class_probability(X)
 
@@ -250,6 +335,24 @@ class MultinomialResults(FittedModel, Covariances):
 
         That of the reference is 0; with a penalty, every row's sum is. X as in
         ``predict``.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Any kind that ``fit`` takes; columns of a dataframe are found by name.
+
+        Returns
+        -------
+        array, shape (n_rows, n_classes)
+            Lazy for Dask and Zarr.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc")
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.decision_function([[2.5]]).round(3)
+        array([[0.   , 0.746, 0.   ]])
         """
         return self._model.linear_predictor(X)
 
@@ -257,6 +360,24 @@ class MultinomialResults(FittedModel, Covariances):
         """Return the most probable class of every row; X as in ``predict``.
 
         A row with NaN is an error.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Any kind that ``fit`` takes; columns of a dataframe are found by name.
+
+        Returns
+        -------
+        array, shape (n_rows,)
+            Labels of ``classes``.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc")
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.classify([[0.0], [5.0]])
+        array(['a', 'c'], dtype='<U1')
         """
         return self._model.label(X)
 

@@ -86,6 +86,14 @@ class LogitResults(
         -------
         Summary
             Text by ``str``, HTML in a notebook.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> print(str(res.summary()).splitlines()[0].strip())
+        Logistic regression, maximum likelihood
         """
         check_level(alpha)
         return summarize(self, alpha)
@@ -150,6 +158,41 @@ class LogitResults(
         to 20 passes. An end that is not found is NaN, with a warning. Profiles of a
         result that was loaded take X, y, sample_weight and offset of the fit. ``names``
         chooses coefficients.
+
+        Parameters
+        ----------
+        alpha : float
+            Level of the intervals is 1 - alpha.
+        kind : {"model", "HC0", "HC1", "cluster"}, optional
+            Covariance of Wald's intervals; default: ``cov_type`` of the fit.
+        method : {"wald", "profile"}
+            As above.
+        names : sequence of str, optional
+            Coefficients that are wanted; default: all.
+        X, y, sample_weight, offset : array, optional
+            The rows of the fit, for profiles of a result that does not know them.
+
+        Returns
+        -------
+        array, shape (n_params, 2) or (n_names, 2)
+            Lower and upper ends.
+
+        Raises
+        ------
+        InferenceError
+            If there is no covariance, or there are no profiles: with probability
+            weights, a penalty, or no known rows.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.conf_int().round(4)
+        array([[-8.0244,  1.9543],
+               [-0.5745,  3.0026]])
+        >>> res.conf_int(method="profile", names=["dose"]).round(3)
+        array([[-0.066,  4.159]])
         """
         check_level(alpha)
         if method == "profile":
@@ -181,6 +224,28 @@ class LogitResults(
         rows that the result remembers. Without standard errors Wald's ends are NaN.
         ``units`` says by how much a column grows, where not by 1: with its standard
         deviation the odds ratio is the standardized one.
+
+        Parameters
+        ----------
+        alpha : float
+            Level of the intervals is 1 - alpha.
+        units : mapping of str to float, optional
+            By how much a column grows, where not by 1.
+        kind, method : str, optional
+            As in ``conf_int``.
+
+        Returns
+        -------
+        array, shape (n_params, 3)
+            Odds ratio, lower and upper end, intercept first.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.odds_ratios(units={"dose": 2})[1].round(3)
+        array([1.1337e+01, 3.1700e-01, 4.0553e+02])
         """
         check_level(alpha)
         if self.covariance is None and (kind, method) == (None, "wald"):
@@ -242,17 +307,68 @@ class LogitResults(
         ------
         ValueError
             If the fit had an offset, and none is given.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.predict([[2.5], [4.0]]).round(4)
+        array([0.5   , 0.8607])
         """
         return self._model.probability(X, self._offset(offset))
 
     def decision_function(self, X: Any, offset: Any = None) -> Any:
-        """Return the linear predictor, the log-odds of the event; as ``predict``."""
+        """Return the linear predictor, the log-odds of the event; as ``predict``.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Any kind that ``fit`` takes; columns of a dataframe are found by name.
+        offset : array, shape (n_rows,), optional
+            Row by row beside X; needed where the fit had one.
+
+        Returns
+        -------
+        array, shape (n_rows,)
+            Lazy for Dask and Zarr.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.decision_function([[4.0]]).round(4)
+        array([1.821])
+        """
         return self._model.linear_predictor(X, self._offset(offset))
 
     def classify(self, X: Any, threshold: float = 0.5, offset: Any = None) -> Any:
         """Return the event where its probability is above the threshold; X as above.
 
         The other rows get the other label; a row with NaN is an error.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Any kind that ``fit`` takes; columns of a dataframe are found by name.
+        threshold : float
+            Between 0 and 1.
+        offset : array, shape (n_rows,), optional
+            Row by row beside X; needed where the fit had one.
+
+        Returns
+        -------
+        array, shape (n_rows,)
+            Labels of ``classes``.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.classify([[1.0], [4.0]])
+        array([0, 1])
         """
         return self._model.label(X, threshold, self._offset(offset))
 
@@ -306,6 +422,16 @@ def load(path: str | os.PathLike[str]) -> Results:
     ------
     ValueError
         If the file is not a model saved by dlogreg; the message says what is wrong.
+
+    Examples
+    --------
+    >>> import dlogreg, pathlib, tempfile
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+    >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.json"
+    >>> res.save(path)
+    >>> dlogreg.load(path).params["dose"] == res.params["dose"]
+    np.True_
     """
     fields = read_model(path)
     if len(fields["classes"]) > 2:

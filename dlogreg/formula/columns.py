@@ -219,6 +219,9 @@ def arrow_column(array: Any, name: str) -> Column:
     if kind == "nothing":
         n_rows = len(array)
         return Numbers(np.zeros(n_rows), np.ones(n_rows, dtype=bool))
+    if kind == "text" and not coded and not len(array):
+        # before version 25 pyarrow makes no dictionary of no large texts
+        return Levels(np.empty(0, dtype=np.intp), ())
     if kind == "text" or coded:
         array = array if coded else array.dictionary_encode()
         array = array.unify_dictionaries().combine_chunks()

@@ -81,6 +81,15 @@ class FitMeasures(ABC):
             If there are neither sums nor rows.
         DataError
             If the rows are not those of the fit.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> fit = res.goodness_of_fit()
+        >>> round(fit.auc, 4), round(fit.brier, 4)
+        (0.8889, 0.1468)
         """
         scores, columns = self._measured(X, y, sample_weight, offset)
         checks = event_checks(
@@ -108,6 +117,20 @@ class FitMeasures(ABC):
 
         Reads nothing after a closing pass, like all of ``goodness_of_fit``; the area
         is ``goodness_of_fit().auc``.
+
+        Returns
+        -------
+        RocCurve
+            Arrays ``fpr``, ``tpr`` and ``thresholds``, from the highest threshold down.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> curve = res.roc()
+        >>> curve.tpr.round(2)
+        array([0.  , 0.33, 0.67, 0.67, 1.  , 1.  , 1.  ])
         """
         return self.goodness_of_fit().roc()
 
@@ -115,6 +138,19 @@ class FitMeasures(ABC):
         """Return ``precision, recall, thresholds`` on the rows of the fit.
 
         Reads nothing after a closing pass, like all of ``goodness_of_fit``.
+
+        Returns
+        -------
+        PrecisionRecall
+            Arrays ``precision``, ``recall`` and ``thresholds``.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.precision_recall().recall.round(2)
+        array([0.  , 0.33, 0.67, 0.67, 1.  , 1.  , 1.  ])
         """
         return self.goodness_of_fit().precision_recall()
 
@@ -123,6 +159,25 @@ class FitMeasures(ABC):
 
         Reads nothing after a closing pass, like all of ``goodness_of_fit``; see the
         method of the same name there.
+
+        Parameters
+        ----------
+        groups : int
+            Number of groups.
+
+        Returns
+        -------
+        HosmerLemeshow
+            With ``statistic``, ``df``, ``pvalue`` and the ``table`` of the groups.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> test = res.hosmer_lemeshow(groups=3)
+        >>> test.df, round(test.statistic, 3)
+        (1, 0.408)
         """
         return self.goodness_of_fit().hosmer_lemeshow(groups)
 
@@ -130,6 +185,25 @@ class FitMeasures(ABC):
         """Return observed and expected events in bins of about equal weight.
 
         Reads nothing after a closing pass, like all of ``goodness_of_fit``.
+
+        Parameters
+        ----------
+        bins : int
+            Number of bins.
+
+        Returns
+        -------
+        CalibrationTable
+            Arrays ``low``, ``high``, ``weight``, ``events`` and ``expected``.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> table = res.calibration(bins=2)
+        >>> table.events, table.expected.round(3)
+        (array([1., 2.]), array([0.538, 2.462]))
         """
         return self.goodness_of_fit().calibration(bins)
 

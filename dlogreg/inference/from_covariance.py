@@ -72,6 +72,23 @@ class Covariances:
         InferenceError
             If the closing pass was left out, or a penalty was used; for all but "model"
             also if the fit had ``firth=True``.
+
+        Returns
+        -------
+        array, shape (n_params, n_params)
+            Symmetric to the last bit.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.cov_params().round(4)
+        array([[ 6.4802, -2.0819],
+               [-2.0819,  0.8328]])
+        >>> res.cov_params("HC0").round(4)
+        array([[ 2.8337, -0.5602],
+               [-0.5602,  0.2241]])
         """
         kind = self.cov_type if kind is None else check_kind("kind", kind)
         if self.covariance is None:
@@ -136,6 +153,14 @@ class FromCovariance(Covariances, ABC):
         ValueError
             If the hypothesis cannot be read, names an unknown coefficient, or holds a
             constraint that the others imply or contradict.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> round(res.wald_test("dose = 1").pvalue, 4)
+        0.8146
         """
         covariance = self.cov_params(kind)
         if hypothesis is None:
@@ -171,6 +196,14 @@ class FromCovariance(Covariances, ABC):
         LabelledVector
             The factor of every term, in the order of its first column. To compare terms
             of d columns with single ones take the power 1 / d.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X = [[0.0, 1], [1, 0], [2, 2], [3, 3], [4, 3], [5, 5]]
+        >>> res = dlogreg.fit(X, [0, 1, 1, 0, 0, 1])
+        >>> res.vif().round(2)
+        array([6.5, 6.5])
         """
         covariance = self.cov_params("model")[self._first :, self._first :]
         kept = np.flatnonzero(np.isfinite(self.coefficients[self._first :]))

@@ -74,6 +74,14 @@ class RowMethods:
             model is not inside this one, or if the rows are not known.
         DataError
             If the rows have changed since the fit.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.lr_test().pvalues.round(4)
+        array([0.0667])
         """
         room = import_module("dlogreg.inference.likelihood_ratio")
         if smaller is not None:
@@ -120,6 +128,15 @@ class RowMethods:
         ------
         InferenceError, DataError
             As ``lr_test``; also if Z holds NaN or has other rows.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> squares = [[row[0] ** 2] for row in X]
+        >>> res.score_test(squares).pvalues.round(4)
+        array([1.])
         """
         room = import_module("dlogreg.inference.score")
         rows = _rows(self, X, y, sample_weight, "score_test", offset)
@@ -174,6 +191,15 @@ class RowMethods:
         -----
         ConvergenceWarning
             If ``max_passes`` are not enough.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> few = res.errors_of(["dose"])
+        >>> bool(abs(few.bse[0] / res.bse["dose"] - 1) < 1e-6)
+        False
         """
         room = import_module("dlogreg.inference.chosen")
         rows = _rows(self, X, y, sample_weight, "errors_of", offset)
@@ -248,6 +274,16 @@ class RowMethods:
         another kind multiply what was drawn. Groups are drawn whole whatever their
         weights. The penalty of a ridge fit stays in every replicate; it shrinks
         standard errors, and intervals are around the penalised coefficients.
+
+        Examples
+        --------
+        >>> import numpy as np, dlogreg
+        >>> x = np.linspace(-2, 2, 400)[:, None]
+        >>> y = np.arange(400) % 5 < 2 + x[:, 0]
+        >>> res = dlogreg.fit(x, y)
+        >>> replicates = res.bootstrap(B=50)
+        >>> replicates.params.shape
+        (50, 2)
         """
         if groups is not None and (X is None or y is None):
             raise ValueError("bootstrap() takes groups with X and y, or none of them")

@@ -125,6 +125,14 @@ class RowDiagnosis:
             If there is no covariance, or no rows are known.
         DataError
             If the rows are not those of the fit.
+
+        Examples
+        --------
+        >>> import dlogreg
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
+        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
+        >>> res.influence(k=2).rows
+        array([2, 3])
         """
         if isinstance(k, bool) or k != int(k) or k < 1:
             raise ValueError(f"k must be a whole number from 1, not {k!r}")
