@@ -435,3 +435,18 @@ def test_too_many_columns_are_refused(monkeypatch):
     with pytest.raises(ValueError, match="give solver='newton' if memory allows"):
         dlogreg.fit(X, y, alpha=0.1, l1_ratio=1.0)
     assert dlogreg.fit(X, y, alpha=0.1, l1_ratio=1.0, solver="newton").converged
+
+
+def test_aliased_columns_without_a_penalty_stay_small():
+    """Their optimum is a line; no step may be taken along what is only rounding."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = (X[:, 0] + rng.normal(size=300) > 0).astype(int)
+    X = np.column_stack([X, 2 * X[:, 0] + 1])
+    given = {"alpha": 0.05, "l1_ratio": 1.0}
+    res = dlogreg.fit(X, y, penalty_factor=[0, 1, 1, 0], **given)
+    one = dlogreg.fit(X[:, :3], y, penalty_factor=[0, 1, 1], tol=1e-9, **given)
+    assert res.status is Status.CONVERGED_UNCERTIFIED
+    assert np.isnan(res.error_bound)
+    assert res.llf == pytest.approx(one.llf, rel=1e-7)
+    assert np.abs(res.params).max() < 100

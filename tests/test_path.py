@@ -179,8 +179,8 @@ def test_runs_of_penalties_give_the_same(monkeypatch):
     """As wide data are taken, of which a pass has room for a few Hessians."""
     X, y, _ = drawn(12, 300, 6)
     whole = dlogreg.path(X, y, n_alphas=12, tol=1e-6)
-    monkeypatch.setattr("dlogreg.selection.path.ALPHAS_PER_HESSIAN", 1)
-    monkeypatch.setattr("dlogreg.selection.path.HESSIAN_VALUES", 4 * 49)
+    monkeypatch.setattr("dlogreg.selection.path_problem.ALPHAS_PER_HESSIAN", 1)
+    monkeypatch.setattr("dlogreg.selection.path_problem.HESSIAN_VALUES", 4 * 49)
     monkeypatch.setattr("dlogreg.solvers.penalized_models.HESSIAN_VALUES", 49)
     cut = dlogreg.path(X, y, n_alphas=12, tol=1e-6)
     assert cut.n_passes > whole.n_passes

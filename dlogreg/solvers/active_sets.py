@@ -105,7 +105,7 @@ def _lowest(
     direction: FloatArray,
     signs: FloatArray,
 ) -> FloatArray:
-    """Return the least point in a direction, across kinks, up to a bound."""
+    """Return the least point of a step, across kinks, up to a bound."""
     theta, penalty = found.theta, model.penalty
     slope = float(found.residual @ direction)
     bend = float(direction @ model.matrix @ direction)
@@ -121,18 +121,17 @@ def _lowest(
     last = int(np.argmin(ends))
     for j in np.argsort(kinks):
         at = kinks[j]
-        if not at < ends[last]:
+        if not at < min(1.0, ends[last]):
             break
         if slope + at * bend >= 0:
             return _after(model, theta, direction, -slope / bend)
         slope += 2 * penalty.l1[j] * abs(float(direction[j]))
         if slope + at * bend >= 0:
             return _after(model, theta, direction, at, j, 0.0)
-    length = -slope / bend if bend > 0 else np.inf
+    # beyond the step's end there is nothing but rounding, where the matrix is singular
+    length = min(1.0, -slope / bend if bend > 0 else 1.0)
     if length < ends[last]:
         return _after(model, theta, direction, length)
-    if not np.isfinite(ends[last]):
-        return theta
     end = penalty.high[last] if direction[last] > 0 else penalty.low[last]
     return _after(model, theta, direction, float(ends[last]), last, float(end))
 

@@ -14,8 +14,9 @@ from dlogreg.solvers.separable import Separable
 ROUNDING = 512 * 2.0**-53
 """A slope is zero below so much of the terms that it is the sum of."""
 REFINEMENTS = 8
-PIVOT = 64 * 2.0**-53
-"""Times the number of coefficients: a squared pivot, of 1, that may be rounding."""
+PIVOT = 1e-12
+"""A squared pivot, of 1, below which the matrix is singular: dividing by it would
+take steps along what is only rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,4 +138,4 @@ def _refined(matrix: FloatArray, factor: FloatArray, right: FloatArray) -> Float
 
 def _tiny_pivot(factor: FloatArray) -> bool:
     """Tell whether rounding alone may have decided the sign of a pivot."""
-    return bool(np.diagonal(factor).min() ** 2 < PIVOT * len(factor))
+    return bool(np.diagonal(factor).min() ** 2 < PIVOT)
