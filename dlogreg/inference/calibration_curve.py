@@ -24,6 +24,9 @@ ENOUGH = 100
 """Rows of the rarer class from which on there are five knots."""
 SHOWN = (0.002, 0.998)
 """Quantiles of the score between which the curve is drawn."""
+CERTAIN = 30.0
+"""Log-odds from which on a row is left out: that its probability is 0 or 1 to 13 digits
+says nothing of the curve in between."""
 N_POINTS = 101
 MAX_STEPS = 50
 
@@ -55,16 +58,19 @@ def calibration_curve(
     counted : bool
         Whether weights count rows; without that there are no intervals.
     """
-    scores, weights = sums.scores, sums.weights
-    events, others = np.flatnonzero(sums.events), np.flatnonzero(sums.others)
+    known = np.abs(sums.scores) < CERTAIN
+    scores, weights, happened = (
+        part[known] for part in (sums.scores, sums.weights, sums.events)
+    )
+    events, others = np.flatnonzero(happened), np.flatnonzero(weights - happened)
     if not len(events) or not len(others) or len(scores) < 2:
         return None
     if events[0] >= others[-1] or events[-1] <= others[0]:
         return None
-    rarer = min(float(sums.events.sum()), float(sums.others.sum()))
+    rarer = min(float(happened.sum()), float((weights - happened).sum()))
     knots = _knots(scores, weights, 5 if rarer >= ENOUGH else 3)
     design = spline_basis(scores, knots)
-    found = _fitted(design, weights, sums.events)
+    found = _fitted(design, weights, happened)
     if found is None:
         return None
     params, covariance = found

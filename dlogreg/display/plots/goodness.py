@@ -246,7 +246,7 @@ def _strip(ax: Any, sums: ScoreSums, top: float) -> None:
         alpha=0.7,
         linewidth=0,
     )
-    ax.axhline(0.0, color="black", linewidth=0.8)
+    ax.axhline(0.0, color=ax.spines["bottom"].get_edgecolor(), linewidth=0.8)
     ticks = round_ticks(0.0, top, 6)
     ax.set_yticks(ticks)
     ax.set_xticks(ticks)
