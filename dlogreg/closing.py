@@ -236,9 +236,12 @@ def _loss(problem: Problem, solution: Solution) -> float:
     at = solution.point.theta
     loss = evaluation.loss - penalty.value(at)
     move = solution.theta - at
-    if evaluation.hessian is None or not move.any():
+    if not move.any():
         return loss
     slope = (evaluation.gradient - penalty.gradient(at)) @ move
+    if evaluation.hessian is None:
+        bend = solution.bend - penalty.gradient(move) @ move
+        return float(loss + slope + bend / 2)
     bend = move @ evaluation.hessian @ move - penalty.gradient(move) @ move
     return float(loss + slope + bend / 2)
 

@@ -99,7 +99,7 @@ def survey_kernel(
 ) -> SurveyKernel:
     """Return the kernel of the first pass, which learns where there is enough data."""
     std = pilot.standardization(fit_intercept=options.fit_intercept)
-    if std.sparse and layout.solver == "lbfgs":
+    if std.sparse and layout.solver != "newton":
         # its metric knows the scales of all columns, of which a pilot sees few, and
         # what a penalty proves is sharpest where it is the same on all of them
         std = replace(std, scale=np.ones_like(std.scale))

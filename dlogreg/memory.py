@@ -22,6 +22,7 @@ from dlogreg.kernel.scores import BATCHES, CAPACITY
 from dlogreg.partition import Partition, leaf_bounds
 from dlogreg.row_kind import RowKind
 from dlogreg.solvers.pairs import pairs_kept
+from dlogreg.solvers.working_set import MOST as LARGEST_SET
 from dlogreg.source import Source
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
@@ -115,6 +116,10 @@ def project_memory(
         read += READ_COPIES * blocks.read_bytes
     per_task = read + slab + matrices * matrix
     driver = DRIVER_MATRICES * matrix
+    if solver == "working-set":
+        share = min(1.0, LARGEST_SET / n_params)
+        per_task += int(share * (block or 0))
+        per_task += (3 + depth) * 8 * min(LARGEST_SET, n_params) ** 2
     if solver == "lbfgs":
         driver += _lbfgs_memory(source, n_params, n_equations)
     n_tasks = min(n_threads, n_leaves) if source.sparse else n_threads

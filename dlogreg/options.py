@@ -76,16 +76,19 @@ class FitOptions:
         return choose_solver(n_rows, n_params, itemsize, row_values)
 
     def _choice_with_kinks(self, n_params: int) -> Choice:
-        """Return proximal Newton, or refuse where no Hessian can be formed."""
-        if self.solver == "lbfgs" or not (
-            self.solver == "newton" or hessian_fits(n_params)
-        ):
+        """Return proximal Newton, on working sets where there are too many columns."""
+        if self.solver == "lbfgs":
             raise ValueError(
-                f"l1_ratio > 0 and bounds need the Hessian of {n_params:,} "
-                "coefficients, which L-BFGS does not form; leave columns out, take "
-                "l1_ratio=0 without bounds, or give solver='newton' if memory allows"
+                "solver='lbfgs' is for smooth penalties, and l1_ratio > 0 and bounds "
+                "are not; leave solver out, which takes proximal Newton"
             )
-        return Choice("newton", "the absolute values and bounds need the Hessian")
+        if self.solver == "newton" or hessian_fits(n_params):
+            return Choice("newton", "the absolute values and bounds need the Hessian")
+        return Choice(
+            "working-set",
+            f"the Hessian of {n_params:,} coefficients is too large, that of those "
+            "that are not 0 need not be",
+        )
 
     def _choice_of_firth(self, n_params: int) -> Choice:
         """Return Newton's method, for which bias reduction is made, or refuse."""

@@ -162,9 +162,11 @@ def fit(
         errors.
     l1_ratio : float
         Share of absolute values in the penalty: 0 ridge, 1 lasso, between an elastic
-        net. Above 0 by proximal Newton, which needs the Hessian; coefficients are then
-        exactly 0 or not. ``error_bound`` is proven for those that are not 0 (and those
-        that are 0 by proof), NaN where the Hessian of these is singular.
+        net. Above 0 by proximal Newton, which needs the Hessian: of all columns, or
+        above about 2,900 of a working set of at most 1,000 that holds those that are
+        not 0, while every pass checks all others. Coefficients are exactly 0 or not.
+        ``error_bound`` is proven for those that are not 0, and by the same proof the
+        others are 0; NaN where the Hessian of these is singular.
     penalty_factor : array, shape (n_features,), or mapping, optional
         What multiplies ``alpha`` in every column, or in those named; 0 leaves a column
         without a penalty. Taken as they are: glmnet rescales its factors to mean 1.

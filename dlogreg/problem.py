@@ -38,11 +38,13 @@ from dlogreg.solvers import (
     Solution,
     Status,
     StrongConvexity,
+    WorkingSet,
     minimize_quadratic,
     sample_metric,
 )
 from dlogreg.standardization import StackedStandardization, Standardization
 from dlogreg.survey import Survey
+from dlogreg.working_objective import WorkingObjective
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,6 +181,11 @@ class Problem:
 
             newton = replace(newton, watch=watch)
             return newton.minimize(watch, self.start, observe)
+        if (kinks := self._kinks) is not None:
+            some = WorkingSet(self.options.tol, left, self.geometry, kinks)
+            return some.minimize(
+                WorkingObjective(self.objective), self.start, self._observe
+            )
         return self._lbfgs(left).minimize(
             self.objective.points, self.start, self._observe_distance
         )
@@ -214,7 +221,8 @@ class Problem:
             guess = None if guess is None else kinks.nearest(guess)
             if (kinks.nearest(null.theta) != null.theta).any():
                 inside = kinks.nearest(null.theta) if guess is None else guess
-                return Point(inside, self.objective(inside)), 1
+                order = 2 if self.solver == "newton" else 1
+                return Point(inside, self.objective(inside, order)), 1
         self.passes.annotate(loss=null.evaluation.loss)
         order, cost = 2 if self.solver == "newton" else 1, 0
         if guess is not None and self.passes.n_passes < self.options.max_passes:

@@ -399,7 +399,7 @@ BAD = [
     ({"bounds": 0}, r"bounds must be one pair \(low, high\) per column"),
     (
         {"alpha": 1, "l1_ratio": 1, "solver": "lbfgs"},
-        "l1_ratio > 0 and bounds need the Hessian of 3 coefficients, which L-BFGS",
+        "solver='lbfgs' is for smooth penalties, and l1_ratio > 0 and bounds are not",
     ),
     ({"bounds": (0, 1), "firth": True}, "firth=True does not go with bounds"),
     ({"bounds": (0, 1), "cov_type": "HC1"}, "a fit with bounds has none; fit with no"),
@@ -427,14 +427,6 @@ def test_three_classes_are_refused(given):
     X, _, rng = drawn(18, 60, 2)
     with pytest.raises(DataError, match="are for two classes only so far"):
         dlogreg.fit(X, rng.integers(0, 3, size=60), **given)
-
-
-def test_too_many_columns_are_refused(monkeypatch):
-    X, y, _ = drawn(19, 50, 3)
-    monkeypatch.setattr("dlogreg.options.hessian_fits", lambda n_params: False)
-    with pytest.raises(ValueError, match="give solver='newton' if memory allows"):
-        dlogreg.fit(X, y, alpha=0.1, l1_ratio=1.0)
-    assert dlogreg.fit(X, y, alpha=0.1, l1_ratio=1.0, solver="newton").converged
 
 
 def test_aliased_columns_without_a_penalty_stay_small():

@@ -176,7 +176,8 @@ def _later_kernel(
             return TrialPointsKernel(points, std.mean, event, first, sparse=std.sparse)
         return SoftmaxPointsKernel(points, std.mean, classes, first)
     if classes is None or len(classes) == 2:
-        return LossKernel(zeros[0], std.mean, event, first, sparse=std.sparse)
+        order = 1 if layout.solver == "working-set" else 2
+        return LossKernel(zeros[0], std.mean, event, first, order, sparse=std.sparse)
     return SoftmaxKernel(zeros, std.mean, classes, first)
 
 

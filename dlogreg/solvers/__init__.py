@@ -13,6 +13,7 @@ from dlogreg.solvers.separable import Separable
 from dlogreg.solvers.softmax_certificate import SoftmaxGeometry, SoftmaxNewton
 from dlogreg.solvers.solution import Point, Solution, Status
 from dlogreg.solvers.system import NewtonSystem, independent_columns
+from dlogreg.solvers.working_set import WorkingSet
 
 __all__ = [
     "LBFGS",
@@ -31,6 +32,7 @@ __all__ = [
     "Solution",
     "Status",
     "StrongConvexity",
+    "WorkingSet",
     "independent_columns",
     "invert_columns",
     "minimize_quadratic",

@@ -108,3 +108,5 @@ class Solution:
     n_evaluations: int
     step: FloatArray | None = None
     """Newton's step at ``point``."""
+    bend: float = 0.0
+    """d'H d of the step to ``theta``, where ``point`` has no Hessian."""
