@@ -11,7 +11,6 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
 from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 from sklearn.model_selection import check_cv
@@ -22,18 +21,17 @@ from sklearn.utils.validation import validate_data
 from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.estimator import LogisticRegression, header, is_out_of_core
 from dlogreg.evaluation import FloatArray
-from dlogreg.kernel.parts import GivenParts, RandomParts
+from dlogreg.kernel.parts import RandomParts
 from dlogreg.labels import resolve_class_weight
 from dlogreg.options import FitOptions, check_options
 from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import open_source
 from dlogreg.prediction import label_array
 from dlogreg.selection.chosen_grid import ChosenGrid, fit_grid
-from dlogreg.selection.folding import Folding
+from dlogreg.selection.folding import Folding, given_folds
 from dlogreg.sklearn_parameters import in_sklearn_words, refuse_parameters
 from dlogreg.source import Source
 
-MOST_PARTS = 1000
 LEAST_RIDGE = 1e-6
 SCORES = {
     "accuracy": ("accuracy", 1),
@@ -270,7 +268,7 @@ class LogisticRegressionCV(LogisticRegression):
             )
         self.classes_, y = classes, classes[event.astype(int)]
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y))
-        folding, codes = _given_folds(splits, len(y))
+        folding, codes = given_folds(splits, len(y))
         options = self._options(rules)
         source = open_source(X, event, weight, options, groups=codes)
         weights = partial(resolve_class_weight, class_weight, event, weight)
@@ -375,38 +373,6 @@ class LogisticRegressionCV(LogisticRegression):
         self.scores_ = {event: scores.swapaxes(1, 2)}
         self.coefs_paths_ = {event: paths.swapaxes(1, 2)}
         self.n_iter_ = n_iter.swapaxes(1, 2)[None]
-
-
-def _given_folds(
-    splits: Sequence[tuple[Any, Any]], n_rows: int
-) -> tuple[Folding, npt.NDArray[np.intp]]:
-    """Return the folds, and the part of every row: rows that all folds treat alike.
-
-    Raises
-    ------
-    ValueError
-        If there are too many such parts, or a fold takes a row twice.
-    """
-    lines = np.zeros((2 * len(splits), n_rows), dtype=bool)
-    for fold, pair in enumerate(splits):
-        for line, chosen in zip(lines[2 * fold :], pair, strict=False):
-            places = np.asarray(chosen)
-            if places.dtype == bool:
-                places = np.flatnonzero(places)
-            if len(np.unique(places)) < len(places):
-                raise ValueError(
-                    f"fold {fold} of cv holds a row more than once; give such rows "
-                    "sample_weight instead"
-                )
-            line[places] = True
-    patterns, codes = np.unique(lines, axis=1, return_inverse=True)
-    if patterns.shape[1] > MOST_PARTS:
-        raise ValueError(
-            f"the folds of cv part the rows into {patterns.shape[1]:,} sets, more than "
-            f"{MOST_PARTS:,}; take fewer folds, or folds that do not overlap"
-        )
-    parts = GivenParts(patterns.shape[1])
-    return Folding(parts, patterns[::2].astype(float), patterns[1::2]), codes.ravel()
 
 
 def _with_labels(scorer: Any, classes: Any) -> Any:

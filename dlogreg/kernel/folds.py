@@ -52,10 +52,13 @@ def hashed(numbers: Index, seed: int) -> Index:
     """
     golden, wrap = 0x9E3779B97F4A7C15, 2**64 - 1
     start = (seed * golden ^ 0xD1B54A32D192ED03) & wrap
-    bits = np.asarray(numbers, dtype=np.uint64) * np.uint64(golden) + np.uint64(start)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(bits ^ (bits >> np.uint64(31)))
+    bits = np.multiply(numbers, np.uint64(golden), dtype=np.uint64)
+    bits += np.uint64(start)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits ^= bits >> np.uint64(shift)
+        bits *= np.uint64(factor)
+    bits ^= bits >> np.uint64(31)
+    return bits
 
 
 def hashed_labels(labels: npt.NDArray[Any]) -> Index:

@@ -17,9 +17,10 @@ from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import pose
 from dlogreg.progress import progress_for
 from dlogreg.reduction import Reduction, single_threaded_blas
-from dlogreg.selection.cross_validation import fold_scores, warn_of_unfinished
+from dlogreg.selection.cross_validation import warn_of_unfinished
 from dlogreg.selection.folding import Folding
 from dlogreg.selection.grid_fit import GridFit
+from dlogreg.selection.validation import fold_scores
 from dlogreg.source import Source
 
 ClassWeight = tuple[tuple[Label, float], ...]
