@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         SeparationWarning,
     )
     from dlogreg.estimator import LogisticRegression
+    from dlogreg.estimator_cv import LogisticRegressionCV
     from dlogreg.formula.fitting import fit_formula
     from dlogreg.multinomial import MultinomialResults
     from dlogreg.pipeline import fit
@@ -38,6 +39,7 @@ _ROOMS = {
     "DataError": "errors",
     "InferenceError": "errors",
     "LogisticRegression": "estimator",
+    "LogisticRegressionCV": "estimator_cv",
     "LogitResults": "results",
     "MemoryLimitError": "errors",
     "MissingChunkWarning": "errors",
@@ -61,6 +63,7 @@ __all__ = [
     "DataError",
     "InferenceError",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "LogitResults",
     "MemoryLimitError",
     "MissingChunkWarning",

@@ -191,7 +191,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._validate_params()
         refuse_parameters(self.get_params(deep=False))
         if is_out_of_core(X):
-            validate_data(self, _header(X), y, skip_check_array=True)
+            validate_data(self, header(X), y, skip_check_array=True)
             results = self._fit(X, y, sample_weight, self.class_weight)
             self.classes_ = label_array(results.classes)
         else:
@@ -493,7 +493,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         names: tuple[str, ...] = ()
         if is_out_of_core(X):
-            validate_data(self, _header(X), reset=False, skip_check_array=True)
+            validate_data(self, header(X), reset=False, skip_check_array=True)
             names = tuple(map(str, getattr(X, "columns", ())))
         else:
             X = validate_data(
@@ -512,6 +512,6 @@ def is_out_of_core(X: Any) -> bool:
     return kind_of(X) not in ("numpy", "pandas", "csr") or isinstance(X, np.memmap)
 
 
-def _header(X: Any) -> Any:
+def header(X: Any) -> Any:
     """Return what scikit-learn may look at: names and shape, but no rows."""
     return X if kind_of(X) != "dask dataframe" else X._meta

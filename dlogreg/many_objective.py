@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from dlogreg.evaluation import FloatArray, Label, ManyEvaluation
 from dlogreg.kernel import Kernel, ManyKernel
 from dlogreg.kernel.face import Face, FaceKernel
-from dlogreg.kernel.folds import RowFactors
 from dlogreg.passes import Passes
 from dlogreg.standardization import Standardization
 
@@ -20,7 +19,6 @@ class ManyObjective:
     standardization: Standardization
     event: Label
     class_weight: tuple[tuple[Label, float], ...] = ()
-    row_factors: RowFactors | None = None
     face: Face | None = None
     """If given, losses are those of its rows alone."""
 
@@ -54,7 +52,6 @@ class ManyObjective:
             None if moves is None else moves * unit,
             hessian_of,
             self.class_weight,
-            self.row_factors,
         )
         return kernel if self.face is None else FaceKernel(kernel, self.face)
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from dlogreg.errors import DataError
 from dlogreg.kernel import LossKernel, ManyKernel, Rows
-from dlogreg.kernel.folds import Folds, hashed, row_numbers
+from dlogreg.kernel.folds import hashed, row_numbers
+from dlogreg.kernel.part_sums import PartSumsKernel
+from dlogreg.kernel.parts import RandomParts
 from dlogreg.partition import partition_rows
 from dlogreg.reduction import Reduction, compute_shared, count_rows
 from dlogreg.source import as_source
@@ -100,38 +102,14 @@ def test_schedulers_give_the_same_bits(small_blocks):
         np.testing.assert_array_equal(other.hessians[0], found[0].hessians[0])
 
 
-@pytest.mark.parametrize("chunks", [(5000,), (13, 2000, 2987), (999,) * 5 + (5,)])
-def test_folds_do_not_depend_on_the_chunks(chunks):
-    X, y, weight, rng = problem(2, n_rows=5000)
-    folds = Folds(3, left_out=(-1, 0, 1, 2), seed=5)
-    params = np.repeat(rng.normal(size=(4, 1)), 4, axis=1)
-    kernel = ManyKernel(params, X.mean(axis=0), "yes", row_factors=folds)
-    blocks = da.from_array(X, chunks=(chunks, 3))
-    found = reduced(kernel, blocks, y, weight)
-    fold = folds.folds(np.arange(5000, dtype=np.uint64))
-    for b, left_out in enumerate(folds.left_out):
-        kept = fold != left_out
-        alone = summed(
-            LossKernel(params[:, b], X.mean(axis=0), "yes"),
-            Rows(X[kept], y[kept], weight[kept]),
-        )
-        assert found.losses[b] == pytest.approx(alone.loss, rel=1e-12)
-        np.testing.assert_allclose(
-            found.gradients[:, b], alone.gradient, rtol=1e-9, atol=1e-9
-        )
-
-
-def test_folds_are_even_and_depend_on_the_seed():
-    numbers = np.arange(200_000, dtype=np.uint64)
-    shares = [
-        np.bincount(Folds(5, (), seed).folds(numbers)) / len(numbers) for seed in (0, 1)
-    ]
-    for share in shares:  # 5 standard deviations of a share
-        np.testing.assert_allclose(share, 0.2, atol=5 * np.sqrt(0.16 / len(numbers)))
-    together = np.mean(Folds(5, (), 0).folds(numbers) == Folds(5, (), 1).folds(numbers))
-    assert together == pytest.approx(0.2, abs=5e-3)
-    fold = Folds(5, ()).folds(numbers)
-    assert abs(np.corrcoef(fold[1:], fold[:-1])[0, 1]) < 0.02
+def test_parts_are_even_and_depend_on_the_seed():
+    rows = Rows(np.empty((200_000, 0)), np.zeros(200_000), start=0)
+    first, second = (RandomParts(5, seed).of(rows) for seed in (0, 1))
+    for part in (first, second):  # 5 standard deviations of a share
+        share = np.bincount(part) / len(rows)
+        np.testing.assert_allclose(share, 0.2, atol=5 * np.sqrt(0.16 / len(rows)))
+    assert np.mean(first == second) == pytest.approx(0.2, abs=5e-3)
+    assert abs(np.corrcoef(first[1:], first[:-1])[0, 1]) < 0.02
 
 
 def test_the_hash_is_splitmix64():
@@ -156,8 +134,8 @@ def test_rows_of_unknown_number_cannot_be_drawn():
     X, y, _, rng = problem(4)
     blocks, labels = da.from_array(X, chunks=(100, 3)), da.from_array(y, chunks=100)
     some = labels != "maybe"
-    kernel = ManyKernel(
-        rng.normal(size=(4, 2)), X.mean(axis=0), "yes", row_factors=Folds(2, (0, 1))
+    kernel = PartSumsKernel(
+        rng.normal(size=(4, 2)), RandomParts(2), X.mean(axis=0), np.ones(4), "yes"
     )
     with pytest.raises(DataError, match="compute_chunk_sizes"):
         reduced(kernel, blocks[some], labels[some])

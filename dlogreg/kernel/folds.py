@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dlogreg.errors import DataError
-from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.block import Rows
 from dlogreg.keyed_sums import label_keys
 
 Index = npt.NDArray[np.uint64]
-
-
-class RowFactors(Protocol):
-    """What multiplies the weight of every row, by model: a recipe, never a table."""
-
-    def factors(self, numbers: Index) -> FloatArray:
-        """Return factors of the rows of these numbers, shape (n_models, n_rows)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Folds:
-    """Each row belongs to one of several folds, and each model leaves one out."""
-
-    n_folds: int
-    left_out: tuple[int, ...]
-    """The fold without which a model is fitted, one per model; -1: all rows."""
-    seed: int = 0
-
-    def folds(self, numbers: Index) -> npt.NDArray[np.intp]:
-        """Return the fold of every row, a function of its number and the seed."""
-        drawn = hashed(numbers, self.seed) % np.uint64(self.n_folds)
-        return drawn.astype(np.intp)
-
-    def factors(self, numbers: Index) -> FloatArray:
-        """Return 0 for the rows that a model leaves out, and 1 for the others."""
-        left_out = np.array(self.left_out)[:, None]
-        return np.asarray(self.folds(numbers) != left_out, dtype=np.float64)
 
 
 def hashed(numbers: Index, seed: int) -> Index:
@@ -52,10 +22,13 @@ def hashed(numbers: Index, seed: int) -> Index:
     """
     golden, wrap = 0x9E3779B97F4A7C15, 2**64 - 1
     start = (seed * golden ^ 0xD1B54A32D192ED03) & wrap
-    bits = np.asarray(numbers, dtype=np.uint64) * np.uint64(golden) + np.uint64(start)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(bits ^ (bits >> np.uint64(31)))
+    bits = np.multiply(numbers, np.uint64(golden), dtype=np.uint64)
+    bits += np.uint64(start)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits ^= bits >> np.uint64(shift)
+        bits *= np.uint64(factor)
+    bits ^= bits >> np.uint64(31)
+    return bits
 
 
 def hashed_labels(labels: npt.NDArray[Any]) -> Index:

@@ -21,7 +21,6 @@ import numpy as np
 from dlogreg.evaluation import FloatArray, Label, ManyEvaluation
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
-from dlogreg.kernel.folds import RowFactors, row_numbers
 from dlogreg.kernel.predictor import linear_predictors
 from dlogreg.kernel.slab import CACHE_VALUES, Slab
 from dlogreg.loss import loss_residual_weight_rows
@@ -62,8 +61,6 @@ class ManyKernel:
     hessian_of: tuple[int, ...] = ()
     """Models, by position, of which the Hessian is formed too."""
     class_weight: tuple[tuple[Label, float], ...] = ()
-    row_factors: RowFactors | None = None
-    """What multiplies the weight of a row in each model; the same in all if None."""
 
     @property
     def name(self) -> str:
@@ -97,14 +94,10 @@ class ManyKernel:
         z = buffers.slab.load(rows.X)
         sign = np.where(rows.y == self.event, 1.0, -1.0)
         weight = row_weights(rows, self.class_weight)
-        if self.row_factors is not None:
-            factors = self.row_factors.factors(row_numbers(rows))
-            weight = factors if weight is None else factors * weight
         group = max(1, CACHE_VALUES // len(rows))
         for low in range(0, self.n_models, group):
             models = range(low, min(low + group, self.n_models))
-            own = weight[low : models.stop] if self.row_factors is not None else weight  # type: ignore[index]
-            self._add_models(sums, models, z, rows, sign, own, buffers)
+            self._add_models(sums, models, z, rows, sign, weight, buffers)
 
     def _add_models(
         self,
@@ -116,7 +109,7 @@ class ManyKernel:
         weight: FloatArray | None,
         buffers: _Buffers,
     ) -> None:
-        """Add one slab to some of the models; weight is (n_rows,) or one line each."""
+        """Add one slab to some of the models."""
         cut = slice(models.start, models.stop)
         margin = linear_predictors(buffers.slab, self.params[:, cut], rows)
         margin *= sign

@@ -23,7 +23,7 @@ then relative to what the shift changes and not to the gradient: as in ``certifi
 by Cauchy and Schwarz, where abs(D) <= w exp(S0) abs(delta).
 
 Without shifts the sums are those of the base itself, G_b = sum_i m_ib (p - y)_i z_i,
-and the weights of the rows and of the events in each model come with them.
+the gradient, and the weights of the rows and of the events in each model come too.
 """
 
 from __future__ import annotations
@@ -153,6 +153,9 @@ class NearbyKernel:
                 # sigma with its own sign: p - 1 would cancel where p is near 1
                 miss = np.where(is_event, -_probabilities(-eta)[0], p)
                 changed = miss[own] * weight
+                if self.hessian_of:
+                    still = np.zeros_like(weight)
+                    self._add_hessians(sums, models, z, still, (p, w), weight)
                 sums.totals[0, cut] += weight.sum(axis=1, dtype=float)
                 sums.totals[1, cut] += weight[:, is_event].sum(axis=1, dtype=float)
             else:

@@ -13,7 +13,6 @@ from dlogreg.closing import build_results
 from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.evaluation import Evaluation, FloatArray, Label
 from dlogreg.first_pass import take_survey
-from dlogreg.inference.ranking import area_under_curve
 from dlogreg.kernel.held_parts import HeldSums
 from dlogreg.layout import Layout, lay_out
 from dlogreg.memory import check_memory
@@ -30,9 +29,10 @@ from dlogreg.selection.alphas import LEAST_L1_RATIO, AlphaGrid, check_grid
 from dlogreg.selection.folding import Folding, check_folds, fold_rows
 from dlogreg.selection.grid_fit import RAY, GridFit, pass_values
 from dlogreg.selection.validation import (
-    SCORES,
     CrossValidation,
     best_of,
+    check_scoring,
+    fold_scores,
     one_se_of,
 )
 from dlogreg.solvers import Point, Solution, Status
@@ -213,21 +213,6 @@ def _first_rule(grid: AlphaGrid, l1_ratio: float) -> PenaltyRule:
     return PenaltyRule(max(LEAST_RIDGE, (1 - l1_ratio) * weakest))
 
 
-def fold_scores(scored: HeldSums) -> dict[str, FloatArray]:
-    """Return every score by name, each of shape (n_models, n_folds)."""
-    loss, squares, right = scored.scores / scored.totals[1][:, None]
-    found = {
-        "log_loss": loss.T,
-        "deviance": 2 * loss.T,
-        "brier": squares.T,
-        "accuracy": right.T,
-    }
-    if scored.curves:
-        areas = [area_under_curve(curve).value for curve in scored.curves]
-        found["auc"] = np.array(areas).reshape(loss.shape).T
-    return found
-
-
 def _validation(
     layout: Layout,
     options: FitOptions,
@@ -317,17 +302,6 @@ def warn_of_unfinished(grid: Sequence[Sequence[GridModel]]) -> None:
             ConvergenceWarning,
             stacklevel=4,
         )
-
-
-def check_scoring(scoring: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the scores, or raise."""
-    names = (scoring,) if isinstance(scoring, str) else tuple(scoring)
-    unknown = [name for name in names if name not in SCORES]
-    if unknown or not names:
-        known = ", ".join(map(repr, SCORES))
-        wrong = repr(unknown[0]) if unknown else "nothing"
-        raise ValueError(f"scoring must name {known}, not {wrong}")
-    return names
 
 
 def _check_memory(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from dlogreg.kernel import Kernel
 from dlogreg.kernel.parts import (
     CellCountKernel,
     CellCounts,
+    GivenParts,
     GroupParts,
     Parts,
     RandomParts,
@@ -25,6 +26,8 @@ from dlogreg.source import Source
 
 KINDS = ("random", "stratified", "group", "time")
 MOST_FOLDS = 100
+MOST_PARTS = 1000
+"""Sets of rows that all folds treat alike, where the folds are given."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,3 +140,35 @@ def _in_order(n_rows: int | None, n_folds: int) -> TimeParts:
             f"and there are {n_rows}; take fewer folds"
         )
     return TimeParts(tuple(n_rows - size * (n_folds - i) for i in range(n_folds)))
+
+
+def given_folds(
+    splits: Sequence[tuple[Any, Any]], n_rows: int
+) -> tuple[Folding, npt.NDArray[np.intp]]:
+    """Return the folds, and the part of every row: rows that all folds treat alike.
+
+    Raises
+    ------
+    ValueError
+        If there are too many such parts, or a fold takes a row twice.
+    """
+    lines = np.zeros((2 * len(splits), n_rows), dtype=bool)
+    for fold, pair in enumerate(splits):
+        for line, chosen in zip(lines[2 * fold :], pair, strict=False):
+            places = np.asarray(chosen)
+            if places.dtype == bool:
+                places = np.flatnonzero(places)
+            if len(np.unique(places)) < len(places):
+                raise ValueError(
+                    f"fold {fold} of cv holds a row more than once; give such rows "
+                    "sample_weight instead"
+                )
+            line[places] = True
+    patterns, codes = np.unique(lines, axis=1, return_inverse=True)
+    if patterns.shape[1] > MOST_PARTS:
+        raise ValueError(
+            f"the folds of cv part the rows into {patterns.shape[1]:,} sets, more than "
+            f"{MOST_PARTS:,}; take fewer folds, or folds that do not overlap"
+        )
+    parts = GivenParts(patterns.shape[1])
+    return Folding(parts, patterns[::2].astype(float), patterns[1::2]), codes.ravel()

@@ -12,6 +12,7 @@ from dlogreg.kernel.held_parts import HeldPartsKernel, HeldSums
 from dlogreg.kernel.nearby import NearbyKernel, NearbySums
 from dlogreg.kernel.part_sums import PartSums, PartSumsKernel
 from dlogreg.kernel.part_weights import PartWeights
+from dlogreg.kernel.together import Sums, Together
 from dlogreg.penalty import PenaltyRule, separable_of
 from dlogreg.problem import Problem
 from dlogreg.selection.folding import Folding
@@ -143,35 +144,59 @@ class GridFit:
         return found
 
     def _advance(self, models: Sequence[GridModel]) -> None:
-        """Evaluate the next points of these models, in one pass."""
+        """Evaluate the next points of these models, in one pass.
+
+        Of those that need Hessians of their own, so many as memory allows.
+        """
+        near = [model for model in models if not model.own]
+        own = [model for model in models if model.own][: self._most_hessians()]
+        kernels: list[NearbyKernel] = []
+        if near:
+            anchors = list({id(m.anchor): m.anchor for m in near}.values())
+            place = {id(anchor): i for i, anchor in enumerate(anchors)}
+            bases = np.column_stack([anchor.theta for anchor in anchors])
+            base_of = tuple(place[id(model.anchor)] for model in near)
+            shifts = np.column_stack([model.shift for model in near])
+            kernels.append(self._nearby(near, bases, base_of, shifts, ()))
+        if own:
+            bases, every = np.column_stack([m.theta for m in own]), range(len(own))
+            kernels.append(self._nearby(own, bases, tuple(every), None, tuple(every)))
+        sums: Sums = self.problem.passes.run(Together(tuple(kernels)))
+        found: list[NearbySums] = list(sums.parts)
+        if near:
+            moved = found.pop(0)
+            for i, model in enumerate(near):
+                model.receive(moved.gradients[:, i], float(moved.reaches[i]))
+        if own:
+            for model, gradient, hessian in zip(
+                own, found[0].gradients.T, found[0].hessians, strict=True
+            ):
+                model.receive_own(gradient, hessian)
+        worst = max(model.error for model in models)
+        self.problem.passes.annotate(error_bound=worst)
+
+    def _nearby(
+        self,
+        models: Sequence[GridModel],
+        bases: FloatArray,
+        base_of: tuple[int, ...],
+        shifts: FloatArray | None,
+        hessian_of: tuple[int, ...],
+    ) -> NearbyKernel:
         std, objective = self.standardization, self.problem.objective
-        anchors = list({id(model.anchor): model.anchor for model in models}.values())
-        place = {id(anchor): i for i, anchor in enumerate(anchors)}
-        wanted = [i for i, model in enumerate(models) if model.wants_hessian]
-        chosen = tuple(wanted[: self._most_hessians()])
-        kernel = NearbyKernel(
-            np.column_stack([anchor.theta for anchor in anchors]),
-            tuple(place[id(model.anchor)] for model in models),
-            np.column_stack([model.shift for model in models]),
-            PartWeights(
-                self.folding.parts,
-                np.array([model.rows for model in models]),
-                objective.class_weight,
-            ),
+        rows_of = np.array([model.rows for model in models])
+        return NearbyKernel(
+            bases,
+            base_of,
+            shifts,
+            PartWeights(self.folding.parts, rows_of, objective.class_weight),
             std.mean,
             std.units,
             objective.classes[-1],
             std.fit_intercept,
-            chosen,
-            self.single,
+            hessian_of,
+            self.single and shifts is not None,
         )
-        found: NearbySums = self.problem.passes.run(kernel)
-        hessians = dict(zip(chosen, found.hessians, strict=True))
-        for i, model in enumerate(models):
-            change, stale = found.gradients[:, i], float(found.reaches[i])
-            model.receive(change, stale, hessians.get(i))
-        worst = max(model.error for model in models)
-        self.problem.passes.annotate(error_bound=worst)
 
     def scored(self, grid: Sequence[Sequence[GridModel]], *, curves: bool) -> HeldSums:
         """Score the models on the rows that they have left out, in one pass."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from dlogreg.display.coefficients import CoefficientRow
 from dlogreg.display.numerals import statistic
 from dlogreg.display.summary import Summary
 from dlogreg.evaluation import FloatArray, PassRecord
+from dlogreg.inference.ranking import area_under_curve
+from dlogreg.kernel.held_parts import HeldSums
 
 if TYPE_CHECKING:
     from dlogreg.results import LogitResults
@@ -165,3 +167,29 @@ def one_se_of(scores: FloatArray, errors: FloatArray, scoring: str) -> int:
     best = int(np.argmin(worse))
     within = worse <= worse[best] + errors[best]
     return int(np.flatnonzero(within)[0]) if within.any() else best
+
+
+def fold_scores(scored: HeldSums) -> dict[str, FloatArray]:
+    """Return every score by name, each of shape (n_models, n_folds)."""
+    loss, squares, right = scored.scores / scored.totals[1][:, None]
+    found = {
+        "log_loss": loss.T,
+        "deviance": 2 * loss.T,
+        "brier": squares.T,
+        "accuracy": right.T,
+    }
+    if scored.curves:
+        areas = [area_under_curve(curve).value for curve in scored.curves]
+        found["auc"] = np.array(areas).reshape(loss.shape).T
+    return found
+
+
+def check_scoring(scoring: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the scores, or raise."""
+    names = (scoring,) if isinstance(scoring, str) else tuple(scoring)
+    unknown = [name for name in names if name not in SCORES]
+    if unknown or not names:
+        known = ", ".join(map(repr, SCORES))
+        wrong = repr(unknown[0]) if unknown else "nothing"
+        raise ValueError(f"scoring must name {known}, not {wrong}")
+    return names

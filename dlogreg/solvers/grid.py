@@ -16,7 +16,7 @@ Of a step d of proximal Newton, g + H d + u = 0 for a subgradient u of the penal
 its end, so that what is left there is the integral of (H_t - H) d: the bound of
 ``stale_hessian`` holds with norm(d)_H in the place of lambda_old, whatever the convex
 penalty, and kappa of the Hessian with the ridge part. Where S0 is large, as with few
-rows, a model gets a Hessian of its own in every pass.
+rows, a model gets gradient and Hessian of its own in every pass.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ LARGEST_SHIFT, LARGEST_SINGLE_SHIFT = 30.0, 10.0
 """Of a predictor, beyond which sums are not exact, see ``kernel/nearby.py``."""
 SINGLE = 4 * 2.0**-24
 SHORTER = 0.25
-UNPROVEN_SHARE = 0.01
-"""Of tol, below which a step ends a model of which nothing can be proven."""
+IDLE_SHARE = 0.01
+"""Of tol, below which a step ends a model whatever is proven: there is nothing to gain
+by another."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,7 +174,8 @@ class GridModel:
     error: float = np.inf
     """Proven distance to the optimum, in standard errors; NaN: only estimated."""
     done: bool = False
-    wants_hessian: bool = False
+    own: bool = False
+    """Whether its own gradient and Hessian are needed at the next point."""
     n_evaluations: int = 0
     _base: Evaluation = field(default_factory=lambda: Evaluation(0.0, np.empty(0)))
     _before: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -192,39 +194,50 @@ class GridModel:
         """The next point as seen from the anchor."""
         return self.theta - self.anchor.theta
 
-    def receive(
-        self, change: FloatArray, stale: float, hessian: FloatArray | None
-    ) -> None:
+    def receive(self, change: FloatArray, stale: float) -> None:
         """Take how the gradient has changed from the anchor to the point.
 
-        ``stale`` is S0, the largest change of a row's predictor on the way.
+        ``stale`` is S0, the largest change of a row's predictor on the way. A point
+        from which the next step would be longer is not used: half-way there the model
+        gets a Hessian of its own.
         """
         self.n_evaluations += 1
-        own, base = hessian is not None, self._base
-        metric = base.hessian if hessian is None else hessian
-        assert metric is not None
-        found = Evaluation(base.loss, base.gradient + change, metric)
-        if stale > (LARGEST_SINGLE_SHIFT if self.single else LARGEST_SHIFT):
-            self._go_back()
-            return
+        base = self._base
+        found = Evaluation(base.loss, base.gradient + change, base.hessian)
+        far = stale > (LARGEST_SINGLE_SHIFT if self.single else LARGEST_SHIFT)
         step = proximal_step(found, self.theta, self.penalty, self.theta)
-        if step.length > max(2 * self._length, self.tol):
-            self._go_back()
+        self.own = far or stale > LARGEST_STALE
+        if far or step.length > max(2 * self._length, self.tol):
+            self.own = True
+            self.theta = self._before + SHORTER * (self.theta - self._before)
             return
-        self.error = self._bound(found, step, 0.0 if own else stale)
-        unproven = bool(np.isnan(self.error))
+        self._move(step, self._bound(found, step, stale, single=self.single), 1.0)
+
+    def receive_own(self, gradient: FloatArray, hessian: FloatArray) -> None:
+        """Take the gradient of the loss and the Hessian at the point.
+
+        Where a step moves predictors by S, above 1, it is shortened by the factor
+        log(1 + S) / S, after which the objective is sure to be less (``newton``).
+        """
+        self.n_evaluations += 1
+        found = Evaluation(self._base.loss, gradient, hessian)
+        step = proximal_step(found, self.theta, self.penalty, self.theta)
+        reach = float(self.geometry.reach @ np.abs(step.theta - self.theta))
+        length = math.log1p(reach) / reach if reach > 1 else 1.0
+        self._move(step, self._bound(found, step, 0.0, single=False), length)
+
+    def _move(self, step: Step, error: float, length: float) -> None:
+        """Take the step, or a part of it."""
         self._before, self._length = self.theta, step.length
-        self.theta = step.theta
-        small = UNPROVEN_SHARE if unproven else 0.0
-        self.done = self.error <= self.tol or step.length <= small * self.tol
-        self.wants_hessian = own or stale > LARGEST_STALE
+        self.theta = self.theta + length * (step.theta - self.theta)
+        if length == 1:
+            self.theta, self.error = step.theta, error
+            idle = step.length <= IDLE_SHARE * self.tol
+            self.done = error <= self.tol or idle
 
-    def _go_back(self) -> None:
-        """Try a shorter step, and look at the Hessian there."""
-        self.theta = self._before + SHORTER * (self.theta - self._before)
-        self._length, self.wants_hessian = np.inf, True
-
-    def _bound(self, found: Evaluation, step: Step, stale: float) -> float:
+    def _bound(
+        self, found: Evaluation, step: Step, stale: float, *, single: bool
+    ) -> float:
         """Return the proven error after the step; NaN where nothing can be proven."""
         assert found.hessian is not None
         hessian, every = found.hessian, np.arange(len(self.theta))
@@ -235,12 +248,12 @@ class GridModel:
         whole = Evaluation(found.loss, found.gradient, matrix)
         known = certify(whole, system, self.theta, self.geometry)
         inverse, shift = system.inverse(), self.shift
-        eps = known.single_error if self.single else 0.0
+        eps = known.single_error if single else 0.0
         if eps >= 1:
             return np.nan
         rounding = known.rounding
         rounding += math.sqrt(max(0.0, float(step.left @ inverse @ step.left)))
-        if self.single:
+        if single:
             moved = math.sqrt(max(0.0, float(shift @ hessian @ shift)))
             both = float(np.diagonal(inverse) @ np.diagonal(hessian))
             rounding += SINGLE * math.exp(min(stale, 50)) * moved * math.sqrt(both)

@@ -196,3 +196,15 @@ def test_a_tolerance_that_fails_is_told(settled):
     nothing = settled({0.1: None}, at=0.1)
     assert nothing.failed
     assert not nothing.runs
+
+
+@pytest.mark.slow
+def test_many_models(tmp_path):
+    options = ["--rows", "4000", "--columns", "4", "--rounds", "1", "--markdown"]
+    more = ["--replicates", "12", "--refits", "12", "--alphas", "3", "--folds", "3"]
+    lines = table(run("many_models.py", tmp_path, *options, *more))
+    own = ["cross-validation, ridge", "cross-validation, lasso", "bootstrap"]
+    assert set(lines) >= {"one fit", *own, "12 replicates refitted"}
+    assert all(float(lines[name]["worst SE"]) <= 0.01 for name in own)
+    assert float(lines["12 replicates refitted"]["worst SE"]) <= 0.01
+    assert float(lines["scikit-learn newton-cholesky, ridge"]["worst SE"]) < 0.5
