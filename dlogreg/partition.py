@@ -33,7 +33,7 @@ ROWS_PER_CHAIN = 4_000_000
 MIN_PIECES = 50
 ROWS_PER_PARAM = 8
 FIRST_ORDER_ROWS = 256
-CODED_LEAVES = 8
+CODED_LEAVES = 4
 """Leaves of mixed rows that are made before leaves grow, with the matrix of their sums:
 their rows cost little, and a matrix of k params as much as k^2 / 20 of them."""
 LEAF_VECTORS = 16

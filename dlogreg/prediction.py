@@ -24,7 +24,7 @@ from dlogreg.formula.encoding import offset_of
 from dlogreg.formula.expression import parse_expression
 from dlogreg.formula.raw import design_pieces, raw_columns
 from dlogreg.formula.recipe import Recipe
-from dlogreg.kernel import CSR, slab_rows
+from dlogreg.kernel import CSR, Mixed, slab_rows
 from dlogreg.offsets import (
     offset_in_memory,
     offset_of_chunks,
@@ -41,7 +41,7 @@ Finish = Callable[[FloatArray], Array]
 
 
 def linear_predictor_rows(X: Any, slopes: FloatArray) -> FloatArray:
-    """Return ``X @ slopes`` of a numpy or pandas block, or CSR rows, in float64.
+    """Return ``X @ slopes`` of a numpy or pandas block, CSR or mixed rows, in float64.
 
     The shape is (n_rows,), or (n_rows, n_classes) if there is a column of slopes per
     class. It goes slab by slab, so that narrower types are never widened as a whole.
@@ -49,6 +49,9 @@ def linear_predictor_rows(X: Any, slopes: FloatArray) -> FloatArray:
     if isinstance(X, CSR):
         with np.errstate(invalid="ignore", over="ignore"):
             return np.asarray(X.matrix @ slopes, dtype=np.float64)
+    if isinstance(X, Mixed):
+        with np.errstate(invalid="ignore", over="ignore"):
+            return X.times(slopes)
     eta = np.empty((len(X), *slopes.shape[1:]))
     length = slab_rows(max(1, slopes.size))
     for low in range(0, len(X), length):

@@ -112,6 +112,9 @@ def test_mixtures_are_cut_picked_and_joined_like_arrays():
     stored = X.copy()
     stored[:, mixed.dense_columns] = 0
     np.testing.assert_array_equal(as_dense(mixed.stored()), stored)
+    slopes = np.random.default_rng(1).normal(size=(X.shape[1], 2))
+    np.testing.assert_allclose(mixed.times(slopes), X @ slopes, atol=1e-12)
+    np.testing.assert_allclose(mixed.times(slopes[:, 0]), X @ slopes[:, 0], atol=1e-12)
     low, high = mixed.column_extremes()
     np.testing.assert_array_equal(low, X.min(axis=0))
     np.testing.assert_array_equal(high, X.max(axis=0))

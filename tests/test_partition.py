@@ -72,7 +72,7 @@ def test_leaves_of_mixed_rows_are_worth_their_matrix():
 
     assert n_leaves(20) == 100
     assert n_leaves(1000) == 20  # of half a million rows, as many as k^2 / 2
-    assert n_leaves(2500) == 7  # not less than an eighth of the rows, in whole blocks
+    assert n_leaves(2500) == 4  # not less than a quarter of the rows
     assert n_leaves(2500, order=1) == 100
 
 

@@ -17,8 +17,13 @@ from dlogreg.formula.columns import Index, TableBlock
 from dlogreg.formula.encoding import Encoder
 from dlogreg.formula.recipe import Recipe
 from dlogreg.formula.tables import frame_block, table_columns
+from dlogreg.kernel import Mixed, as_dense
+from dlogreg.row_kind import RowKind
 from dlogreg.source.blocks import even_bounds
 from dlogreg.source.opening import kind_of
+
+DENSE_ROWS = 1024
+"""Rows that are made dense at once."""
 
 
 class WithRecipe(Protocol):
@@ -56,17 +61,19 @@ def raw_columns(X: Any, kind: str, model: WithRecipe) -> Any:
 
 def design_pieces(
     recipe: Recipe, frame: Any
-) -> Iterator[tuple[Index, TableBlock, FloatArray]]:
+) -> Iterator[tuple[Index, TableBlock, FloatArray | Mixed]]:
     """Yield positions, raw values and design of the complete rows, some at a time."""
     encoder = Encoder(recipe)
-    for low, high in pairwise(even_bounds(len(frame), 8 * max(1, encoder.width))):
+    mixed = encoder.columns.kind == RowKind.MIXED
+    encode = encoder.mixed if mixed else encoder.design
+    for low, high in pairwise(even_bounds(len(frame), encoder.columns.row_bytes)):
         block = replace(frame_block(frame.iloc[low:high]), first_row=low)
         masks = list(block.missing(tuple(block.columns)).values())
         rows = np.arange(len(block))
         if masks:
             rows = np.flatnonzero(~np.logical_or.reduce(masks))
             block = block.take(rows)
-        yield low + rows, block, encoder.design(block)
+        yield low + rows, block, encode(block)
 
 
 def as_design(X: Any, model: WithRecipe) -> Any:
@@ -97,7 +104,9 @@ def as_design(X: Any, model: WithRecipe) -> Any:
 def _design(recipe: Recipe, frame: Any) -> FloatArray:
     X = np.full((len(frame), len(recipe.feature_names)), np.nan)
     for rows, _, design in design_pieces(recipe, frame):
-        X[rows] = design
+        for low in range(0, len(rows), DENSE_ROWS):
+            cut = slice(low, low + DENSE_ROWS)
+            X[rows[cut]] = as_dense(design[cut])
     return X
 
 

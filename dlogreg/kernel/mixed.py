@@ -102,6 +102,17 @@ class Mixed:
             loops.csc_matvec(*shape, each, places, ones, values, counts)
         return counts[:-1].astype(np.int64)
 
+    def times(self, slopes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the rows times a vector, or a matrix of n_columns lines."""
+        none = np.zeros((1, *slopes.shape[1:]))
+        taken = np.concatenate([slopes, none])
+        product = self.dense @ slopes[self.dense_columns]
+        for places in self.places:
+            product += taken[places]
+        if self.compressed is not None:
+            product += self.compressed.matrix @ slopes
+        return np.asarray(product, dtype=np.float64)
+
     def stored(self) -> CSR:
         """Return all columns but the dense ones as compressed rows."""
         n_rows = len(self)
