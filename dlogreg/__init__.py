@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from dlogreg.errors import (
         CheckpointError,
         CheckpointWarning,
+        ClusterError,
+        ClusterWarning,
         CollinearityWarning,
         ConvergenceWarning,
         DataError,
@@ -31,6 +33,8 @@ __version__ = "0.1.0"
 _ROOMS = {
     "CheckpointError": "errors",
     "CheckpointWarning": "errors",
+    "ClusterError": "errors",
+    "ClusterWarning": "errors",
     "CollinearityWarning": "errors",
     "ConvergenceWarning": "errors",
     "DataError": "errors",
@@ -52,6 +56,8 @@ _ROOMS = {
 __all__ = [
     "CheckpointError",
     "CheckpointWarning",
+    "ClusterError",
+    "ClusterWarning",
     "CollinearityWarning",
     "ConvergenceWarning",
     "DataError",
