@@ -40,7 +40,7 @@ from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.source.sharing import SHARED_BYTES
 from dlogreg.tree_sum import add_pairwise
-from dlogreg.waiting import await_workers, result_of, while_open
+from dlogreg.waiting import MEMORY, await_workers, result_of, while_open
 
 __all__ = [
     "FAN_IN",
@@ -63,7 +63,7 @@ TASKS_PER_THREAD = 8
 """At most; runs of leaves are powers of two, so there are 5 to 8."""
 INLINE_BYTES = 2**23
 """Data in memory of at most this size are summed in the calling thread."""
-SENDINGS = 10
+SENDINGS = 6
 """Times that a pass is begun on a cluster which loses the data sent to it."""
 FAN_IN = 8
 """Results added by one task on a cluster; a power of two, so the tree stays fixed."""
@@ -160,9 +160,9 @@ class Reduction:
                 left -= 1
                 if not left:
                     raise ClusterError(
-                        f"the cluster lost what was sent to it {SENDINGS} times "
-                        f"({error}); if the data were persisted on it, persist them "
-                        "again, and call fit again"
+                        f"workers died {SENDINGS} times while they held what a pass "
+                        f"needs ({error}); {MEMORY}; data that were persisted on the "
+                        "cluster may be lost, and must be persisted again"
                     ) from error
 
     def _submit(self, kernel: Kernel, client: Any, threads: Mapping[str, int]) -> Node:

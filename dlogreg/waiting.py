@@ -35,6 +35,12 @@ RESUME = (
     "last whole pass"
 )
 
+MEMORY = (
+    "most often they run out of memory: dlogreg.plan tells what a task needs, which "
+    "smaller chunks, fewer threads per worker or a larger memory limit make fit; then "
+    "call fit again, and with checkpoint= it goes on after the last whole pass"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Workers:
@@ -185,11 +191,8 @@ def _explain(error: Exception, future: Any) -> None:
     kind = type(error).__name__
     if kind == "KilledWorker":
         raise ClusterError(
-            f"workers died again and again while they ran {future.key}: {error}; most "
-            "often they run out of memory: dlogreg.plan tells what a task needs, which "
-            "smaller chunks, fewer threads per worker or a larger memory limit make "
-            "fit; then call fit again, and with checkpoint= it goes on after the last "
-            "whole pass"
+            f"workers died again and again while they ran {future.key} ({error}); "
+            f"{MEMORY}"
         ) from error
     if kind in ("NoValidWorkerError", "NoWorkerError"):
         raise ClusterError(
