@@ -57,7 +57,7 @@ def lay_out(
     solver, threads = choice.solver, n_threads()
     options.check_robust(solver, n_params)
     order = 2 if options.ends_with_hessian(solver, n_params) else 1
-    learns = solver == "newton" and n_equations == 1
+    learns = bool(solver == "newton" and n_equations == 1)
     run = leaves_per_chain(source, n_params) if learns else None
     memory = project_memory(
         source,
@@ -67,6 +67,8 @@ def lay_out(
         n_equations,
         learns=run is not None,
         solver=solver,
+        searches=learns and not (options.penalty or options.firth),
+        firth=options.firth,
     )
     few = source.sparse and n_params >= WIDE
     n_tasks = threads * (WIDE_TASKS_PER_THREAD if few else TASKS_PER_THREAD)

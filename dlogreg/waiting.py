@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dlogreg.errors import ClusterError, ClusterWarning
@@ -51,6 +51,8 @@ class Workers:
     threads: Mapping[str, int]
     """Threads of every worker that runs tasks, by its address; those that are short of
     memory pause, and do not count."""
+    limits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Threads and bytes of memory of every worker, paused or not, that has a limit."""
 
 
 def living_workers(client: Any) -> Workers:
@@ -81,7 +83,12 @@ def living_workers(client: Any) -> Workers:
         for address, worker in answer["workers"].items()
         if worker.get("status", "running") == "running"
     }
-    return Workers(str(answer["id"]), threads)
+    limits = {
+        address: (int(worker["nthreads"]), int(worker["memory_limit"]))
+        for address, worker in answer["workers"].items()
+        if worker.get("memory_limit")
+    }
+    return Workers(str(answer["id"]), threads, limits)
 
 
 @contextmanager

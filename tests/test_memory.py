@@ -13,7 +13,7 @@ from zarr.codecs import BloscCodec
 
 import dlogreg
 from dlogreg import MemoryLimitError
-from dlogreg.memory import check_memory, project_memory
+from dlogreg.memory import check_memory, check_workers, project_memory
 from dlogreg.reduction import compute_shared, count_rows
 from dlogreg.source import as_source
 from tests.counting import CountingStore, counted_array, forget, reads
@@ -180,3 +180,43 @@ def test_measured_memory_of_wide_fits_stays_under_the_projection(tmp_path, colum
     )
     growth, projected = map(int, done.stdout.split())
     assert growth <= projected + ALLOWANCE
+
+
+def test_rows_kept_to_find_separation_and_firths_leverages_count():
+    source = source_of(da.zeros((200_000, 50), chunks=(1000, 50)), np.zeros(200_000))
+    plain = project_memory(source, 51, 2, 2)
+    searching = project_memory(source, 51, 2, 2, searches=True)
+    kept = 8 * 51 * (4 * (256 + 8 * 51) + 2 * 51)  # of three directions, and spread
+    assert searching.per_task >= plain.per_task + 4 * kept
+    firth = project_memory(source, 51, 2, 2, firth=True)
+    assert firth.per_task > plain.per_task
+    wide = source_of(da.zeros((200_000, 150), chunks=(1000, 150)), np.zeros(200_000))
+    unsearched = project_memory(wide, 151, 2, 2)
+    assert project_memory(wide, 151, 2, 2, searches=True) == unsearched
+
+
+def test_a_worker_that_is_too_small_is_named_with_what_would_fit():
+    X, y = da.zeros((2_000_000, 20), chunks=(400_000, 20)), np.zeros(2_000_000)
+    memory = project_memory(source_of(X, y), 21, 2, 4)
+    limit = memory.per_task
+    check_workers(memory, {"a": (1, limit)}, source_of(X, y))
+    message = (
+        r"the worker at b has .* MiB, and its 2 threads need about .* at least (.*)"
+    )
+    with pytest.raises(MemoryLimitError, match=message) as error:
+        check_workers(memory, {"b": (2, limit), "a": (1, limit)}, source_of(X, y))
+    text = str(error.value)
+    enough = int(text.split("at least ")[1].split()[0].replace(",", "")) * 2**20
+    check_workers(memory, {"b": (2, enough)}, source_of(X, y))
+    fits = int(text.split("at most ")[1].split()[0])
+    smaller = source_of(da.zeros(X.shape, chunks=(fits, 20)), y)
+    memory = project_memory(smaller, 21, 2, 4)
+    check_workers(memory, {"b": (2, limit)}, smaller)
+    assert fits > 100_000
+
+
+@pytest.mark.cluster
+def test_a_cluster_of_small_workers_is_refused_before_anything_is_read(client):
+    X = da.zeros((4_000_000, 30), chunks=(2_000_000, 30))
+    with pytest.raises(MemoryLimitError, match="has 1,024 MiB, and its 1 threads need"):
+        dlogreg.fit(X, da.zeros(4_000_000, chunks=2_000_000))
