@@ -220,3 +220,54 @@ def test_a_cluster_of_small_workers_is_refused_before_anything_is_read(client):
     X = da.zeros((4_000_000, 30), chunks=(2_000_000, 30))
     with pytest.raises(MemoryLimitError, match="has 1,024 MiB, and its 1 threads need"):
         dlogreg.fit(X, da.zeros(4_000_000, chunks=2_000_000))
+
+
+MEASURE_SPARSE = """
+import sys
+import dask, numpy as np, scipy.sparse, zarr
+import dlogreg
+from dlogreg.scheduling import peak_memory
+
+solver = sys.argv[2]
+options = {"solver": solver, "tol": 0.1, "alpha": 0.01 * (solver == "lbfgs")}
+root = zarr.open_group(sys.argv[1], mode="r")
+rng = np.random.default_rng(0)
+with dask.config.set(num_workers=2):
+    small = scipy.sparse.random_array((20_000, 30), density=0.2, rng=rng, format="csr")
+    drawn = (rng.random(20_000) < 0.5).astype(int)
+    dlogreg.fit(small, drawn, **options)  # imports, pools
+    projected = dlogreg.plan(root["X"], root["y"], **options).memory.total
+    before = peak_memory()
+    dlogreg.fit(root["X"], root["y"], **options)
+    print(peak_memory() - before, projected)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("solver", "columns"), [("newton", 300), ("newton", 800), ("lbfgs", 20_000)]
+)
+def test_measured_memory_of_sparse_fits_stays_under_the_projection(
+    tmp_path, solver, columns
+):
+    n_rows, per_row = 200_000, 10
+    rng = np.random.default_rng(0)
+    root = zarr.create_group(tmp_path / "sparse.zarr")
+    X = root.create_group("X", attributes={"shape": [n_rows, columns]})
+    parts = {
+        "indptr": np.arange(n_rows + 1) * per_row,
+        "indices": np.sort(rng.integers(0, columns, (n_rows, per_row)), axis=1).ravel(),
+        "data": rng.normal(size=n_rows * per_row).astype("f4"),
+    }
+    for name, values in parts.items():
+        X.create_array(name, data=values, chunks=(100_000,))
+    y = (parts["data"][::per_row] + rng.logistic(size=n_rows) > 0).astype("i1")
+    root.create_array("y", data=y, chunks=(50_000,))
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE_SPARSE, str(tmp_path / "sparse.zarr"), solver],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    growth, projected = map(int, done.stdout.split())
+    assert growth <= projected + ALLOWANCE
