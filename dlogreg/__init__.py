@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from dlogreg.errors import (
         CheckpointError,
         CheckpointWarning,
+        ClusterError,
+        ClusterWarning,
         CollinearityWarning,
         ConvergenceWarning,
         DataError,
@@ -34,6 +36,8 @@ __version__ = "0.1.0"
 _ROOMS = {
     "CheckpointError": "errors",
     "CheckpointWarning": "errors",
+    "ClusterError": "errors",
+    "ClusterWarning": "errors",
     "CollinearityWarning": "errors",
     "ConvergenceWarning": "errors",
     "DataError": "errors",
@@ -58,6 +62,8 @@ _ROOMS = {
 __all__ = [
     "CheckpointError",
     "CheckpointWarning",
+    "ClusterError",
+    "ClusterWarning",
     "CollinearityWarning",
     "ConvergenceWarning",
     "DataError",

@@ -5,6 +5,8 @@ from __future__ import annotations
 __all__ = [
     "CheckpointError",
     "CheckpointWarning",
+    "ClusterError",
+    "ClusterWarning",
     "CollinearityWarning",
     "ConvergenceWarning",
     "DataError",
@@ -33,6 +35,14 @@ class CheckpointError(ValueError):
 
 class CheckpointWarning(UserWarning):
     """A pass could not be written to, or read from, a checkpoint."""
+
+
+class ClusterError(RuntimeError):
+    """The cluster is gone, does not answer, or cannot run the tasks."""
+
+
+class ClusterWarning(UserWarning):
+    """The fit waits for workers."""
 
 
 class ConvergenceWarning(UserWarning):

@@ -147,6 +147,8 @@ class Tally:
     """The same in the kernel."""
     reducing: float = 0.0
     """The same adding sums; where the driver adds, all threads are counted."""
+    n_retries: int = 0
+    """Reads that failed and were repeated."""
 
     def __add__(self, other: Tally) -> Tally:
         """Return the cost of both."""
@@ -159,6 +161,7 @@ class Tally:
             self.reading + other.reading,
             self.computing + other.computing,
             self.reducing + other.reducing,
+            self.n_retries + other.n_retries,
         )
 
 

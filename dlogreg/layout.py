@@ -12,6 +12,9 @@ from dlogreg.reduction import INLINE_BYTES, TASKS_PER_THREAD
 from dlogreg.scheduling import active_client, n_threads
 from dlogreg.source import Source
 
+CLUSTER_TASKS_PER_THREAD = 3.5
+"""At most, so that with the tasks that add there are 4: each costs the scheduler a
+millisecond or two, one after the other, and returns sums over the network."""
 WIDE = 2**16
 WIDE_TASKS_PER_THREAD = 2
 """Of compressed rows of so many columns: each task returns vectors of all of them."""
@@ -57,7 +60,7 @@ def lay_out(
     solver, threads = choice.solver, n_threads()
     options.check_robust(solver, n_params)
     order = 2 if options.ends_with_hessian(solver, n_params) else 1
-    learns = solver == "newton" and n_equations == 1
+    learns = bool(solver == "newton" and n_equations == 1)
     run = leaves_per_chain(source, n_params) if learns else None
     memory = project_memory(
         source,
@@ -67,9 +70,10 @@ def lay_out(
         n_equations,
         learns=run is not None,
         solver=solver,
+        searches=learns and not (options.penalty or options.firth),
+        firth=options.firth,
     )
-    few = source.sparse and n_params >= WIDE
-    n_tasks = threads * (WIDE_TASKS_PER_THREAD if few else TASKS_PER_THREAD)
+    n_tasks = _most_tasks(source, n_params, threads)
     partitions = partition_rows(source, n_params, n_tasks, order=order)
     chains: tuple[Partition, ...] = ()
     if run is not None:
@@ -80,3 +84,12 @@ def lay_out(
     size = (source.n_rows or 0) * source.row_bytes
     inline = small and size <= INLINE_BYTES and active_client() is None
     return Layout(source, choice, threads, memory, partitions, chains, inline)
+
+
+def _most_tasks(source: Source, n_params: int, threads: int) -> int:
+    """Return how many partitions a pass may have."""
+    if source.sparse and n_params >= WIDE:
+        return threads * WIDE_TASKS_PER_THREAD
+    if active_client() is None:
+        return threads * TASKS_PER_THREAD
+    return max(1, int(threads * min(CLUSTER_TASKS_PER_THREAD, TASKS_PER_THREAD)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,11 @@ from dlogreg.kernel import (
 )
 from dlogreg.kernel.scores import BATCHES, CAPACITY
 from dlogreg.partition import Partition, leaf_bounds
+<<<<<<< HEAD
 from dlogreg.row_kind import RowKind
+=======
+from dlogreg.separation_watch import MORE_ROWS, MOST_COLUMNS, ROWS_PER_COLUMN
+>>>>>>> origin/checkpoint
 from dlogreg.solvers.pairs import pairs_kept
 from dlogreg.solvers.working_set import MOST as LARGEST_SET
 from dlogreg.source import Source
@@ -58,6 +62,8 @@ SPARSE_MATRICES = 4
 """Hessians that the product of compressed rows takes besides."""
 LEARNING_MATRICES = 7
 """Hessians that a task holds besides while the first pass learns."""
+DIRECTIONS = 3
+"""Directions for which a search for separation keeps rows, at most."""
 GROUP_BYTES = 2**30
 """Largest table of scores by group, unless a memory limit allows less."""
 DRIVER_MATRICES = 8
@@ -89,8 +95,13 @@ def project_memory(
     *,
     learns: bool = False,
     solver: str = "newton",
+    searches: bool = False,
+    firth: bool = False,
 ) -> ProjectedMemory:
-    """Return the memory that a pass of this order needs."""
+    """Return the memory that a pass of this order needs.
+
+    ``searches``: passes may look for separation; ``firth``: they take leverages.
+    """
     rows = source.largest_block
     row_bytes = source.row_bytes + 8 * (1 + len(source.vectors))
     unknown = rows is None or (source.sparse and source.stored_values is None)
@@ -109,7 +120,15 @@ def project_memory(
     matrices = 3 + depth + (LEARNING_MATRICES if learns else 0)
     if order == 2 and n_equations == 1:
         slab += _score_memory(source.n_rows, depth + 3)
+<<<<<<< HEAD
     if source.sparse == RowKind.COMPRESSED and order == 2:
+=======
+    if searches and n_params <= MOST_COLUMNS:
+        slab += (depth + 3) * _kept_memory(n_params)
+    if firth:
+        slab += 8 * long_rows(n_params) * (3 * n_params + 12)
+    if source.sparse and order == 2:
+>>>>>>> origin/checkpoint
         matrices += SPARSE_MATRICES
     read = copies * (block or 0) + VECTOR_COPIES * beside
     if isinstance(blocks, DesignBlocks):
@@ -140,6 +159,12 @@ def _slab_memory(source: Source, n_params: int, order: int, n_equations: int) ->
     if n_equations > 1:
         slab += 8 * length * SOFTMAX_ROWS * (n_equations + 1)
     return slab
+
+
+def _kept_memory(n_params: int) -> int:
+    """Return the bytes of the rows that a search for separation keeps of some rows."""
+    most = MORE_ROWS + ROWS_PER_COLUMN * n_params
+    return 8 * n_params * ((DIRECTIONS + 1) * most + 2 * n_params)
 
 
 def _score_memory(n_rows: int | None, n_sums: int) -> int:
@@ -204,6 +229,31 @@ def check_memory(memory: ProjectedMemory, limit: int | None, source: Source) -> 
         f"{memory.driver / 2**20:,.0f} MiB for the solver), above memory_limit of "
         f"{limit / 2**20:,.0f} MiB; {advice}"
     )
+
+
+def check_workers(
+    memory: ProjectedMemory, limits: Mapping[str, tuple[int, int]], source: Source
+) -> None:
+    """Refuse a fit whose tasks do not fit into a worker of the cluster.
+
+    ``limits`` holds the threads and bytes of every worker, by its address.
+    """
+    for address, (threads, limit) in sorted(limits.items()):
+        needed = memory.per_task * threads
+        if needed <= limit:
+            continue
+        advice = "give workers fewer threads"
+        read = BLOCK_COPIES[source.kind] * (memory.block or 0)
+        left = limit // threads - (memory.per_task - read)
+        if read and source.largest_block and 0 < left < read:
+            fits = max(1, 2 * source.largest_block * left // (3 * read))
+            advice = f"store X in chunks of at most {fits} rows, or {advice}"
+        raise MemoryLimitError(
+            f"the worker at {address} has {limit / 2**20:,.0f} MiB, and its {threads} "
+            f"threads need about {needed / 2**20:,.0f} MiB for tasks of "
+            f"{memory.per_task / 2**20:,.0f} MiB; give workers at least "
+            f"{-(-needed // 2**20):,} MiB beside the interpreter, {advice}"
+        )
 
 
 def check_read_memory(largest: int, n_tasks: int, limit: int | None) -> None:

@@ -19,6 +19,7 @@ from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.source.task_graph import is_future
 from dlogreg.vectors import Vector
+from dlogreg.waiting import scattered
 
 LARGE_VALUE = 2**20
 """Bytes from which a value is sent by itself."""
@@ -59,14 +60,17 @@ class Parcel:
 class Parcels:
     """What was put on a cluster, by the identity of what it holds."""
 
+    scheduler: str | None = None
+    """Identity of the scheduler that knows of it; None before there was one."""
     _sent: dict[int, Any] = field(default_factory=dict)
     _kept: list[Any] = field(default_factory=list)
 
     def send(
-        self, client: Any, partition: Partition, turn: int
+        self, client: Any, partition: Partition, home: str | None
     ) -> tuple[Partition, Any, list[Any]]:
         """Return a partition without its recipe, the recipe's parcel, and the rest.
 
+        What was not sent before goes to the worker ``home``.
         Where there is nothing to send, the partition is whole and the parcel None.
         """
         inputs = partition.inputs
@@ -83,23 +87,23 @@ class Parcels:
         )
         parcel = Parcel(partition.blocks, partition.vectors, packed)
         futures = self._place(
-            client, {id(partition.blocks): parcel, **{id(v): v for v in beside}}, turn
+            client, {id(partition.blocks): parcel, **{id(v): v for v in beside}}, home
         )
         self._kept.append(partition.blocks)
         light = replace(partition, blocks=partition.blocks.take(0, 0), vectors=())
         return light, futures[id(partition.blocks)], [futures[id(v)] for v in beside]
 
-    def _place(self, client: Any, values: dict[int, Any], turn: int) -> dict[int, Any]:
-        """Return futures of values; the new ones of one turn go to the same worker."""
+    def _place(
+        self, client: Any, values: dict[int, Any], home: str | None
+    ) -> dict[int, Any]:
+        """Return futures of values; the new ones go to the same worker."""
         new = {
             key: value
             for key, value in values.items()
             if key not in self._sent and not is_future(value)
         }
         if new:
-            workers = sorted(client.nthreads())
-            home = [workers[turn % len(workers)]] if workers else None
-            futures = client.scatter(list(new.values()), workers=home, hash=False)
+            futures = scattered(list(new.values()), client, home)
             self._sent.update(zip(new, futures, strict=True))
             self._kept.extend(new.values())  # an id stands for the value that lives
         return {k: v if is_future(v) else self._sent[k] for k, v in values.items()}

@@ -24,6 +24,7 @@ from dlogreg.missing import complete_rows, none_as_nan
 from dlogreg.row_kind import RowKind
 from dlogreg.source import Source
 from dlogreg.source.blocks import Array, Blocks
+from dlogreg.source.retrying import Retries
 from dlogreg.trials import split_trials
 from dlogreg.vectors import Vector, check_length, overlap
 
@@ -71,11 +72,17 @@ class Partition:
         """What travels beside the recipe."""
         return (self.blocks.inputs, *(vector.blocks.inputs for vector in self.vectors))
 
-    def stream(self, inputs: tuple[tuple[Any, ...], ...]) -> Iterator[Iterator[Rows]]:
-        """Load the blocks one after the other; yield those of each leaf."""
-        load = self.blocks.open(inputs[0])
+    def stream(
+        self, inputs: tuple[tuple[Any, ...], ...], retries: Retries | None = None
+    ) -> Iterator[Iterator[Rows]]:
+        """Load the blocks one after the other; yield those of each leaf.
+
+        Reads that fail are repeated, and counted.
+        """
+        retries = retries or Retries()
+        load = retries.opened(self.blocks, inputs[0])
         readers = {
-            vector.name: vector.reader(given)
+            vector.name: vector.reader(given, retries)
             for vector, given in zip(self.vectors, inputs[1:], strict=True)
         }
         row = self.first_row

@@ -17,7 +17,7 @@ from dlogreg.held_rows import split_holdout
 from dlogreg.holdout import Holdout, closing_measures, with_holdout
 from dlogreg.layout import Layout, lay_out
 from dlogreg.limiting import begin, settle
-from dlogreg.memory import check_memory
+from dlogreg.memory import check_memory, check_workers
 from dlogreg.options import FitOptions, check_options
 from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import penalty_rule
@@ -25,6 +25,7 @@ from dlogreg.problem import Problem, pose
 from dlogreg.progress import progress_for
 from dlogreg.reduction import (
     Reduction,
+    active_client,
     compute_shared,
     count_rows,
     single_threaded_blas,
@@ -36,6 +37,7 @@ from dlogreg.shares import with_shares
 from dlogreg.softmax_problem import pose_softmax
 from dlogreg.source import Source, as_source
 from dlogreg.survey import Survey
+from dlogreg.waiting import living_workers
 from dlogreg.weights import check_weight_kind
 
 MOST_SPARSE = 2**14
@@ -314,6 +316,9 @@ def fit_source(
     options = options.for_columns(source.feature_names)
     layout = lay_out(source, options)
     check_memory(layout.memory, options.memory_limit, source)
+    client = active_client()
+    if client is not None:
+        check_workers(layout.memory, living_workers(client).limits, source)
     if checkpoint is not None:
         checkpoint.begin("fit", of_fit(source, options))
     reduction = Reduction(layout.partitions, layout.inline)

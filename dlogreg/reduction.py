@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import Any
@@ -21,10 +21,13 @@ import dask.threaded
 from dask.optimization import cull
 from dask.sizeof import sizeof
 
+from dlogreg.errors import ClusterError
 from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
 from dlogreg.parcels import Parcel, Parcels
 from dlogreg.partition import Partition
+from dlogreg.partition_sum import Node, Stopped, add_nodes, sum_partition
+from dlogreg.placement import sent_apart, spread
 from dlogreg.scheduling import (
     active_client,
     check_reachable,
@@ -36,8 +39,8 @@ from dlogreg.scheduling import (
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.source.sharing import SHARED_BYTES
-from dlogreg.stopwatch import Stopwatch
-from dlogreg.tree_sum import TreeSum, add_pairwise
+from dlogreg.tree_sum import add_pairwise
+from dlogreg.waiting import MEMORY, await_workers, result_of, while_open
 
 __all__ = [
     "FAN_IN",
@@ -60,52 +63,13 @@ TASKS_PER_THREAD = 8
 """At most; runs of leaves are powers of two, so there are 5 to 8."""
 INLINE_BYTES = 2**23
 """Data in memory of at most this size are summed in the calling thread."""
-SENDINGS = 4
+SENDINGS = 6
 """Times that a pass is begun on a cluster which loses the data sent to it."""
 FAN_IN = 8
 """Results added by one task on a cluster; a power of two, so the tree stays fixed."""
 
-Node = tuple[Any, Tally]
 TaskDone = Callable[[Tally], None]
 _pass_numbers = count()
-
-
-class Stopped(Exception):  # noqa: N818 - a signal, not an error
-    """The pass was abandoned from outside."""
-
-
-def sum_partition(
-    kernel: Kernel,
-    partition: Partition,
-    inputs: tuple[tuple[Any, ...], ...],
-    stopped: Callable[[], bool] | None = None,
-) -> Node:
-    """Sum a kernel over the rows of one partition; this is what a task runs."""
-    tree, watch = TreeSum(), Stopwatch()
-    n_rows = n_blocks = n_bytes = 0
-    with single_threaded_blas():
-        buffers = kernel.open()
-        watch.computed()
-        for leaf in partition.stream(inputs):
-            sums = kernel.start()
-            watch.computed()
-            for rows in leaf:
-                watch.read()
-                if stopped is not None and stopped():
-                    raise Stopped
-                kernel.add(sums, rows, buffers)
-                watch.computed()
-                n_rows += rows.n_read
-                n_blocks += 1
-                n_bytes += rows.n_bytes
-            leaf_sum = kernel.finish(sums)
-            watch.computed()
-            tree.push(leaf_sum)
-            watch.reduced()
-    total = tree.total()
-    watch.reduced()
-    tally = Tally(n_rows, n_blocks, n_bytes, 1, peak_memory(), *watch.seconds)
-    return total, tally
 
 
 def _sum_sent(
@@ -114,16 +78,6 @@ def _sum_sent(
     if parcel is None:
         return sum_partition(kernel, partition, partition.inputs)
     return sum_partition(kernel, *parcel.unpack(partition, beside))
-
-
-def _add_nodes(nodes: Sequence[Node], n_threads: int = 1) -> Node:
-    """Add results; ``n_threads`` have nothing else to do meanwhile."""
-    watch = Stopwatch()
-    total = add_pairwise([n[0] for n in nodes])
-    tally: Tally = add_pairwise([n[1] for n in nodes])
-    watch.reduced()
-    reducing = tally.reducing + n_threads * watch.seconds[-1]
-    return total, replace(tally, reducing=reducing)
 
 
 @dataclass(eq=False)
@@ -150,7 +104,7 @@ class Reduction:
     def sum(self, kernel: Kernel) -> Node:
         """Read every block once; return the sum and what it cost."""
         if self.inline:
-            return _add_nodes([self._local(kernel, part) for part in self.partitions])
+            return add_nodes([self._local(kernel, part) for part in self.partitions])
         client = active_client()
         if client is not None:
             return self._on_cluster(kernel, client)
@@ -184,49 +138,75 @@ class Reduction:
         keys = [(name, i) for i in range(len(tasks))]
         graph = {key: (task,) for key, task in zip(keys, tasks, strict=True)}
         try:
-            return _add_nodes(get(graph, keys), self.n_threads)
+            return add_nodes(get(graph, keys), self.n_threads)
         except BaseException:
             stop.set()
             raise
 
     def _on_cluster(self, kernel: Kernel, client: Any) -> Node:
         """Sum on the cluster; what was sent to a worker that died is sent again."""
-        for _ in range(SENDINGS - 1):
+        left = SENDINGS
+        while True:
+            parcels = self._parcels
+            known = parcels.scheduler
+            workers = await_workers(client, lost=known is not None)
+            if known not in (None, workers.scheduler):
+                self._parcels = parcels = Parcels()  # it knows nothing of the old ones
+            parcels.scheduler = workers.scheduler
             try:
-                return self._submit(kernel, client)
-            except CancelledError:
-                self._parcels = Parcels()
-        return self._submit(kernel, client)
+                return self._submit(kernel, client, workers.threads)
+            except CancelledError as error:
+                self._parcels = Parcels(workers.scheduler)
+                left -= 1
+                if not left:
+                    raise ClusterError(
+                        f"workers died {SENDINGS} times while they held what a pass "
+                        f"needs ({error}); {MEMORY}; data that were persisted on the "
+                        "cluster may be lost, and must be persisted again"
+                    ) from error
 
-    def _submit(self, kernel: Kernel, client: Any) -> Node:
-        number = next(_pass_numbers)
-        futures = [
-            client.submit(
-                _sum_sent,
-                kernel,
-                *self._parcels.send(client, partition, i),
-                key=f"{kernel.name}-{self._token}-{number}-{i}",
-                pure=False,
-            )
-            for i, partition in enumerate(self.partitions)
-        ]
-        running = list(futures)
-        if self.on_task is not None:
-            for future in futures:
-                future.add_done_callback(self._report)
+    def _submit(self, kernel: Kernel, client: Any, threads: Mapping[str, int]) -> Node:
+        running: list[Any] = []
         try:
-            while len(futures) > 1:
-                futures = [
-                    client.submit(_add_nodes, futures[i : i + FAN_IN], pure=False)
-                    for i in range(0, len(futures), FAN_IN)
-                ]
-                running += futures
-            node: Node = futures[0].result()
+            with while_open(client):
+                total = self._tree(kernel, client, threads, running)
+            node: Node = result_of(total, client)
         except BaseException:
             for future in running:  # cancel() may end the client's connection instead
                 future.release()
             raise
         return node
+
+    def _tree(
+        self,
+        kernel: Kernel,
+        client: Any,
+        threads: Mapping[str, int],
+        running: list[Any],
+    ) -> Any:
+        """Submit the tasks of a pass; return the future of its sum."""
+        number = next(_pass_numbers)
+        homes = spread(threads, len(self.partitions))
+        given = sent_apart(kernel, client)
+        for i, (partition, home) in enumerate(zip(self.partitions, homes, strict=True)):
+            future = client.submit(
+                _sum_sent,
+                given,
+                *self._parcels.send(client, partition, home),
+                key=f"{kernel.name}-{self._token}-{number}-{i}",
+                pure=False,
+            )
+            running.append(future)
+            if self.on_task is not None:
+                future.add_done_callback(self._report)
+        futures = list(running)
+        while len(futures) > 1:
+            futures = [
+                client.submit(add_nodes, futures[i : i + FAN_IN], pure=False)
+                for i in range(0, len(futures), FAN_IN)
+            ]
+            running += futures
+        return futures[0]
 
     def _report(self, future: Any) -> None:
         if self.on_task is not None and future.status == "finished":
@@ -260,9 +240,10 @@ def count_rows(blocks: Blocks) -> tuple[int, ...]:
     client = active_client()
     if client is not None:
         parcels, cut = Parcels(), [Partition(run, (), (), 0) for run in runs]
+        homes = spread(await_workers(client, lost=False).threads, len(cut))
         futures = [
-            client.submit(_count_sent, *parcels.send(client, part, i), pure=False)
-            for i, part in enumerate(cut)
+            client.submit(_count_sent, *parcels.send(client, part, home), pure=False)
+            for part, home in zip(cut, homes, strict=True)
         ]
         counts = client.gather(futures)
     else:

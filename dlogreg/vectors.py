@@ -11,6 +11,7 @@ import numpy as np
 
 from dlogreg.errors import DataError
 from dlogreg.source.blocks import Array, Blocks
+from dlogreg.source.retrying import Retries
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +25,13 @@ class Vector:
     n_rows: int
     """Rows of the run."""
 
-    def reader(self, inputs: tuple[Any, ...]) -> _Reader:
+    def reader(
+        self, inputs: tuple[Any, ...], retries: Retries | None = None
+    ) -> _Reader:
         """Open the recipe inside the task."""
-        return _Reader(self.blocks, self.skip, self.n_rows, inputs)
+        return _Reader(
+            self.blocks, self.skip, self.n_rows, inputs, retries or Retries()
+        )
 
 
 class _Reader:
@@ -37,10 +42,15 @@ class _Reader:
     """
 
     def __init__(
-        self, blocks: Blocks, skip: int, n_rows: int, inputs: tuple[Any, ...]
+        self,
+        blocks: Blocks,
+        skip: int,
+        n_rows: int,
+        inputs: tuple[Any, ...],
+        retries: Retries,
     ) -> None:
-        self._blocks, self._inputs = blocks, inputs
-        self._load, self._field = blocks.open(inputs), blocks.fields[0]
+        self._blocks, self._inputs, self._retries = blocks, inputs, retries
+        self._load, self._field = retries.opened(blocks, inputs), blocks.fields[0]
         self._row_counts = blocks.row_counts
         self._next, self._skip, self._n_rows = 0, skip, n_rows
         self._rest: Array | None = None
@@ -68,7 +78,7 @@ class _Reader:
         self._next, self._skip = self._next + 1, 0
         if 2 * len(rest) <= len(block):
             rest = rest.copy()
-            self._load = self._blocks.open(self._inputs)
+            self._load = self._retries.opened(self._blocks, self._inputs)
         return rest
 
 

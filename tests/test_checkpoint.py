@@ -24,7 +24,7 @@ from distributed import Client
 
 import dlogreg
 from dlogreg import CheckpointError, CheckpointWarning, Status
-from dlogreg.checkpoint import disk
+from dlogreg.checkpoint import disk, kept_in
 from dlogreg.checkpoint.digest import digest
 from dlogreg.checkpoint.folder import Checkpoint
 from dlogreg.cli import main
@@ -218,6 +218,18 @@ def test_another_fit_is_refused_with_the_difference_named(difference, cut):
     assert "or remove the folder" in str(e.value)
     dlogreg.fit(X, Y, checkpoint=path)
     assert not path.exists()
+
+
+def test_a_plan_compares_and_leaves_it(cut, tmp_path):
+    path = cut(X, Y)
+    dlogreg.plan(X, Y, checkpoint=path)
+    dlogreg.plan(X, Y, checkpoint=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(CheckpointError, match=r"alpha was 0\.0 and is 2\.0"):
+        dlogreg.plan(X, Y, alpha=2.0, checkpoint=path)
+    with kept_in(path) as kept, pytest.raises(CheckpointError, match="tol was"):
+        dlogreg.plan(X, Y, tol=0.1, checkpoint=kept)
+    assert len(list(path.glob("*.pass"))) == 1
 
 
 def test_another_version_is_refused(cut, monkeypatch):

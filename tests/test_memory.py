@@ -13,7 +13,7 @@ from zarr.codecs import BloscCodec
 
 import dlogreg
 from dlogreg import MemoryLimitError
-from dlogreg.memory import check_memory, project_memory
+from dlogreg.memory import check_memory, check_workers, project_memory
 from dlogreg.reduction import compute_shared, count_rows
 from dlogreg.source import as_source
 from tests.counting import CountingStore, counted_array, forget, reads
@@ -174,6 +174,97 @@ def test_measured_memory_of_wide_fits_stays_under_the_projection(tmp_path, colum
         y[low : low + rows] = rng.random(rows) < 1 / (1 + np.exp(-block[:, 0]))
     done = subprocess.run(
         [sys.executable, "-c", MEASURE_WIDE, str(tmp_path / "wide.zarr")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    growth, projected = map(int, done.stdout.split())
+    assert growth <= projected + ALLOWANCE
+
+
+def test_rows_kept_to_find_separation_and_firths_leverages_count():
+    source = source_of(da.zeros((200_000, 50), chunks=(1000, 50)), np.zeros(200_000))
+    plain = project_memory(source, 51, 2, 2)
+    searching = project_memory(source, 51, 2, 2, searches=True)
+    kept = 8 * 51 * (4 * (256 + 8 * 51) + 2 * 51)  # of three directions, and spread
+    assert searching.per_task >= plain.per_task + 4 * kept
+    firth = project_memory(source, 51, 2, 2, firth=True)
+    assert firth.per_task > plain.per_task
+    wide = source_of(da.zeros((200_000, 150), chunks=(1000, 150)), np.zeros(200_000))
+    unsearched = project_memory(wide, 151, 2, 2)
+    assert project_memory(wide, 151, 2, 2, searches=True) == unsearched
+
+
+def test_a_worker_that_is_too_small_is_named_with_what_would_fit():
+    X, y = da.zeros((2_000_000, 20), chunks=(400_000, 20)), np.zeros(2_000_000)
+    memory = project_memory(source_of(X, y), 21, 2, 4)
+    limit = memory.per_task
+    check_workers(memory, {"a": (1, limit)}, source_of(X, y))
+    message = (
+        r"the worker at b has .* MiB, and its 2 threads need about .* at least (.*)"
+    )
+    with pytest.raises(MemoryLimitError, match=message) as error:
+        check_workers(memory, {"b": (2, limit), "a": (1, limit)}, source_of(X, y))
+    text = str(error.value)
+    enough = int(text.split("at least ")[1].split()[0].replace(",", "")) * 2**20
+    check_workers(memory, {"b": (2, enough)}, source_of(X, y))
+    fits = int(text.split("at most ")[1].split()[0])
+    smaller = source_of(da.zeros(X.shape, chunks=(fits, 20)), y)
+    memory = project_memory(smaller, 21, 2, 4)
+    check_workers(memory, {"b": (2, limit)}, smaller)
+    assert fits > 100_000
+
+
+@pytest.mark.cluster
+def test_a_cluster_of_small_workers_is_refused_before_anything_is_read(client):
+    X = da.zeros((4_000_000, 30), chunks=(2_000_000, 30))
+    with pytest.raises(MemoryLimitError, match="has 1,024 MiB, and its 1 threads need"):
+        dlogreg.fit(X, da.zeros(4_000_000, chunks=2_000_000))
+
+
+MEASURE_SPARSE = """
+import sys
+import dask, numpy as np, scipy.sparse, zarr
+import dlogreg
+from dlogreg.scheduling import peak_memory
+
+solver = sys.argv[2]
+options = {"solver": solver, "tol": 0.1, "alpha": 0.01 * (solver == "lbfgs")}
+root = zarr.open_group(sys.argv[1], mode="r")
+rng = np.random.default_rng(0)
+with dask.config.set(num_workers=2):
+    small = scipy.sparse.random_array((20_000, 30), density=0.2, rng=rng, format="csr")
+    drawn = (rng.random(20_000) < 0.5).astype(int)
+    dlogreg.fit(small, drawn, **options)  # imports, pools
+    projected = dlogreg.plan(root["X"], root["y"], **options).memory.total
+    before = peak_memory()
+    dlogreg.fit(root["X"], root["y"], **options)
+    print(peak_memory() - before, projected)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("solver", "columns"), [("newton", 300), ("newton", 800), ("lbfgs", 20_000)]
+)
+def test_measured_memory_of_sparse_fits_stays_under_the_projection(
+    tmp_path, solver, columns
+):
+    n_rows, per_row = 200_000, 10
+    rng = np.random.default_rng(0)
+    root = zarr.create_group(tmp_path / "sparse.zarr")
+    X = root.create_group("X", attributes={"shape": [n_rows, columns]})
+    parts = {
+        "indptr": np.arange(n_rows + 1) * per_row,
+        "indices": np.sort(rng.integers(0, columns, (n_rows, per_row)), axis=1).ravel(),
+        "data": rng.normal(size=n_rows * per_row).astype("f4"),
+    }
+    for name, values in parts.items():
+        X.create_array(name, data=values, chunks=(100_000,))
+    y = (parts["data"][::per_row] + rng.logistic(size=n_rows) > 0).astype("i1")
+    root.create_array("y", data=y, chunks=(50_000,))
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE_SPARSE, str(tmp_path / "sparse.zarr"), solver],
         capture_output=True,
         text=True,
         check=True,

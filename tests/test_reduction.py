@@ -361,7 +361,7 @@ class TestOnCluster:
         )
         (partition,) = partition_rows(source, 1, 4)
         store_alone = replace(partition, vectors=())
-        sent, parcel, beside = Parcels().send(client, store_alone, 0)
+        sent, parcel, beside = Parcels().send(client, store_alone, None)
         assert (sent, parcel, beside) == (store_alone, None, [])
 
     def test_the_parts_of_a_pass_add_up(self, client):

@@ -8,7 +8,12 @@ solvers, and everything that a fit does beside solving, are resumed alike and to
 same bits.
 """
 
-from dlogreg.checkpoint.folder import Checkpoint, kept_in, with_checkpoint
+from dlogreg.checkpoint.folder import (
+    Checkpoint,
+    compare_checkpoint,
+    kept_in,
+    with_checkpoint,
+)
 from dlogreg.checkpoint.journal import Journal
 
-__all__ = ["Checkpoint", "Journal", "kept_in", "with_checkpoint"]
+__all__ = ["Checkpoint", "Journal", "compare_checkpoint", "kept_in", "with_checkpoint"]

@@ -57,6 +57,18 @@ def with_checkpoint(
         return results
 
 
+def compare_checkpoint(
+    given: str | os.PathLike[str] | Checkpoint, fingerprint: Mapping[str, Any]
+) -> None:
+    """Refuse a checkpoint that exists and is of another fit; leave it as it is."""
+    if isinstance(given, Checkpoint):
+        given.check("fit", fingerprint)
+    elif (Path(given) / MANIFEST).exists():
+        with kept_in(given) as checkpoint:
+            assert checkpoint is not None
+            checkpoint.check("fit", fingerprint)
+
+
 class Checkpoint:
     """Keeps the sums of every pass in a folder of the user alone.
 
@@ -104,12 +116,16 @@ class Checkpoint:
 
     def begin(self, stage: str, fingerprint: Mapping[str, Any]) -> None:
         """Take note of what a stage is of; refuse passes made of something else."""
-        fresh = json.loads(json.dumps(dict(fingerprint)))
-        known = self._entries["stages"].get(stage)
-        if known is None:
-            self._entries["stages"][stage] = fresh
+        self.check(stage, fingerprint)
+        if stage not in self._entries["stages"]:
+            self._entries["stages"][stage] = dict(fingerprint)
             self._write_manifest()
-        elif known != fresh:
+
+    def check(self, stage: str, fingerprint: Mapping[str, Any]) -> None:
+        """Refuse passes that were made of something else."""
+        fresh = json.loads(json.dumps(dict(fingerprint)))
+        known = self._entries["stages"].get(stage, fresh)
+        if known != fresh:
             raise CheckpointError(
                 f"{self.path} is the checkpoint of another fit: "
                 f"{differences(known, fresh)}; resume with what it was begun with, or "

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from dlogreg import __version__
-from dlogreg.errors import DataError, MemoryLimitError
+from dlogreg.errors import ClusterError, DataError, MemoryLimitError
 
 COMMANDS = {
     "demo": "Fit 327,346 real flights from a store on disk, end to end.",
@@ -33,7 +33,7 @@ COMMANDS = {
 NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 1, 2, 128 + signal.SIGINT
 M_ARENA_MAX = -8
 """glibc's name for the number of heaps that threads may have."""
-EXPECTED = (DataError, MemoryLimitError, OSError, ImportError)
+EXPECTED = (DataError, MemoryLimitError, ClusterError, OSError, ImportError)
 """What the user can do something about: shown as one line, without a traceback."""
 
 

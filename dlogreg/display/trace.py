@@ -75,6 +75,13 @@ class Trace(tuple[PassRecord, ...]):
         return [*shares, [part / total for part in whole]]
 
     def _note(self) -> str:
+        repeated = sum(record.tally.n_retries for record in self)
+        if not repeated:
+            return self._times_note()
+        reads = "read failed and was" if repeated == 1 else "reads failed and were"
+        return f"{self._times_note()} {repeated:,} {reads} repeated."
+
+    def _times_note(self) -> str:
         threads = sorted({record.n_threads for record in self} - {0})
         if not threads:
             return "How the time was spent was not recorded."

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from dlogreg.checkpoint import Checkpoint, compare_checkpoint
+from dlogreg.checkpoint.fingerprint import of_fit
 from dlogreg.errors import MemoryLimitError
 from dlogreg.evaluation import Label
 from dlogreg.held_rows import split_holdout
@@ -59,6 +62,7 @@ def plan(
     inference: bool = True,
     cov_type: str | None = None,
     memory_limit: int | str | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     progress: bool | Progress | None = None,
     measure: bool = True,
 ) -> Plan:
@@ -67,7 +71,7 @@ def plan(
     The arguments are those of ``fit`` and are checked as there. Unless ``classes``
     names more, y is taken to have two classes. A plan makes no pass, so ``progress``
     has nothing to show; a fit that would be refused for its memory is planned, and
-    says so in ``refusal``.
+    says so in ``refusal``. A ``checkpoint`` that exists is compared, not used.
 
     Parameters
     ----------
@@ -84,6 +88,8 @@ def plan(
 
     Raises
     ------
+    CheckpointError
+        If ``checkpoint`` is of another fit.
     DataError
         If the data cannot be laid out, or the block that is timed cannot be read or
         fitted; the message is that of ``fit``.
@@ -141,6 +147,8 @@ def plan(
     source = with_holdout(source, share)
     options = options.for_columns(source.feature_names)
     layout = lay_out(source, options)
+    if checkpoint is not None and source.n_rows is not None:
+        compare_checkpoint(checkpoint, of_fit(with_shares(source, y), options))
     n_names = source.n_features + options.fit_intercept
     if options.n_equations > 1 and start is not None:
         check_starts(start, (options.n_equations, n_names))

@@ -286,6 +286,7 @@ def _pass(value: Any) -> PassRecord:
     found = Entries(as_object(value), PASS_KEYS, ADDED_PASS_KEYS)
     costs: dict[str, Any] = {key: found.get(key, as_size) for key in COSTS}
     costs.update((key, found.get(key, as_number, 0.0)) for key in TIMES)
+    costs["n_retries"] = found.get("n_retries", as_size, 0)
     learned = {key: found.get(key, as_optional_number) for key in LEARNED}
     return PassRecord(
         found.get("number", as_size),

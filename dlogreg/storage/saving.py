@@ -124,6 +124,7 @@ def _encode_pass(record: PassRecord) -> dict[str, Any]:
         "kind": record.kind,
         "seconds": _number(record.seconds),
         "n_threads": int(record.n_threads),
+        "n_retries": int(record.tally.n_retries),
         **{key: _number(getattr(record.tally, key)) for key in TIMES},
         **costs,
         **{k: None if v is None else _number(v) for k, v in learned.items()},

@@ -37,5 +37,5 @@ COSTS = ("n_rows", "n_blocks", "n_bytes", "n_tasks", "peak_memory")
 LEARNED = ("loss", "error_bound", "decrement")
 PASS_KEYS = frozenset(("number", "kind", "seconds", *COSTS, *LEARNED))
 TIMES = ("reading", "computing", "reducing")
-ADDED_PASS_KEYS = frozenset(("n_threads", *TIMES))
+ADDED_PASS_KEYS = frozenset(("n_threads", "n_retries", *TIMES))
 """Entries that files of earlier versions lack."""

@@ -49,6 +49,26 @@ class CountKernel:
         return Evaluation(float(sums[0]), np.zeros(1))
 
 
+@dataclass(frozen=True)
+class ZerosKernel:
+    """Returns a loss, gradient and Hessian of zeros, of their true size."""
+
+    n_params: int
+    name: str = "zeros"
+
+    def open(self):
+        return None
+
+    def start(self):
+        return None
+
+    def add(self, sums, rows, buffers): ...
+
+    def finish(self, sums):
+        k = self.n_params
+        return Evaluation(0.0, np.zeros(k), np.zeros((k, k)))
+
+
 def nothing_source(n_blocks):
     names = tuple(f"x{j}" for j in range(100))
     return Source(NothingBlocks(n_blocks), {}, names, np.dtype("f4"))
