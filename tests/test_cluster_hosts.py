@@ -141,18 +141,17 @@ def test_nothing_listens_without_tls(place, hosts):
     (place.folder / "hosts.txt").write_text("h1\nh2\nh3\n")
     start = blocks()["ssh"].partition("dlogreg doctor")[0]
     place.run(start + "dlogreg doctor --workers 2 $STORE", hosts.on("h0"))
+    stranger = ("timeout", "15", "openssl", "s_client", "-ign_eof", "-connect")
     for name in ("h1", "h2"):
         for port in listening(hosts, name):
             tried = subprocess.run(
-                hosts.on("h0", "openssl", "s_client", "-connect", f"{name}:{port}"),
+                hosts.on("h0", *stranger, f"{name}:{port}"),
                 input="",
                 capture_output=True,
                 text=True,
                 timeout=20,
             )
-            assert "certificate required" in tried.stderr + tried.stdout or (
-                "Acceptable client certificate CA names" in tried.stdout
-            ), (name, port)
+            assert "certificate required" in tried.stderr, (name, port)
     place.environment["DLOGREG_SCHEDULER"] = "tcp://h1:8786"
     refused = subprocess.run(
         hosts.on("h0", "dlogreg", "plan", str(place.store)),

@@ -26,7 +26,7 @@ from zarr.codecs import BloscCodec
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
 from dlogreg.source.sparse_store import StoredCSR, is_csr_group
-from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE
+from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, open_member
 
 CHUNK_BYTES = 12 * 2**20
 """Decoded bytes of a chunk of X: large enough to read fast, small enough that the
@@ -71,12 +71,20 @@ def open_data(path: str | Path, *, needs_y: bool = True) -> StoredData:
     where = str(path) if "://" in str(path) else str(Path(path).absolute())
     try:  # absolute, because workers of a cluster may run in another folder
         group = zarr.open_group(where, mode="r")
-    except (FileNotFoundError, ValueError, TypeError) as error:
+        if not isinstance(group.metadata.attributes, dict):
+            raise TypeError("its attributes are no object")
+    except (MemoryError, ImportError):
+        raise
+    except Exception as error:  # whatever zarr stumbles over in the files
         message = f"{path} is not a Zarr group with arrays X and y"
         raise DataError(f"{message}; make one with `dlogreg convert`") from error
     wanted = ("X", "y") if needs_y else ("X",)
-    found = {name: _array(group, name) for name in ("X", *FIELDS)}
-    inside = group.get("X")
+    members = {name: open_member(group, name) for name in ("X", *FIELDS)}
+    found: dict[str, Any] = {
+        name: member if isinstance(member, zarr.Array) else None
+        for name, member in members.items()
+    }
+    inside = members["X"]
     if isinstance(inside, zarr.Group) and is_csr_group(inside):
         found["X"] = StoredCSR.of(inside)
     for name in wanted:
@@ -90,20 +98,27 @@ def open_data(path: str | Path, *, needs_y: bool = True) -> StoredData:
         y,
         found["sample_weight"],
         _texts(group.attrs.get("feature_names")),
-        _tuple(group.attrs.get("classes")),
+        _labels(group.attrs.get("classes"), path),
         None if y is None else _texts(y.attrs.get("labels")),
         found["offset"],
         found["groups"],
     )
 
 
-def _array(group: zarr.Group, name: str) -> Any:
-    found = group.get(name)
-    return found if isinstance(found, zarr.Array) else None
-
-
 def _tuple(values: Any) -> tuple[Any, ...] | None:
     return tuple(values) if isinstance(values, list) else None
+
+
+def _labels(values: Any, path: str | Path) -> tuple[Label, ...] | None:
+    found = _tuple(values)
+    for label in found or ():
+        plain = isinstance(label, bool | int | float | str)
+        if not plain or (isinstance(label, int) and not -(2**63) <= label < 2**64):
+            raise DataError(
+                f"the attribute classes of {path} holds {str(label)[:40]!r}, which is "
+                "no label; list numbers or text"
+            )
+    return found
 
 
 def _texts(values: Any) -> tuple[str, ...] | None:

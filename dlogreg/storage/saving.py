@@ -15,6 +15,7 @@ import numpy as np
 
 from dlogreg.evaluation import FloatArray, Label, PassRecord
 from dlogreg.storage.schema import (
+    CHECKSUM,
     COLUMN_SCALARS,
     COLUMN_SUMS,
     COSTS,
@@ -28,6 +29,7 @@ from dlogreg.storage.schema import (
     TEXTS,
     TIMES,
     VECTORS,
+    checksum,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def write_model(
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {target.parent} to save in")
     entries = _encode(results)
+    entries[CHECKSUM] = checksum(entries)
     lines = ",\n".join(
         f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False)}"
         for key, value in entries.items()
