@@ -97,7 +97,8 @@ def mutated_tree(rng, tree):
 
 
 def nudged(rng, value):
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or abs(value) > 1e300:
         return [value]
     return rng.choice([-value, value + 1, value * 1e300, str(value), float(value)])
 
