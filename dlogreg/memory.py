@@ -20,11 +20,8 @@ from dlogreg.kernel import (
 )
 from dlogreg.kernel.scores import BATCHES, CAPACITY
 from dlogreg.partition import Partition, leaf_bounds
-<<<<<<< HEAD
 from dlogreg.row_kind import RowKind
-=======
 from dlogreg.separation_watch import MORE_ROWS, MOST_COLUMNS, ROWS_PER_COLUMN
->>>>>>> origin/checkpoint
 from dlogreg.solvers.pairs import pairs_kept
 from dlogreg.solvers.working_set import MOST as LARGEST_SET
 from dlogreg.source import Source
@@ -120,15 +117,11 @@ def project_memory(
     matrices = 3 + depth + (LEARNING_MATRICES if learns else 0)
     if order == 2 and n_equations == 1:
         slab += _score_memory(source.n_rows, depth + 3)
-<<<<<<< HEAD
-    if source.sparse == RowKind.COMPRESSED and order == 2:
-=======
     if searches and n_params <= MOST_COLUMNS:
         slab += (depth + 3) * _kept_memory(n_params)
     if firth:
         slab += 8 * long_rows(n_params) * (3 * n_params + 12)
-    if source.sparse and order == 2:
->>>>>>> origin/checkpoint
+    if source.sparse == RowKind.COMPRESSED and order == 2:
         matrices += SPARSE_MATRICES
     read = copies * (block or 0) + VECTOR_COPIES * beside
     if isinstance(blocks, DesignBlocks):

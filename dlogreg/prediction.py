@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Real
 from typing import Any, Protocol
 
 import dask.array as da
@@ -151,8 +152,9 @@ class LogitModel:
 
     def label(self, X: Any, threshold: float = 0.5, offset: Any = None) -> Any:
         """Return the event where its probability is above the threshold."""
-        if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold must lie between 0 and 1, not {threshold}")
+        given: Any = threshold
+        if not (isinstance(given, Real) and 0 <= threshold <= 1):
+            raise ValueError(f"threshold must lie between 0 and 1, not {threshold!r}")
         finish = partial(label_rows, cut=float(logit(threshold)), labels=self.labels)
         return predict_blocks(X, self, finish, self.labels[:0], offset)
 

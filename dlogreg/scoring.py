@@ -7,6 +7,7 @@ from typing import Any, overload
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
+from dlogreg.fitted import FittedModel
 from dlogreg.formula.raw import as_design
 from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
@@ -212,6 +213,11 @@ def evaluate(
     >>> round(report.auc, 4), round(report.brier, 4)
     (0.8125, 0.1828)
     """
+    given: Any = result
+    if not isinstance(given, FittedModel):
+        advice = "give what fit returned, or dlogreg.load(path)"
+        kind = type(result).__name__
+        raise DataError(f"evaluate() needs a fitted model first, not {kind}; {advice}")
     check_offset_given(result, offset, "evaluate()")
     kernel: ScoreKernel | ClassScoreKernel
     if isinstance(result, MultinomialResults):

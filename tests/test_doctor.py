@@ -184,6 +184,9 @@ def test_strangers_are_refused(store, secured, tmp_path, monkeypatch):
 
 
 def test_options_that_do_not_agree(store):
+    done = run("doctor", store, "--workers", 2)
+    assert done.exit_code == 2
+    assert "--workers needs --scheduler" in done.stderr
     done = run("plan", store, "--tls-ca", __file__)
     assert done.exit_code == 2
     assert "need --scheduler" in done.stderr
@@ -252,6 +255,7 @@ def healthy():
         },
     }
     other = deepcopy(worker) | {"node": "other"}
+    other["blas"].reverse()
     connection = {
         "address": "tls://192.0.2.1:8786",
         "encryption required": True,
@@ -268,7 +272,7 @@ def healthy():
     }
     client = {**client, "data": worker["data"]}
     workers = {"tls://192.0.2.2:9000": worker, "tls://192.0.2.3:9000": other}
-    said = (client, scheduler, workers, connection)
+    said = (client, scheduler, workers, connection, 2)
     # through JSON, so that they share no part
     return Answers(*map(json.loads, map(json.dumps, said)))
 
@@ -321,6 +325,13 @@ ILLS = {
         "BLAS",
         "keeps 4 threads",
     ),
+    "other kernels": (
+        lambda a: worker(a)["blas"][0].update(kernels="Prescott"),
+        1,
+        "BLAS",
+        "2 kinds of kernels",
+    ),
+    "other processor": (change("simd", "exp", "none"), 1, "BLAS", "2 kinds of"),
     "no BLAS": (change("blas", []), 1, "BLAS", "OMP_NUM_THREADS=1"),
     "no limit": (change("worker", "memory_limit", 0), 1, "memory", "--memory-limit"),
     "no nanny": (change("worker", "terminate", None), 1, "memory", "nanny"),
@@ -344,6 +355,12 @@ ILLS = {
         "0.0.0.0",
     ),
     "silent": (lambda a: a.workers.update(x={"error": "dead"}), 2, "workers", "dead"),
+    "too few": (
+        lambda a: a.workers.pop("tls://192.0.2.3:9000"),
+        2,
+        "workers",
+        "1 of 2 did not come",
+    ),
     "alone": (lambda a: a.workers.clear(), 2, "workers", "no workers"),
     "mute scheduler": (
         lambda a: (a.scheduler.clear(), a.scheduler.update(error="no")),
@@ -389,7 +406,13 @@ def test_each_ill_is_found(healthy, name):
 @pytest.mark.cluster
 def test_a_cluster_without_tls(process_cluster, store):
     done = run(
-        "doctor", "--scheduler", process_cluster.scheduler_address, "--json", store
+        "doctor",
+        "--scheduler",
+        process_cluster.scheduler_address,
+        "--json",
+        store,
+        "--workers",
+        2,
     )
     report = json.loads(done.stdout)
     texts = {f["check"]: f for f in report["findings"] if f["verdict"] == "ok"}

@@ -17,18 +17,28 @@ WIDTH = 88
 
 @click.command("doctor")
 @click.argument("data", type=click.Path(), required=False)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Wait a minute for so many workers; fewer are an error.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all that was found.")
 @SCHEDULER
-def command(data: str | None, as_json: bool, scheduler: Scheduler | None) -> None:
+def command(
+    data: str | None, workers: int | None, as_json: bool, scheduler: Scheduler | None
+) -> None:
     """Check this machine, or a cluster, and whether all of it can read DATA.
 
     DATA is a Zarr store or Parquet files; every worker reads its first block. Checked
     are versions, threads of BLAS, memory limits, clocks, TLS and who can reach the
     dashboards. The exit code is 0 if all is well, 1 after warnings, 2 after errors.
     """
+    if workers is not None and scheduler is None:
+        raise click.UsageError("--workers needs --scheduler")
     doctor = import_module("dlogreg.doctor")
     with cluster(scheduler, warn=False) as client:
-        findings, facts = doctor.examine(client, data)
+        findings, facts = doctor.examine(client, data, workers)
     worst = max(finding.verdict for finding in findings)
     if as_json:
         click.echo(json.dumps(_report(findings, facts, worst), indent=2))

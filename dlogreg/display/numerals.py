@@ -46,7 +46,8 @@ def criterion(value: float) -> str:
 
 def count(value: float) -> str:
     """Return a number of rows, or a sum of weights that need not be whole."""
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.6g}"
+    whole = math.isfinite(value) and value == round(value)
+    return f"{value:,.0f}" if whole else f"{value:,.6g}"
 
 
 def upper_bound(value: float) -> str:

@@ -20,3 +20,5 @@ class Answers:
     """By address; an entry "error" where it gave no answer."""
     connection: Facts | None = None
     """Address and certificates, as the client sees them."""
+    wanted: int | None = None
+    """Number of workers that there should be."""

@@ -20,7 +20,9 @@ TIMEOUT = 60
 """Seconds that a worker has to answer and to read a block."""
 
 
-def examine(client: Any = None, data: str | None = None) -> tuple[list[Finding], Any]:
+def examine(
+    client: Any = None, data: str | None = None, n_workers: int | None = None
+) -> tuple[list[Finding], Any]:
     """Return the findings about this process or a cluster, and the facts behind them.
 
     Parameters
@@ -29,6 +31,8 @@ def examine(client: Any = None, data: str | None = None) -> tuple[list[Finding],
         Of the cluster; None: this process alone is examined.
     data : str, optional
         A Zarr store or Parquet files, which every worker is asked to read.
+    n_workers : int, optional
+        So many are waited for, at most ``TIMEOUT`` seconds.
     """
     here = _timed(probe)
     if data is not None:
@@ -36,11 +40,15 @@ def examine(client: Any = None, data: str | None = None) -> tuple[list[Finding],
     if client is None:
         answers = Answers(here)
     else:
+        if n_workers is not None:
+            with suppress(TimeoutError):
+                client.wait_for_workers(n_workers, timeout=TIMEOUT)
         answers = Answers(
             here,
             _timed(lambda: _attempt(lambda: _scheduler(client))),
             _workers(client, data),
             _connection(client),
+            n_workers,
         )
     return judge(answers), _plain(answers)
 

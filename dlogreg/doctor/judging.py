@@ -51,7 +51,7 @@ def judge(answers: Answers) -> list[Finding]:
     return [
         *_versions(answers),
         *(_workers(answers) if cluster else ()),
-        *_blas({**here, **answered}),
+        *_blas(here or {"client": answers.client, **answered}),
         *_memory(answered, here),
         *_clock(answers),
         *_data({"client": answers.client, **answered} if cluster else here),
@@ -127,6 +127,10 @@ def _workers(answers: Answers) -> Iterator[Finding]:
         advice = "start them, with certificates of the same authority"
         yield _error("workers", "scheduler", f"there are no workers; {advice}")
         return
+    missing = (answers.wanted or 0) - len(answers.workers)
+    if missing > 0:
+        text = f"{missing} of {answers.wanted} did not come"
+        yield _error("workers", "cluster", f"{text}; look at their logs")
     answered = [w for w in answers.workers.values() if "error" not in w]
     nodes = Counter(facts["node"] for facts in answered)
     threads: Counter[str] = Counter()
@@ -148,8 +152,9 @@ def _workers(answers: Answers) -> Iterator[Finding]:
 def _blas(processes: dict[str, Facts]) -> Iterator[Finding]:
     kinds: Counter[str] = Counter()
     for name, facts in processes.items():
-        labels = [f"{lib['name']} {lib['version']}" for lib in facts["blas"]]
-        kinds[", ".join(labels)] += 1
+        labels = [" ".join(_kind(lib)) for lib in facts["blas"]]
+        simd = [f"{key} by {value}" for key, value in sorted(facts["simd"].items())]
+        kinds[", ".join([*sorted(labels), *simd])] += 1
         for label, library in zip(labels, facts["blas"], strict=True):
             if library["inside"] != 1:
                 text = f"{label} keeps {library['inside']} threads inside tasks"
@@ -157,11 +162,19 @@ def _blas(processes: dict[str, Facts]) -> Iterator[Finding]:
         if not labels:
             yield _warning("BLAS", name, f"no BLAS that can be held; {_HOLD}")
     for label, n in kinds.items():
-        if label:
-            yield _ok("BLAS", _processes_text(n), f"one thread in tasks: {label}")
+        yield _ok("BLAS", _processes_text(n), label)
     if len(kinds) > 1:
-        advice = "sums may differ in their last bits; take one image for all"
-        yield _warning("BLAS", "cluster", f"{len(kinds)} kinds of BLAS; {advice}")
+        yield _warning(
+            "BLAS",
+            "cluster",
+            f"{len(kinds)} kinds of kernels: last bits of a result depend on who "
+            "computes what; set OPENBLAS_CORETYPE (and NPY_DISABLE_CPU_FEATURES) "
+            "alike everywhere, or take hosts of one kind",
+        )
+
+
+def _kind(library: Facts) -> tuple[str, ...]:
+    return library["name"], library["version"], library["kernels"]
 
 
 def _memory(workers: dict[str, Facts], here: dict[str, Facts]) -> Iterator[Finding]:

@@ -43,6 +43,7 @@ def probe() -> Facts:
         "node": platform.node(),
         "versions": versions(),
         "blas": blas(),
+        "simd": simd(),
         "n_cpus": _n_cpus(),
         "memory": int(MEMORY_LIMIT),
         "worker": _worker(),
@@ -91,11 +92,25 @@ def blas() -> list[dict[str, Any]]:
         {
             "name": lib["internal_api"],
             "version": lib["version"],
+            "kernels": lib.get("architecture", ""),
             "threads": lib["num_threads"],
             "inside": inside.get(lib["filepath"]),
         }
         for lib in _libraries()
     ]
+
+
+def simd() -> dict[str, str]:
+    """Return the instructions by which numpy computes exponentials on this processor.
+
+    Others give other last bits, as do other kernels of BLAS.
+    """
+    found = np.lib.introspect.opt_func_info("^(exp|log1p)$", "float64")
+    return {
+        name: str(target["current"])
+        for name, targets in found.items()
+        for target in targets.values()
+    }
 
 
 def _libraries() -> list[dict[str, Any]]:

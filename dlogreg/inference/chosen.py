@@ -235,6 +235,8 @@ def _positions(results: LogitResults, names: Sequence[str]) -> list[int]:
         raise ValueError("names is empty; give the names of some coefficients")
     known = {name: i for i, name in enumerate(results.names)}
     for name in wanted:
+        if not isinstance(name, str):
+            raise TypeError(f"names must be names of coefficients, not {name!r}")
         _ = results.params[name]  # names what there is instead
         if np.isnan(results.coefficients[known[name]]):
             reason = results.dropped.get(name, "it was dropped")

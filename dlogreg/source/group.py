@@ -29,7 +29,7 @@ from dlogreg.source.files import NO_OPTIONS
 from dlogreg.source.remote import Options, is_url, shown
 from dlogreg.source.remote_store import open_remote_group
 from dlogreg.source.sparse_store import StoredCSR, is_csr_group
-from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE
+from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, open_member
 
 CHUNK_BYTES = 12 * 2**20
 """Decoded bytes of a chunk of X: large enough to read fast, small enough that the
@@ -73,8 +73,12 @@ def open_data(
     """Open a group that follows the convention; nothing is read but its metadata."""
     group, path = open_group(path, options), shown(path)
     wanted = ("X", "y") if needs_y else ("X",)
-    found = {name: _array(group, name) for name in ("X", *FIELDS)}
-    inside = group.get("X")
+    members = {name: open_member(group, name) for name in ("X", *FIELDS)}
+    found: dict[str, Any] = {
+        name: member if isinstance(member, zarr.Array) else None
+        for name, member in members.items()
+    }
+    inside = members["X"]
     if isinstance(inside, zarr.Group) and is_csr_group(inside):
         found["X"] = StoredCSR.of(inside)
     for name in wanted:
@@ -87,7 +91,7 @@ def open_data(
         y,
         found["sample_weight"],
         _texts(group.attrs.get("feature_names")),
-        _tuple(group.attrs.get("classes")),
+        _labels(group.attrs.get("classes"), path),
         None if y is None else _texts(y.attrs.get("labels")),
         found["offset"],
         found["groups"],
@@ -103,12 +107,15 @@ def open_group(path: str | Path, options: Options = NO_OPTIONS) -> zarr.Group:
     try:  # absolute, because workers of a cluster may run in another folder
         if is_url(path):
             return open_remote_group(str(path), options)
-        return zarr.open_group(str(Path(path).absolute()), mode="r")
-    except (FileNotFoundError, ValueError, TypeError) as error:
-        if isinstance(error, DataError):
-            raise
+        group = zarr.open_group(str(Path(path).absolute()), mode="r")
+        if not isinstance(group.metadata.attributes, dict):
+            raise TypeError("its attributes are no object")
+    except (DataError, MemoryError, ImportError):
+        raise
+    except Exception as error:  # whatever zarr stumbles over in the files
         message = f"{shown(path)} is not a Zarr group with arrays X and y"
         raise DataError(f"{message}; make one with `dlogreg convert`") from error
+    return group
 
 
 def _held(group: zarr.Group) -> str:
@@ -118,13 +125,20 @@ def _held(group: zarr.Group) -> str:
         return ""
 
 
-def _array(group: zarr.Group, name: str) -> Any:
-    found = group.get(name)
-    return found if isinstance(found, zarr.Array) else None
-
-
 def _tuple(values: Any) -> tuple[Any, ...] | None:
     return tuple(values) if isinstance(values, list) else None
+
+
+def _labels(values: Any, path: str | Path) -> tuple[Label, ...] | None:
+    found = _tuple(values)
+    for label in found or ():
+        plain = isinstance(label, bool | int | float | str)
+        if not plain or (isinstance(label, int) and not -(2**63) <= label < 2**64):
+            raise DataError(
+                f"the attribute classes of {path} holds {str(label)[:40]!r}, which is "
+                "no label; list numbers or text"
+            )
+    return found
 
 
 def _texts(values: Any) -> tuple[str, ...] | None:

@@ -22,7 +22,7 @@ from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
 from dlogreg.source.blocks import BLOCK_BYTES, Load
 from dlogreg.source.frames import Array
-from dlogreg.source.zarr_store import check_visible, checked, unreadable
+from dlogreg.source.zarr_store import check_visible, checked, open_member, unreadable
 
 PARTS = ("indptr", "indices", "data")
 ENCODING = "csr_matrix"
@@ -55,7 +55,7 @@ class StoredCSR:
                 f"{where} is stored as {encoding!r}, by columns; store its rows, for "
                 f"example X.tocsr(), as {ENCODING!r}"
             )
-        parts: dict[str, Any] = {name: group.get(name) for name in PARTS}
+        parts = {name: open_member(group, name) for name in PARTS}
         for name, part in parts.items():
             if not isinstance(part, zarr.Array) or part.ndim != 1:
                 raise DataError(
@@ -68,7 +68,13 @@ class StoredCSR:
             raise DataError(
                 f"{where} lacks the attribute shape; set it to [rows, columns]"
             )
-        n_rows, n_columns = (int(n) for n in shape)
+        whole = all(isinstance(n, int | np.integer) and 0 <= n < 2**63 for n in shape)
+        if not whole:
+            raise DataError(
+                f"the attribute shape of {where} must be two whole numbers, not "
+                f"{str(shape)[:80]}"
+            )
+        n_rows, n_columns = map(int, shape)
         if indptr.shape[0] != n_rows + 1 or indices.shape != data.shape:
             raise DataError(
                 f"{where} is not {n_rows} compressed rows: indptr has "

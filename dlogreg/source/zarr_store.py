@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ class ZarrBlocks:
     @classmethod
     def of(cls, field: str, array: zarr.Array[Any]) -> ZarrBlocks:
         """Lay the grid of blocks on the borders of the array's chunks."""
+        check_codecs(field, array)
         n_rows = array.shape[0]
         grid = array.chunks if array.ndim == 1 else array.shards or array.chunks
         step = grid[0]
@@ -112,6 +114,63 @@ def anywhere(array: zarr.Array[Any]) -> zarr.Array[Any]:
         return array
     store = LocalStore(store.root.resolve(), read_only=True)
     return zarr.open_array(store, path=array.path, mode="r")
+
+
+def open_member(group: zarr.Group, name: str) -> Any:
+    """Return an array or group of a group, or None; name metadata that make no sense.
+
+    What zarr raises depends on what it stumbles over, and is anything.
+    """
+    try:
+        member = group.get(name)
+        if member is not None and not isinstance(member.metadata.attributes, dict):
+            raise TypeError("its attributes are no object")
+    except (DataError, MemoryError, ImportError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error)[:200]}".rstrip(": ")
+        raise DataError(
+            f"the metadata of {name} in {group.store_path} cannot be read ({reason}); "
+            "write it again"
+        ) from error
+    return member
+
+
+UNSAFE_CODECS = ("pickle",)
+"""They run what a file says."""
+
+
+def check_codecs(field: str, array: zarr.Array[Any]) -> None:
+    """Refuse an array whose chunks would be run instead of read."""
+    metadata: Any = array.metadata
+    named = [*(getattr(metadata, "filters", None) or ())]
+    named += [getattr(metadata, "compressor", None), *getattr(metadata, "codecs", ())]
+    for codec in named:
+        name = str(getattr(codec, "codec_id", "")).lower()
+        if name in UNSAFE_CODECS:
+            raise DataError(
+                f"{field} of {array.store_path} is stored by the codec {name!r}, by "
+                "which a file can run any code; write it as numbers or text"
+            )
+
+
+def check_inside(field: str, root: Path, path: str, names: Sequence[str]) -> None:
+    """Refuse a local array whose files lie outside of its store, by links.
+
+    ``names`` are those of its chunks, and ``path`` is where it lies below the root.
+    """
+    store, array = root.resolve(), Path(path)
+    above = {str(array), *map(str, array.parents)} - {"."}
+    inside = {name.rpartition("/")[0] for name in names} - {""}
+    inside |= {str(parent) for name in inside for parent in Path(name).parents} - {"."}
+    places = [*sorted(above), *(f"{path}/{name}" for name in (*sorted(inside), *names))]
+    for place in places:
+        link = f"{root}/{place}"
+        if os.path.islink(link) and not Path(link).resolve().is_relative_to(store):
+            raise DataError(
+                f"{link}, a part of {field}, is a link that leads out of the store, to "
+                f"{Path(link).resolve()}; copy the data into the store"
+            )
 
 
 def check_visible(field: str, array: zarr.Array[Any]) -> None:
@@ -188,13 +247,11 @@ def checked(field: str, array: zarr.Array[Any]) -> zarr.Array[Any]:
             if f"{array.path}/{name}".lstrip("/") not in held
         ]
     elif isinstance(array.store, LocalStore):
-        folder = Path(array.store.root) / array.path
-        known = folder.is_dir()
-        missing = [
-            name
-            for name in chunk_names(array)
-            if known and not (folder / name).exists()
-        ]
+        folder, names = Path(array.store.root) / array.path, list(chunk_names(array))
+        if not folder.is_dir():
+            return array
+        check_inside(field, Path(array.store.root), array.path, names)
+        missing = [name for name in names if not (folder / name).exists()]
     else:
         return array
     if missing:

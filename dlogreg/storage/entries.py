@@ -12,6 +12,8 @@ from dlogreg.evaluation import FloatArray, Label
 from dlogreg.storage.schema import NOT_IN_JSON
 
 T = TypeVar("T")
+LARGEST = 10**300
+"""Integers beyond it are no counts or labels; a summary could not show them."""
 
 
 class InvalidError(Exception):
@@ -85,6 +87,14 @@ def as_size(value: Any) -> int:
     """Return a whole number that is not negative."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise InvalidError(f"must be a whole number from 0, not {shown(value)}")
+    size: int = _within_floats(value)
+    return size
+
+
+def _within_floats(value: Any) -> Any:
+    """Return a value that is no integer beyond the largest float."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise InvalidError(f"is too large: {shown(value)}")
     return value
 
 
@@ -104,7 +114,8 @@ def as_label(value: Any) -> Label:
     """Return a class label."""
     if not isinstance(value, (bool, int, float, str)):
         raise InvalidError(f"must be a label, not {shown(value)}")
-    return value
+    label: Label = _within_floats(value)
+    return label
 
 
 def as_optional_number(value: Any) -> float | None:

@@ -34,6 +34,7 @@ from dlogreg.storage.entries import (
 from dlogreg.storage.schema import (
     ADDED_KEYS,
     ADDED_PASS_KEYS,
+    CHECKSUM,
     COLUMN_SCALARS,
     COLUMN_SUMS,
     COSTS,
@@ -48,6 +49,7 @@ from dlogreg.storage.schema import (
     TEXTS,
     TIMES,
     VECTORS,
+    checksum,
 )
 from dlogreg.weights import WEIGHT_KINDS
 
@@ -67,6 +69,10 @@ def read_model(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _parse(source: Path) -> dict[str, Any]:
     """Return the object in a JSON file."""
+    if not source.exists():
+        raise FileNotFoundError(f"there is no model at {source}; check the path")
+    if source.is_dir():
+        raise InvalidError("it is a directory")
     with open(source, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise InvalidError("it is not a regular file")
@@ -142,7 +148,19 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
     }
     _check_kind(fields, binary=kind == KIND)
     _check_names(fields, binary=kind == KIND)
+    _check_sum(found)
     return fields
+
+
+def _check_sum(found: Entries) -> None:
+    """Refuse entries that are not those saved, however valid they look."""
+    if CHECKSUM not in found.entries:  # earlier versions wrote none
+        return
+    if found.get(CHECKSUM, as_text) != checksum(found.entries):
+        raise InvalidError(
+            "its entries are not those that were saved: it was damaged, or changed by "
+            f"hand; restore it, or remove the entry {CHECKSUM!r} if that was meant"
+        )
 
 
 def _recipe(found: Entries, names: tuple[str, ...]) -> Recipe | None:

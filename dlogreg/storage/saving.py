@@ -12,6 +12,7 @@ import numpy as np
 
 from dlogreg.evaluation import FloatArray, Label, PassRecord
 from dlogreg.storage.schema import (
+    CHECKSUM,
     COLUMN_SCALARS,
     COLUMN_SUMS,
     COSTS,
@@ -25,6 +26,7 @@ from dlogreg.storage.schema import (
     TEXTS,
     TIMES,
     VECTORS,
+    checksum,
 )
 from dlogreg.storage.writing import check_target, write_whole
 
@@ -40,6 +42,7 @@ def write_model(
     """Write results to a file that did not exist, or replace it if told to."""
     check_target(path, overwrite=overwrite)
     entries = _encode(results)
+    entries[CHECKSUM] = checksum(entries)
     lines = ",\n".join(
         f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False)}"
         for key, value in entries.items()

@@ -1,5 +1,10 @@
 """The entries of a saved model: their names, which are those of the results' fields."""
 
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
 KIND = "dlogreg.LogitResults"
 MULTINOMIAL = "dlogreg.MultinomialResults"
 """Three or more classes; coefficients are written class after class."""
@@ -20,8 +25,11 @@ KEYS = frozenset(
     ]
 )
 VECTORS = ("limit_coefficients", "limit_direction")
+CHECKSUM = "sha256"
+"""Of all other entries, so that a damaged or edited file is noticed."""
 ADDED_KEYS = frozenset(
     [
+        CHECKSUM,
         *("cov_type", "robust_covariance", "weight_kind", "has_offset"),
         *("column_sums", "indicators"),
         *("n_dropped", "formula"),
@@ -39,3 +47,10 @@ PASS_KEYS = frozenset(("number", "kind", "seconds", *COSTS, *LEARNED))
 TIMES = ("reading", "computing", "reducing")
 ADDED_PASS_KEYS = frozenset(("n_threads", "n_retries", *TIMES))
 """Entries that files of earlier versions lack."""
+
+
+def checksum(entries: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of all entries but this, in the order of their keys."""
+    others = {key: value for key, value in entries.items() if key != CHECKSUM}
+    text = json.dumps(others, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
