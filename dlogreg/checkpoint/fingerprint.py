@@ -7,7 +7,7 @@ anyway.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -22,11 +22,11 @@ from dlogreg import __version__
 from dlogreg.checkpoint.digest import digest
 from dlogreg.formula.parquet import ParquetTable
 from dlogreg.formula.source import DesignBlocks, RawBlocks
+from dlogreg.formula.store import StoreTable
 from dlogreg.formula.tables import FrameTable
 from dlogreg.options import FitOptions
 from dlogreg.source import Source
 from dlogreg.source.blocks import ArrayBlocks, Blocks
-from dlogreg.source.files import DataFile
 from dlogreg.source.memmap import MemmapBlocks
 from dlogreg.source.sparse_store import SparseStoreBlocks
 from dlogreg.source.zarr_store import ZarrBlocks
@@ -151,21 +151,20 @@ def _values(blocks: Blocks) -> dict[str, Any]:
 
 def _of_table(table: Any) -> dict[str, Any]:
     if isinstance(table, ParquetTable):
-        return _of_tables(table.files)
+        stamps = [(str(file), file.stamp) for file in table.files]
+        return {
+            "the number of files": len(stamps),
+            "the last change": _time(max((f.changed for f in table.files), default=0)),
+            "the files": digest(stamps)[:8],
+        }
+    if isinstance(table, StoreTable):
+        X = {} if table.X is None else _identity(table.X)
+        parts = [X, *(_of_array(array) for array in table.vectors.values())]
+        return {"the stored arrays": digest(parts)[:8]}
     if not isinstance(table, FrameTable):
         return {}
     load = table.open(table.inputs)
     return {"the values": digest(*(digest(load(i)) for i in range(table.n_blocks)))}
-
-
-def _of_tables(files: Sequence[DataFile]) -> dict[str, Any]:
-    """Return by what files of tables are known; of local ones, size and time."""
-    found: dict[str, Any] = {"the number of files": len(files)}
-    if not any(file.is_remote for file in files):
-        stamps = [tuple(map(int, file.stamp)) for file in files]
-        found["the bytes of the files"] = sum(size for size, _ in stamps)
-        found["the last change"] = _time(max((at for _, at in stamps), default=0))
-    return {**found, "the files": digest([(f.path, f.stamp) for f in files])[:8]}
 
 
 def _of_array(array: Any) -> dict[str, Any]:
@@ -173,7 +172,9 @@ def _of_array(array: Any) -> dict[str, Any]:
     metadata = digest(str(array.metadata.to_dict()))[:8]
     store = array.store
     if not isinstance(store, LocalStore):
-        return {"the metadata": metadata, "the address": str(array.store_path)}
+        chunks = digest(sorted(getattr(store, "stamps", {}).items()))[:8]
+        address = str(array.store_path)
+        return {"the metadata": metadata, "the address": address, "the chunks": chunks}
     return {"the metadata": metadata, **_of_files(_chunk_files(store, array.path))}
 
 
