@@ -121,8 +121,12 @@ def _categories(group: zarr.Group, path: str) -> dict[str, zarr.Array[Any]]:
     """Return the arrays of codes that a group names, all of which it must have."""
     found = {}
     for name in _texts(group.attrs.get("categories")) or ():
-        array = _array(group, f"{CATEGORIES}/{name}")
-        if array is None or array.ndim != 1 or "levels" not in array.attrs:
+        array = open_member(group, f"{CATEGORIES}/{name}")
+        if (
+            not isinstance(array, zarr.Array)
+            or array.ndim != 1
+            or "levels" not in array.attrs
+        ):
             raise DataError(
                 f"{path} names the category {name!r}, but {CATEGORIES}/{name} is no "
                 "1-D array with the attribute levels; convert the data again"
