@@ -144,6 +144,9 @@ def test_the_facts_are_those_of_the_results(fitted, page):
     assert int(cost["Passes over the data"]) == fitted.n_passes
     bound = float(cost["Error bound, in std err"])
     assert fitted.error_bound <= bound <= 1.1 * fitted.error_bound
+    model = found.facts("model")
+    assert model["Event modeled"] == f"'yes' ({fitted.class_counts['yes']:,} rows)"
+    assert int(model["Df model"]) == 3
     data = found.facts("data")
     assert number(data["Rows"]) == 3000
     classes = found.table("data", "class")

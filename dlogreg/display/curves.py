@@ -44,13 +44,14 @@ def roc_picture(curve: RocCurve, auc: float | None = None) -> str:
 def precision_picture(curve: PrecisionRecall) -> str:
     """Return precision against recall, above the share of events."""
     share = float(curve.precision[-1])
+    reached = curve.recall > 0  # before the first event precision is 0, or of nothing
     level = _y(share)
     base = f'<path class="rule" d="M{LEFT:g} {level:.1f}H{LEFT + SIDE:g}"/>'
     return _figure(
         f"Precision and recall, {significant(100 * share, 3)} % events",
         "recall",
         "precision",
-        base + _line(curve.recall, curve.precision),
+        base + _line(curve.recall[reached], curve.precision[reached]),
     )
 
 

@@ -53,6 +53,18 @@ class Reporting:
             If matplotlib is not installed; the message says how to.
         ValueError
             If ``goodness`` is of other classes than the model.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np, dlogreg
+        >>> x, y = np.arange(8.0)[:, None], [0, 0, 1, 0, 1, 0, 1, 1]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "report.html")
+        ...     dlogreg.fit(x, y).report(path)
+        ...     print(path.read_text("utf-8")[:15])
+        <!DOCTYPE html>
         """
         check_target(path, overwrite=overwrite)
         import_module("dlogreg.inference.levels").check_level(alpha)

@@ -70,6 +70,7 @@ STYLE = f"""
   font-family: inherit; }}
 .dlogreg-summary .mark {{ stroke: var(--dlr-mark); fill: var(--dlr-mark); }}
 .dlogreg-summary .second {{ stroke: var(--dlr-second); fill: var(--dlr-second); }}
+.dlogreg-summary a {{ color: var(--dlr-mark); }}
 .dlogreg-summary .line {{ fill: none; stroke-width: 1.6; }}
 .dlogreg-summary .rule {{ stroke: currentColor; stroke-opacity: 0.35; fill: none; }}
 .dlogreg-summary .figures {{ display: flex; flex-wrap: wrap; gap: 0.5em 2em; }}

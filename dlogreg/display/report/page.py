@@ -32,7 +32,7 @@ h2 { font-size: 1.15rem; margin: 2rem 0 0.5rem; padding-top: 0.6rem;
 h3 { font-size: 1rem; margin: 1.2rem 0 0.3rem; }
 nav ul { list-style: none; padding: 0; margin: 0.6rem 0; display: flex; flex-wrap: wrap;
   gap: 0.3rem 1.1rem; }
-a { color: inherit; }
+.dlogreg-summary a { color: inherit; }
 figure { margin: 0.8rem 0; overflow-x: auto; max-width: 100%; }
 svg.plot { max-width: 100%; height: auto; min-width: 26rem; }
 .plots { display: flex; flex-wrap: wrap; gap: 0.5rem 1.5rem; }

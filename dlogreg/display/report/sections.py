@@ -28,6 +28,11 @@ NO_ROWS = (
     "by dlogreg report --data STORE or res.report(path, goodness=dlogreg.evaluate(...))"
 )
 MOST_CLASSES = 50
+OF_MODEL = (
+    *("Event modeled", "Reference class", "Standard errors"),
+    *("Df model", "Df residuals"),
+)
+"""Facts of a summary that say what was fitted; the others are told with the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def _model(results: Results, summary: Summary) -> str:
     facts += [
         ("Columns", count(len(results.feature_names))),
         ("Intercept", "yes" if results.fit_intercept else "no"),
-        *(fact for fact in summary.model if fact[0].startswith("Df ")),
+        *(fact for fact in summary.model if fact[0] in OF_MODEL),
     ]
     return html.status(summary) + html.facts(tuple(facts))
 
