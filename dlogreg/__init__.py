@@ -18,12 +18,15 @@ if TYPE_CHECKING:
         SeparationWarning,
     )
     from dlogreg.estimator import LogisticRegression
+    from dlogreg.estimator_cv import LogisticRegressionCV
     from dlogreg.formula.fitting import fit_formula
     from dlogreg.multinomial import MultinomialResults
     from dlogreg.pipeline import fit
     from dlogreg.planning import plan
     from dlogreg.results import LogitResults, load
     from dlogreg.scoring import evaluate
+    from dlogreg.selection.cross_validation import cross_validate
+    from dlogreg.selection.path import path
     from dlogreg.solvers import Status
 
 __version__ = "0.1.0"
@@ -36,16 +39,19 @@ _ROOMS = {
     "DataError": "errors",
     "InferenceError": "errors",
     "LogisticRegression": "estimator",
+    "LogisticRegressionCV": "estimator_cv",
     "LogitResults": "results",
     "MemoryLimitError": "errors",
     "MissingChunkWarning": "errors",
     "MultinomialResults": "multinomial",
     "SeparationWarning": "errors",
     "Status": "solvers",
+    "cross_validate": "selection.cross_validation",
     "evaluate": "scoring",
     "fit": "pipeline",
     "fit_formula": "formula.fitting",
     "load": "results",
+    "path": "selection.path",
     "plan": "planning",
 }
 
@@ -57,6 +63,7 @@ __all__ = [
     "DataError",
     "InferenceError",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "LogitResults",
     "MemoryLimitError",
     "MissingChunkWarning",
@@ -64,10 +71,12 @@ __all__ = [
     "SeparationWarning",
     "Status",
     "__version__",
+    "cross_validate",
     "evaluate",
     "fit",
     "fit_formula",
     "load",
+    "path",
     "plan",
 ]
 

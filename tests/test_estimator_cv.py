@@ -1,0 +1,163 @@
+"""LogisticRegressionCV against scikit-learn's own, with the same folds."""
+
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.linear_model import LogisticRegressionCV as Sklearn
+from sklearn.metrics import log_loss
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import dlogreg
+from dlogreg import LogisticRegression, LogisticRegressionCV
+from tests.test_estimator import draw
+
+
+@parametrize_with_checks(
+    [LogisticRegressionCV(Cs=3, cv=3)],
+    expected_failed_checks=lambda estimator: {},
+)
+def test_scikit_learns_own_checks_pass(estimator, check):
+    check(estimator)
+
+
+def both(X, y, weight=None, **options):
+    options = {"Cs": 4, "l1_ratios": (0.0,), "scoring": None, **options}
+    legacy = options.setdefault("use_legacy_attributes", False)
+    exact = Sklearn(solver="newton-cholesky", tol=1e-11, max_iter=10_000, **options)
+    found = LogisticRegressionCV(tol=1e-9, **options)
+    assert found.use_legacy_attributes == legacy
+    return found.fit(X, y, weight), exact.fit(X, y, weight)
+
+
+def assert_same(found, exact, tolerance=1e-6):
+    for name in ("coef_", "intercept_", "C_", "l1_ratio_", "Cs_", "l1_ratios_"):
+        ours, theirs = (
+            np.asarray(getattr(found, name)),
+            np.asarray(getattr(exact, name)),
+        )
+        assert ours.shape == theirs.shape, name
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+    for name in ("scores_", "coefs_paths_"):
+        ours, theirs = getattr(found, name), getattr(exact, name)
+        if isinstance(theirs, dict):
+            assert list(ours) == list(theirs)
+            (ours,), (theirs,) = ours.values(), theirs.values()
+        assert ours.shape == theirs.shape, name
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+    assert found.n_iter_.shape == exact.n_iter_.shape
+    np.testing.assert_array_equal(found.classes_, exact.classes_)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss", "roc_auc"])
+def test_everything_is_as_in_scikit_learn(seed, scoring):
+    X, y, weight = draw(seed)
+    options = {
+        "cv": (None, 3, KFold(4), StratifiedKFold(3, shuffle=True, random_state=0))[
+            seed % 4
+        ],
+        "fit_intercept": seed % 3 != 1,
+        "class_weight": (None, "balanced", {"yes": 2.0})[seed % 3],
+        "refit": seed % 2 == 0,
+        "use_legacy_attributes": seed % 2 == 1,
+        "scoring": scoring,
+    }
+    if seed == 5:
+        options["Cs"] = [0.01, 10.0]
+    assert_same(*both(X, y, weight, **options))
+
+
+def test_overlapping_folds_indices_and_own_scorers():
+    X, y, _ = draw(3)
+    assert_same(*both(X, y, cv=ShuffleSplit(4, random_state=1)))
+    folds = list(KFold(3).split(X))
+
+    def scorer(estimator, X, y):
+        return float(((estimator.predict_proba(X)[:, 1] > 0.7) == (y == "yes")).mean())
+
+    found, exact = both(X, y, cv=folds, scoring=scorer)
+    assert_same(found, exact)
+    assert found.score(X, y) == exact.score(X, y)
+    assert found.error_bound_ <= 1e-9
+
+
+def test_lasso_and_elastic_net():
+    X, y, _ = draw(1, 400)
+    X = X / X.std(axis=0)
+    options = {
+        "Cs": [0.02, 0.3],
+        "l1_ratios": (0.0, 0.5, 1.0),
+        "cv": 3,
+        "scoring": "neg_log_loss",
+        "use_legacy_attributes": False,
+    }
+    found = LogisticRegressionCV(tol=1e-8, **options).fit(X, y)
+    for fold, (train, test) in enumerate(StratifiedKFold(3).split(X, y)):
+        for i, ratio in enumerate(options["l1_ratios"]):
+            for j, C in enumerate(options["Cs"]):
+                one = LogisticRegression(C=C, l1_ratio=ratio, tol=1e-9)
+                one.fit(X[train], y[train])
+                path = found.coefs_paths_[fold, i, j, 0]
+                np.testing.assert_allclose(path[:-1], one.coef_[0], atol=1e-6)
+                np.testing.assert_allclose(path[-1:], one.intercept_, atol=1e-6)
+                loss = log_loss(y[test], one.predict_proba(X[test])[:, 1])
+                np.testing.assert_allclose(-found.scores_[fold, i, j], loss, 1e-6)
+    best = LogisticRegression(C=found.C_, l1_ratio=found.l1_ratio_, tol=1e-9)
+    np.testing.assert_allclose(found.coef_, best.fit(X, y).coef_, atol=1e-6)
+    exact = Sklearn(solver="saga", tol=1e-6, max_iter=10_000, **options).fit(X, y)
+    assert (found.C_, found.l1_ratio_) == (exact.C_, exact.l1_ratio_)
+    np.testing.assert_allclose(found.coef_, exact.coef_, atol=0.01)
+
+
+def test_sparse_rows():
+    X, y, _ = draw(3)
+    X = np.where(np.abs(X) > np.abs(X).mean(axis=0), X, 0.0)
+    dense = LogisticRegressionCV(Cs=3, cv=3).fit(X, y)
+    sparse = LogisticRegressionCV(Cs=3, cv=3).fit(csr_array(X), y)
+    np.testing.assert_allclose(sparse.coefs_paths_, dense.coefs_paths_, rtol=1e-6)
+
+
+def test_rows_that_are_read_in_passes():
+    X, y, _ = draw(4, 3000)
+    blocks = da.from_array(X, chunks=(500, X.shape[1]))
+    options = {"Cs": [0.001, 1.0], "cv": 4, "scoring": "neg_log_loss"}
+    found = LogisticRegressionCV(random_state=3, **options).fit(blocks, y)
+    alphas = 1 / (np.array([0.001, 1.0]) * len(y))
+    cv = dlogreg.cross_validate(X, y, alphas=alphas, n_folds=4, seed=3, tol=1e-6)
+    np.testing.assert_allclose(-found.scores_[:, 0].T, cv.fold_scores["log_loss"], 0.1)
+    assert found.scores_.shape == (4, 1, 2)
+    assert found.predict(blocks).compute().dtype == y.dtype
+    again = LogisticRegressionCV(random_state=3, **options).fit(blocks, y)
+    np.testing.assert_array_equal(again.coef_, found.coef_)
+    with pytest.raises(ValueError, match="gives the accuracy alone"):
+        found.score(blocks, y)
+    accurate = LogisticRegressionCV(Cs=2).fit(blocks, y)
+    assert accurate.score(blocks, y) == np.mean(accurate.predict(X) == y)
+
+
+def test_what_is_refused():
+    X, y, _ = draw(2)
+    blocks = da.from_array(X)
+    for options, data, message in (
+        ({"solver": "lbfgs"}, X, "folds share Hessians"),
+        ({"n_jobs": 2}, X, "n_jobs=2 is not supported"),
+        ({"Cs": [1.0, 0.0]}, X, "Cs must be positive"),
+        ({"l1_ratios": (2.0,)}, X, "l1_ratios must be"),
+        ({"cv": KFold(3)}, blocks, "are split at random"),
+        ({"scoring": "f1"}, blocks, "are scored by 'accuracy'"),
+        ({"cv": [([0, 0, 1], [2])]}, X, "holds a row more than once"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            LogisticRegressionCV(**options).fit(data, y)
+    X = np.random.default_rng(0).normal(size=(2000, 2))
+    y = X[:, 0] > 0
+    with pytest.raises(ValueError, match="fewer folds, or folds that do not overlap"):
+        LogisticRegressionCV(cv=ShuffleSplit(40, random_state=0)).fit(X, y)
+    with pytest.raises(ValueError, match="Only binary classification is supported"):
+        LogisticRegressionCV().fit(X, np.arange(2000) % 3)
+    with pytest.raises(dlogreg.DataError, match="Only binary classification"):
+        LogisticRegressionCV().fit(da.from_array(X), np.arange(2000) % 3)
