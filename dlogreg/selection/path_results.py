@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from dlogreg.display.path import render_path
 from dlogreg.evaluation import FloatArray, PassRecord
 from dlogreg.extras import require
 from dlogreg.results import LogitResults
@@ -51,6 +53,38 @@ class PathResults:
             f"{self.alphas[-1]:.4g}, {len(self.names)} coefficients, {done} converged, "
             f"{self.n_passes} passes>"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the path as curves and a table, as a notebook shows it."""
+        return render_path(self)
+
+    def plot(self, ax: Any = None, *, most: int = 6, **style: Any) -> Any:
+        """Draw coefficients against the penalty, which falls from left to right.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
+        most : int
+            So many of the largest coefficients have a colour and a name, up to 8; the
+            others are grey.
+        **style
+            Passed to the lines that have names.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Examples
+        --------
+        >>> import numpy as np, dlogreg
+        >>> x, y = np.arange(8.0)[:, None], [0, 0, 1, 0, 1, 0, 1, 1]
+        >>> ax = dlogreg.path(x, y, l1_ratio=1.0, n_alphas=10).plot()
+        >>> ax.get_xscale()
+        'log'
+        """
+        room = import_module("dlogreg.display.plots.selection")
+        return room.draw_path(self, ax, most, **style)
 
     def __len__(self) -> int:
         """Return the number of penalties."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from dlogreg.display.coefficients import CoefficientRow
 from dlogreg.display.numerals import statistic
 from dlogreg.display.summary import Summary
+from dlogreg.display.validation import render_validation
 from dlogreg.evaluation import FloatArray, PassRecord
 from dlogreg.inference.ranking import area_under_curve
 from dlogreg.kernel.held_parts import HeldSums
@@ -138,8 +140,38 @@ class CrossValidation:
         return str(self.summary())
 
     def _repr_html_(self) -> str:
-        """Return the table, as a notebook shows it."""
-        return self.summary()._repr_html_()
+        """Return the table below a picture of it, as a notebook shows it."""
+        return render_validation(self)
+
+    def plot(self, ax: Any = None, *, score: str | None = None, **style: Any) -> Any:
+        """Draw mean scores out of fold, one standard error to both sides, by penalty.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
+        score : str, optional
+            One of ``fold_scores``; default: the one that chooses, with the best penalty
+            and the strongest within one standard error of it.
+        **style
+            Passed to the points (``Axes.errorbar``).
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Examples
+        --------
+        >>> import numpy as np, dlogreg
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(500, 3))
+        >>> y = rng.random(500) < 1 / (1 + np.exp(-X[:, 0]))
+        >>> ax = dlogreg.cross_validate(X, y, alphas=[1.0, 0.1, 0.01]).plot()
+        >>> ax.get_ylabel()
+        'log loss, out of fold'
+        """
+        room = import_module("dlogreg.display.plots.selection")
+        return room.draw_validation(self, ax, score, **style)
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame, a line for every alpha (pandas is an extra)."""
