@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dlogreg.planning import plan
     from dlogreg.results import LogitResults, load
     from dlogreg.scoring import evaluate
+    from dlogreg.selection.cross_validation import cross_validate
+    from dlogreg.selection.path import path
     from dlogreg.solvers import Status
 
 __version__ = "0.1.0"
@@ -42,10 +44,12 @@ _ROOMS = {
     "MultinomialResults": "multinomial",
     "SeparationWarning": "errors",
     "Status": "solvers",
+    "cross_validate": "selection.cross_validation",
     "evaluate": "scoring",
     "fit": "pipeline",
     "fit_formula": "formula.fitting",
     "load": "results",
+    "path": "selection.path",
     "plan": "planning",
 }
 
@@ -64,10 +68,12 @@ __all__ = [
     "SeparationWarning",
     "Status",
     "__version__",
+    "cross_validate",
     "evaluate",
     "fit",
     "fit_formula",
     "load",
+    "path",
     "plan",
 ]
 

@@ -25,6 +25,7 @@ from dlogreg.inference.sandwich import (
     within_equations,
 )
 from dlogreg.multinomial import MultinomialResults
+from dlogreg.penalty_columns import within_bounds
 from dlogreg.problem import Problem
 from dlogreg.results import LogitResults, Results
 from dlogreg.separation_report import SeparationReport, report_separation
@@ -40,6 +41,10 @@ SINGULAR = (
 PENALISED = (
     "standard errors of penalised coefficients would ignore their bias; fit with "
     "alpha=0 for inference"
+)
+BOUNDED = (
+    "standard errors would take no notice of the bounds; fit without bounds for "
+    "inference"
 )
 NOT_WANTED = (
     "there are no standard errors, because the fit was made with inference=False; fit "
@@ -149,7 +154,7 @@ def build_results(problem: Problem, solution: Solution) -> Results:
     std = problem.standardization
     separation = report_separation(problem, solution)
     status = warn_about(problem, solution, separation)
-    params = std.to_params(solution.theta)
+    params = within_bounds(std.to_params(solution.theta), options.penalty.bounds)
     params[_aliased(problem)] = np.nan
     params = separation.with_infinite(params)
     found = _covariances(problem, solution)
@@ -175,6 +180,9 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         n_rows=survey.n_rows,
         n_dropped=survey.sums.n_dropped,
         alpha=options.penalty.strength(survey.weight_sum) / survey.weight_sum,
+        l1_ratio=options.penalty.l1_ratio,
+        bounded=options.penalty.bounds is not None,
+        has_penalty_factor=options.penalty.factor is not None,
         status=status,
         error_bound=float(np.inf) if separation.columns else solution.error_bound,
         bse_error_bound=found.bse_error,
@@ -231,7 +239,7 @@ def _loss(problem: Problem, solution: Solution) -> float:
     if evaluation.hessian is None or not move.any():
         return loss
     slope = (evaluation.gradient - penalty.gradient(at)) @ move
-    bend = move @ evaluation.hessian @ move - 2 * penalty.value(move)
+    bend = move @ evaluation.hessian @ move - penalty.gradient(move) @ move
     return float(loss + slope + bend / 2)
 
 
@@ -239,7 +247,7 @@ def _covariances(problem: Problem, solution: Solution) -> _Covariances:
     """Return the covariances and the proven error of their roots."""
     evaluation, options = solution.point.evaluation, problem.options
     if options.penalty:
-        return _Covariances(PENALISED)
+        return _Covariances(PENALISED if options.penalty.alpha else BOUNDED)
     if not options.inference:
         return _Covariances(NOT_WANTED)
     if problem.limit is not None and problem.limit.complete:

@@ -44,11 +44,12 @@ ONE_CLASS = "y needs samples of at least 2 classes, but it contains only one cla
 class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     r"""Logistic regression with scikit-learn's parameters and coefficients.
 
-    It minimizes ``C * sum_i s_i log(1 + exp(-m_i)) + |coef|^2 / 2`` as scikit-learn
-    does, over data of any size: besides what scikit-learn takes, ``X`` may be a dask
-    array or dataframe, a ``zarr.Array`` or a memmap, which are read in passes and never
-    held in memory. Predictions for Dask and Zarr are then lazy. Standard errors are
-    the business of :func:`dlogreg.fit`.
+    It minimizes ``C * sum_i s_i log(1 + exp(-m_i)) + l1_ratio * |coef|_1
+    + (1 - l1_ratio) * |coef|^2 / 2`` as scikit-learn does, over data of any size:
+    besides what scikit-learn takes, ``X`` may be a dask array or dataframe, a
+    ``zarr.Array`` or a memmap, which are read in passes and never held in memory.
+    Predictions for Dask and Zarr are then lazy. Standard errors are the business of
+    :func:`dlogreg.fit`.
 
     Three or more classes are fitted together, by softmax regression in scikit-learn's
     symmetric parametrization: coefficients and intercepts sum to zero over the classes.
@@ -56,9 +57,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     C : float
-        Inverse strength of the ridge penalty; ``np.inf`` for none.
+        Inverse strength of the penalty; ``np.inf`` for none.
     l1_ratio : float
-        Only 0, ridge.
+        Share of absolute values in the penalty: 0 ridge, 1 lasso, between an elastic
+        net. Above 0 for two classes.
     tol : float
         Largest allowed distance of any coefficient from the exact optimum, in units of
         its own *standard error* (scikit-learn: size of the gradient).
@@ -430,9 +432,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _fit(self, X: Any, y: Any, sample_weight: Any, class_weight: Any) -> Results:
         """Run the fit; say what it has to say in scikit-learn's words."""
         start = self._start()
+        ratio = 0.0 if np.isinf(self.C) else self.l1_ratio
         options = check_options(
             classes=None,
-            penalty=PenaltyRule(float(1 / self.C), per="sum"),
+            penalty=PenaltyRule(float(1 / self.C), "sum", ratio),
             fit_intercept=self.fit_intercept,
             feature_names=getattr(self, "feature_names_in_", None),
             solver=SOLVERS[self.solver],

@@ -48,7 +48,7 @@ class FittedModel(Likelihoods, Exchange):
     n_rows: int
     """Number of rows with a positive weight."""
     alpha: float
-    """Strength of the ridge penalty on the mean loss."""
+    """Strength of the penalty on the mean loss."""
     status: Status
     error_bound: float
     """Proven distance from the exact optimum, in standard errors."""
@@ -107,6 +107,12 @@ class FittedModel(Likelihoods, Exchange):
 
     firth: bool = False
     """Whether the bias was reduced by Firth's penalty."""
+    l1_ratio: float = 0.0
+    """Share of the absolute values in the penalty: 0 ridge, 1 lasso."""
+    bounded: bool = False
+    """Whether coefficients were held within bounds."""
+    has_penalty_factor: bool = False
+    """Whether the penalty was not the same in all columns."""
 
     def __post_init__(self) -> None:
         """Make the arrays read-only, and covariances symmetric to the last bit."""

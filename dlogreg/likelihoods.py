@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from dlogreg.errors import InferenceError
+from dlogreg.evaluation import FloatArray
 
 PSEUDO = (
     "with probability weights the likelihood is a pseudo-likelihood, whose ratio is "
@@ -70,6 +71,14 @@ class Likelihoods(Deviances):
     fit_intercept: bool
     weight_kind: str
     firth: bool
+    l1_ratio: float
+    bounded: bool
+    coefficients: FloatArray
+
+    @property
+    def penalized(self) -> bool:
+        """Whether coefficients were penalised or bounded."""
+        return self.alpha > 0 or self.bounded
 
     @property
     def n_equations(self) -> int:
@@ -78,7 +87,13 @@ class Likelihoods(Deviances):
 
     @property
     def df_model(self) -> int:
-        """Number of estimated coefficients without the intercepts."""
+        """Number of estimated coefficients without the intercepts.
+
+        With a lasso or an elastic net those that are not 0.
+        """
+        if self.l1_ratio > 0:
+            first = int(self.fit_intercept)
+            return int(np.count_nonzero(self.coefficients[first:]))
         return (len(self.feature_names) - len(self.dropped)) * self.n_equations
 
     @property
@@ -117,6 +132,11 @@ class Likelihoods(Deviances):
                 "the likelihood ratio of a penalised fit is not chi-squared; fit with "
                 "alpha=0 for a test"
             )
+        if self.bounded:
+            return (
+                "the likelihood ratio of a fit within bounds is not chi-squared; fit "
+                "without bounds for a test"
+            )
         if self.weight_kind == "probability":
             return PSEUDO
         if not self.fit_intercept:
@@ -128,21 +148,24 @@ class Likelihoods(Deviances):
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion, 2 n_estimated - 2 llf; NaN with any penalty.
+        """Akaike's criterion, 2 n_estimated - 2 llf; NaN with ridge and bounds.
 
         NaN also with probability weights, which make no likelihood. The number of
         estimated coefficients includes the intercepts. A penalty leaves them fewer
-        degrees of freedom than their number.
+        degrees of freedom than their number, but for the lasso, where the number of
+        coefficients that are not 0 is what is expected of them (Zou, Hastie and
+        Tibshirani 2007, Ann. Stat. 35, 2173-2192).
         """
         return self._criterion(2.0)
 
     @property
     def bic(self) -> float:
-        """Schwarz' criterion, log(nobs) n_estimated - 2 llf; NaN with a penalty."""
+        """Schwarz' criterion, log(nobs) n_estimated - 2 llf; NaN where ``aic`` is."""
         return self._criterion(float(np.log(self.nobs)))
 
     def _criterion(self, price: float) -> float:
         """Return -2 llf plus a price per estimated coefficient."""
         n_estimated = self.df_model + self._n_intercepts
-        without = self.alpha > 0 or self.firth or self.weight_kind == "probability"
+        shrunk = self.penalized and (self.bounded or self.l1_ratio < 1)
+        without = shrunk or self.firth or self.weight_kind == "probability"
         return float(np.nan) if without else price * n_estimated - 2 * self.llf

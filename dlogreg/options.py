@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any
 
@@ -54,6 +54,11 @@ class FitOptions:
         """Linear predictors of a model with the given classes; one if none are."""
         return 1 if self.classes is None else len(self.classes) - 1
 
+    def for_columns(self, names: tuple[str, ...]) -> FitOptions:
+        """Return the options for data with these columns."""
+        penalty = self.penalty.resolved(names)
+        return replace(self, feature_names=names, penalty=penalty)
+
     def choice(
         self,
         n_rows: int | None,
@@ -64,9 +69,23 @@ class FitOptions:
         """Return the solver that was asked for, or the one that suits the data."""
         if self.firth:
             return self._choice_of_firth(n_params)
+        if self.penalty.composite:
+            return self._choice_with_kinks(n_params)
         if self.solver != "auto":
             return Choice(self.solver, "as asked for")
         return choose_solver(n_rows, n_params, itemsize, row_values)
+
+    def _choice_with_kinks(self, n_params: int) -> Choice:
+        """Return proximal Newton, or refuse where no Hessian can be formed."""
+        if self.solver == "lbfgs" or not (
+            self.solver == "newton" or hessian_fits(n_params)
+        ):
+            raise ValueError(
+                f"l1_ratio > 0 and bounds need the Hessian of {n_params:,} "
+                "coefficients, which L-BFGS does not form; leave columns out, take "
+                "l1_ratio=0 without bounds, or give solver='newton' if memory allows"
+            )
+        return Choice("newton", "the absolute values and bounds need the Hessian")
 
     def _choice_of_firth(self, n_params: int) -> Choice:
         """Return Newton's method, for which bias reduction is made, or refuse."""
@@ -90,6 +109,13 @@ class FitOptions:
             raise DataError(
                 f"firth=True is for two classes only, and there are {n_classes}; leave "
                 "it out"
+            )
+        penalty = self.penalty
+        if n_classes > 2 and (penalty.composite or penalty.factor is not None):
+            raise DataError(
+                "l1_ratio > 0, penalty_factor and bounds are for two classes only so "
+                f"far, and there are {n_classes}; take l1_ratio=0 and the same penalty "
+                "on all columns, or fit one class against the others, y == label"
             )
         if n_classes > 2 and self.has_holdout:
             raise DataError(
@@ -156,6 +182,7 @@ def check_options(
         raise ValueError(
             f"alpha must be a finite number and not negative, not {penalty.alpha!r}"
         )
+    _check_penalty(penalty)
     if not (_is_number(tol) and tol > 0):
         raise ValueError(
             f"tol must be a positive number (of standard errors), not {tol!r}"
@@ -211,6 +238,7 @@ def check_firth(
     of_model = "its standard errors are those of the model"
     refused = (
         ("alpha", penalty.alpha != 0, "it is a penalty of its own; take alpha=0"),
+        ("bounds", penalty.bounds is not None, "it has no solver within bounds"),
         (
             "solver='lbfgs'",
             solver == "lbfgs",
@@ -244,13 +272,32 @@ def _check_robust(
         return
     if cov_type == "model" and not has_groups:
         return
-    advice = "inference=True" if penalty.alpha == 0 else "alpha=0"
-    given = "inference=False" if penalty.alpha == 0 else "a penalty"
+    advice, given = "alpha=0", "a penalty"
+    if penalty.alpha == 0:
+        bounded = penalty.bounds is not None
+        advice = "no bounds" if bounded else "inference=True"
+        given = "bounds" if bounded else "inference=False"
     option = "groups" if has_groups else f"cov_type={cov_type!r}"
     raise ValueError(
         f"{option} asks for standard errors, and a fit with {given} has none; fit with "
         f"{advice}, or leave {option.partition('=')[0]} out"
     )
+
+
+def _check_penalty(penalty: PenaltyRule) -> None:
+    """Refuse parts of a penalty that mean nothing, or would do nothing."""
+    ratio = penalty.l1_ratio
+    if not (_is_number(ratio) and 0 <= ratio <= 1):
+        raise ValueError(f"l1_ratio must be a number from 0 to 1, not {ratio!r}")
+    for option, given in (
+        ("l1_ratio", ratio > 0),
+        ("penalty_factor", penalty.factor is not None),
+    ):
+        if given and penalty.alpha == 0:
+            raise ValueError(
+                f"{option} does nothing without a penalty; give alpha > 0, or leave "
+                f"{option} out"
+            )
 
 
 def _check_trials(classes: Any, weight_kind: str, missing: str) -> None:

@@ -1,8 +1,13 @@
-"""Ridge: value, gradient and curvature in the solver's coordinates.
+"""Ridge, lasso and bounds: value, gradient and curvature in the solver's coordinates.
 
 The public ``alpha`` multiplies the penalty on the *mean* loss; inside, everything is
 a sum, so the strength is alpha times the sum of weights, which only the first pass
-knows. Until then the penalty is carried as a rule.
+knows. Until then the penalty is carried as a rule. Of column j it is
+
+    alpha factor_j (l1_ratio abs(b_j) + (1 - l1_ratio) b_j^2 / 2),
+
+of coefficients as the user has them, not of standardized ones. Factors are taken as
+they are given (glmnet rescales its ``penalty.factor`` so that their mean is 1).
 
 With K classes the penalty is scikit-learn's, on the coefficients B_k of all classes in
 the symmetric parametrization. There they sum to zero over the classes, since shifting
@@ -15,11 +20,15 @@ K - 1 free vectors b_k, with the penalty
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from dlogreg.evaluation import Evaluation, FloatArray, TrialPoints
+from dlogreg.penalty_columns import resolve_bounds, resolve_factor
+from dlogreg.solvers.separable import Separable
 from dlogreg.standardization import StackedStandardization, Standardization
 
 
@@ -29,15 +38,50 @@ class PenaltyRule:
 
     alpha: float = 0.0
     per: str = "mean"
-    """"mean": alpha/2 |b|^2 is added to the mean loss; "sum": to the summed loss."""
+    """"mean": the penalty is added to the mean loss; "sum": to the summed loss."""
+    l1_ratio: float = 0.0
+    """Share of the absolute values in it; the squares have the rest."""
+    factor: Any = None
+    """What multiplies alpha in every column; as given, until it is resolved."""
+    bounds: Any = None
+    """Smallest and largest coefficients, in the same way."""
 
     def __bool__(self) -> bool:
-        """Tell whether anything is penalised."""
-        return bool(self.alpha > 0)
+        """Tell whether anything is penalised or bounded."""
+        return bool(self.alpha > 0) or self.bounds is not None
+
+    @property
+    def composite(self) -> bool:
+        """Whether there are kinks or bounds, so that there is no gradient."""
+        return bool(self.alpha > 0 and self.l1_ratio > 0) or self.bounds is not None
+
+    def resolved(self, names: Sequence[str]) -> PenaltyRule:
+        """Return the rule for these columns, or raise where it does not fit them."""
+        factor, bounds = self.factor, self.bounds
+        if factor is not None:
+            factor = resolve_factor(factor, names)
+        if bounds is not None:
+            bounds = resolve_bounds(bounds, names)
+        return replace(self, factor=factor, bounds=bounds)
 
     def strength(self, weight_sum: float) -> float:
-        """Return what multiplies |b|^2 / 2 in the summed objective."""
+        """Return what multiplies the penalty in the summed objective."""
         return self.alpha * (weight_sum if self.per == "mean" else 1.0)
+
+    @property
+    def coercive(self) -> bool:
+        """Whether every slope is penalised or bounded, so that an optimum exists."""
+        penalised = self.alpha > 0 and (self.factor is None or self.factor > 0)
+        if self.bounds is None:
+            return bool(np.all(penalised))
+        return bool(np.all(penalised | np.isfinite(self.bounds).all(axis=1)))
+
+
+def penalty_rule(
+    alpha: float, l1_ratio: float = 0.0, factor: Any = None, bounds: Any = None
+) -> PenaltyRule:
+    """Return the rule of a penalty on the mean loss."""
+    return PenaltyRule(alpha, "mean", l1_ratio, factor, bounds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,11 +95,10 @@ class Ridge:
     def of(
         cls, rule: PenaltyRule, weight_sum: float, standardization: Standardization
     ) -> Ridge:
-        """Return the penalty on params, expressed in theta."""
-        curvature = rule.strength(weight_sum) * standardization.units**2
-        if standardization.fit_intercept:
-            curvature[0] = 0.0
-        return cls(curvature)
+        """Return the squares of the penalty on params, expressed in theta."""
+        strength = rule.strength(weight_sum) * (1 - rule.l1_ratio)
+        curvature = strength * standardization.units**2
+        return cls(curvature * _factors(rule, standardization))
 
     def value(self, theta: FloatArray) -> float:
         """Return the penalty."""
@@ -93,6 +136,67 @@ class Ridge:
             losses[b] += 0.5 * float(pull @ theta)
             gradients[:, b] += pull
         return TrialPoints(losses, gradients, sums.intercept_curvatures)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ElasticNet(Ridge):
+    """Ridge, and sum_j l1_j abs(theta_j) within bounds.
+
+    Gradient and Hessian are those of the squares; the value is that of the whole.
+    """
+
+    kinks: Separable
+    """The absolute values and the bounds; its ridge part is zero."""
+
+    def value(self, theta: FloatArray) -> float:
+        """Return the penalty; bounds are not checked."""
+        return Ridge.value(self, theta) + self.kinks.value(theta)
+
+    def feasible(self, theta: FloatArray) -> FloatArray:
+        """Return the nearest point within the bounds."""
+        return self.kinks.nearest(theta)
+
+
+def penalty_of(
+    rule: PenaltyRule, weight_sum: float, standardization: Standardization
+) -> Ridge:
+    """Return the penalty of two classes on params, expressed in theta."""
+    ridge = Ridge.of(rule, weight_sum, standardization)
+    if not rule.composite:
+        return ridge
+    return ElasticNet(ridge.curvature, _kinks(rule, weight_sum, standardization))
+
+
+def separable_of(
+    rule: PenaltyRule, weight_sum: float, standardization: Standardization
+) -> Separable:
+    """Return the whole penalty of two classes on params, expressed in theta."""
+    ridge = Ridge.of(rule, weight_sum, standardization)
+    return replace(_kinks(rule, weight_sum, standardization), l2=ridge.curvature)
+
+
+def _kinks(
+    rule: PenaltyRule, weight_sum: float, standardization: Standardization
+) -> Separable:
+    """Return the absolute values and the bounds, without the ridge part."""
+    units = standardization.units
+    l1 = rule.strength(weight_sum) * rule.l1_ratio * units
+    bounds = np.tile([-np.inf, np.inf], (len(units), 1))
+    if rule.bounds is not None:
+        bounds[int(standardization.fit_intercept) :] = rule.bounds
+    low, high = bounds.T / units
+    factors = _factors(rule, standardization)
+    return Separable(l1 * factors, np.zeros(len(units)), low, high)
+
+
+def _factors(rule: PenaltyRule, standardization: Standardization) -> FloatArray:
+    """Return the factor of every param, 0 for the intercept."""
+    factors = np.ones(standardization.n_params)
+    first = int(standardization.fit_intercept)
+    if rule.factor is not None:
+        factors[first:] = rule.factor
+    factors[:first] = 0.0
+    return factors
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,7 @@ from dlogreg.limiting import begin, settle
 from dlogreg.memory import check_memory
 from dlogreg.options import FitOptions, check_options
 from dlogreg.passes import Passes, Progress
-from dlogreg.penalty import PenaltyRule
+from dlogreg.penalty import penalty_rule
 from dlogreg.problem import Problem, pose
 from dlogreg.progress import progress_for
 from dlogreg.reduction import (
@@ -53,6 +53,9 @@ def fit(
     holdout: Any = None,
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
+    l1_ratio: float = 0.0,
+    penalty_factor: Any = None,
+    bounds: Any = None,
     firth: bool = False,
     fit_intercept: bool = True,
     feature_names: Sequence[str] | None = None,
@@ -72,9 +75,11 @@ def fit(
     The model is ``log(p_i / (1 - p_i)) = o_i + b_0 + x_i'b`` for the probability p_i of
     the last of the two classes, o_i its offset, 0 unless given. The result minimizes
 
-    .. math:: \sum_i s_i \log(1 + e^{-m_i}) + \tfrac{1}{2} \alpha \sum_i s_i |b|^2
+    .. math:: \sum_i s_i \log(1 + e^{-m_i}) + \alpha \sum_i s_i \sum_j f_j
+              \left(r |b_j| + \tfrac{1 - r}{2} b_j^2\right)
 
-    with margins m_i = +-(o_i + b_0 + x_i'b). The intercept is never penalised.
+    with margins m_i = +-(o_i + b_0 + x_i'b), r = ``l1_ratio``, f = ``penalty_factor``,
+    and b within ``bounds``. The intercept is never penalised.
 
     Where a combination of columns separates the two classes, there is no maximum. From
     the third pass on, as long as a finite one is not proven, Newton's passes keep a
@@ -150,8 +155,22 @@ def fit(
         Order of the labels. Two: (other, event); the event's probability is modelled.
         More: the first is the reference. Default: sorted.
     alpha : float
-        Ridge penalty on the *mean* loss; ``1 / (C * sum of weights)`` in the words of
-        scikit-learn. With a penalty there are no standard errors.
+        Penalty on the *mean* loss, of coefficients of the columns as they are given;
+        ``1 / (C * sum of weights)`` in the words of scikit-learn, ``lambda`` in those
+        of glmnet with ``standardize=FALSE``. With a penalty there are no standard
+        errors.
+    l1_ratio : float
+        Share of absolute values in the penalty: 0 ridge, 1 lasso, between an elastic
+        net. Above 0 by proximal Newton, which needs the Hessian; coefficients are then
+        exactly 0 or not. ``error_bound`` is proven for those that are not 0 (and those
+        that are 0 by proof), NaN where the Hessian of these is singular.
+    penalty_factor : array, shape (n_features,), or mapping, optional
+        What multiplies ``alpha`` in every column, or in those named; 0 leaves a column
+        without a penalty. Taken as they are: glmnet rescales its factors to mean 1.
+    bounds : sequence of (low, high), or mapping, optional
+        Smallest and largest coefficient of every column, of those named, or, one pair,
+        of all; None where there is none. ``(0, None)`` keeps them from being negative.
+        With bounds there are no standard errors.
     firth : bool
         Reduce the bias as Firth (1993) does: maximize the likelihood times the root of
         det H, whose maximum is finite even where the classes are separated. A pass
@@ -250,7 +269,7 @@ def fit(
     share, marks = split_holdout(holdout)
     options = check_options(
         classes=classes,
-        penalty=PenaltyRule(alpha),
+        penalty=penalty_rule(alpha, l1_ratio, penalty_factor, bounds),
         fit_intercept=fit_intercept,
         feature_names=feature_names,
         solver=solver,
@@ -289,7 +308,7 @@ def fit_source(
     ``class_weight`` finds the weights of the classes, which may read y; ``before`` are
     records of what was read to lay out the source.
     """
-    options = replace(options, feature_names=source.feature_names)
+    options = options.for_columns(source.feature_names)
     layout = lay_out(source, options)
     check_memory(layout.memory, options.memory_limit, source)
     if checkpoint is not None:

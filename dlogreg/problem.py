@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from dlogreg.kernel.row_slab import MIXED_FROM
 from dlogreg.objective import Objective
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
-from dlogreg.penalty import Ridge
+from dlogreg.penalty import ElasticNet, penalty_of
 from dlogreg.sample import standardized_sample
 from dlogreg.separation_watch import SeparationWatch
 from dlogreg.solvers import (
@@ -33,9 +33,12 @@ from dlogreg.solvers import (
     Metric,
     Newton,
     Point,
+    ProximalNewton,
+    Separable,
     Solution,
     Status,
     StrongConvexity,
+    minimize_quadratic,
     sample_metric,
 )
 from dlogreg.standardization import StackedStandardization, Standardization
@@ -80,16 +83,26 @@ class Problem:
 
     def newton(self, max_evaluations: int) -> Newton:
         """Return Newton's method for this problem."""
-        penalized = bool(self.options.penalty)
-        return Newton(
+        rule = self.options.penalty
+        newton = Newton(
             self.options.tol,
             max_evaluations,
             self.geometry,
             self.kept,
-            finite=penalized,
+            finite=rule.coercive,
             rounds=self._fits_single(),
-            closing=self.options.inference and not penalized,
+            closing=self.options.inference and not rule,
         )
+        if (kinks := self._kinks) is None:
+            return newton
+        given = {f.name: getattr(newton, f.name) for f in fields(newton)}
+        return ProximalNewton(**given, penalty=kinks)
+
+    @property
+    def _kinks(self) -> Separable | None:
+        """The absolute values and bounds of the penalty, if there are any."""
+        penalty = self.objective.penalty
+        return penalty.kinks if isinstance(penalty, ElasticNet) else None
 
     def _fits_single(self) -> bool:
         """Tell whether products may be made in float32 without leaving its range."""
@@ -197,6 +210,11 @@ class Problem:
     def _start(self) -> tuple[Point, int]:
         """Return the start and the passes spent on it."""
         null, guess = self.null_point(), self.guess()
+        if (kinks := self._kinks) is not None:
+            guess = None if guess is None else kinks.nearest(guess)
+            if (kinks.nearest(null.theta) != null.theta).any():
+                inside = kinks.nearest(null.theta) if guess is None else guess
+                return Point(inside, self.objective(inside)), 1
         self.passes.annotate(loss=null.evaluation.loss)
         order, cost = 2 if self.solver == "newton" else 1, 0
         if guess is not None and self.passes.n_passes < self.options.max_passes:
@@ -229,11 +247,24 @@ class Problem:
     def guess(self) -> FloatArray | None:
         """Return the user's start, or what the survey has learned."""
         if self.options.start is None:
-            return self.survey.learned_theta(np.setdiff1d(self.kept, self.suspects))
+            learned = self.survey.learned_theta(np.setdiff1d(self.kept, self.suspects))
+            return learned if learned is None else self._shrunk(learned)
         params = check_start(self.options.start, self.n_params)
         theta = self.standardization.to_theta(params)
         theta[np.setdiff1d(np.arange(self.n_params), self.kept)] = 0.0
         return theta
+
+    def _shrunk(self, learned: FloatArray) -> FloatArray:
+        """Return the optimum with kinks and bounds, by what the chains know.
+
+        They have learned the optimum without these, and the Hessian there.
+        """
+        kinks, gram = self._kinks, self.survey.gram
+        if kinks is None or gram is None:
+            return learned
+        information = gram + np.diag(self.objective.penalty.curvature)
+        zero = np.zeros(len(learned))
+        return minimize_quadratic(information, zero, learned, kinks).theta
 
     def _metric(self) -> Metric:
         """Return the Hessian at the null model, as far as it is known."""
@@ -292,7 +323,7 @@ def pose(
     kept = _kept(survey, feature_names, dropped)
     if not penalized and not survey.exact_gram:
         suspects = find_suspects(survey, kept)
-    ridge = Ridge.of(options.penalty, survey.weight_sum, std)
+    penalty = penalty_of(options.penalty, survey.weight_sum, std)
     clusters = survey.sums.clusters
     return Problem(
         survey,
@@ -300,7 +331,7 @@ def pose(
         Objective(
             passes,
             std,
-            ridge,
+            penalty,
             survey.classes,
             class_weight,
             squares_weight=options.weight_kind != "frequency",

@@ -28,11 +28,6 @@ def refuse_parameters(given: Mapping[str, Any]) -> None:
             f"solver={given['solver']!r} is not supported: use 'auto', "
             "'newton-cholesky' or 'lbfgs'; all find the same coefficients"
         )
-    if given["l1_ratio"] > 0:
-        raise ValueError(
-            f"l1_ratio={given['l1_ratio']!r} is not supported: only the ridge penalty, "
-            "l1_ratio=0, is"
-        )
 
 
 def in_sklearn_words(message: object) -> str:

@@ -212,6 +212,25 @@ def test_options_of_fit_act(folder, table):
     assert not saved.fit_intercept
 
 
+def test_penalties_of_single_columns_act(folder, table):
+    done = run(
+        "fit", "t.zarr", "--model", "m.json", "--alpha", 0.02, "--l1-ratio", 0.8,
+        "--penalty-factor", "a=0", "--bounds", "b=0:", "--bounds", "c=-0.1:0.1",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    direct = dlogreg.fit(
+        table[["a", "b", "c"]],
+        table["y"],
+        alpha=0.02,
+        l1_ratio=0.8,
+        penalty_factor={"a": 0},
+        bounds={"b": (0, None), "c": (-0.1, 0.1)},
+    )
+    np.testing.assert_array_equal(dlogreg.load("m.json").params, direct.params)
+    done = run("fit", "t.zarr", "--model", "n.json", "--bounds", "z=0:1")
+    assert refused(done, "bounds names the column 'z'")
+
+
 def test_weights_in_the_store_are_used(tmp_path, monkeypatch, table):
     monkeypatch.chdir(tmp_path)
     table = table.assign(w=np.arange(len(table)) % 3)
@@ -270,6 +289,11 @@ def test_what_is_wrong_is_one_line_and_code_2(folder, table):
         ("--max-passes", "1"),
         ("--solver", "sag"),
         ("--memory", "plenty"),
+        ("--l1-ratio", "1.5"),
+        ("--penalty-factor", "a"),
+        ("--penalty-factor", "a=much"),
+        ("--bounds", "a=1"),
+        ("--bounds", "=0:1"),
         ("--memory", "-5"),
     ],
 )
@@ -285,6 +309,7 @@ def test_wrong_options_are_usage_errors(folder, option):
     "options",
     [
         "--firth --alpha 1",
+        "--l1-ratio 1",
         "--firth --solver lbfgs",
         "--no-inference --cov-type HC1",
         "--weight-kind probability",

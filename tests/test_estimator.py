@@ -331,8 +331,6 @@ def test_parameters_and_defaults_are_scikit_learns():
         ({"dual": True}, "leave dual=False"),
         ({"intercept_scaling": 2.0}, "leave it at 1"),
         ({"n_jobs": 2}, "num_workers"),
-        ({"l1_ratio": 0.5}, "only the ridge penalty"),
-        ({"l1_ratio": 1}, "only the ridge penalty"),
         ({"solver": "saga"}, "'auto', 'newton-cholesky' or 'lbfgs'"),
         ({"solver": "liblinear"}, "'auto', 'newton-cholesky' or 'lbfgs'"),
         ({"solver": "newton"}, "'auto', 'newton-cholesky' or 'lbfgs'"),

@@ -47,12 +47,63 @@ class Finite(click.FloatRange):
         return number
 
 
+class OfColumn(click.ParamType[tuple[str, Any]]):
+    """A column and what is said of it: a number, or bounds of which one may lack."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = f"COLUMN={kind}"
+        self.pair = kind != "NUMBER"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        """Return the column's name, and the number or (low, high)."""
+        column, _, text = str(value).rpartition("=")
+        parts = text.split(":") if self.pair else [text]
+        try:
+            ends = [float(p) if p or not self.pair else None for p in parts]
+        except ValueError:
+            ends = []
+        if not column or len(ends) != 1 + self.pair:
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
+        return column, tuple(ends) if self.pair else ends[0]
+
+
+def by_name(
+    context: click.Context, param: click.Parameter, given: Any
+) -> dict[str, Any] | None:
+    """Return what is said of columns by their names; None if nothing is."""
+    return dict(given) or None
+
+
 OF_FIT = (
     click.option(
         "--alpha",
         type=Finite(min=0),
         default=0.0,
-        help="Ridge penalty on the mean loss; there are no standard errors then.",
+        help="Penalty on the mean loss; there are no standard errors then.",
+    ),
+    click.option(
+        "--l1-ratio",
+        type=Finite(min=0, max=1),
+        default=0.0,
+        help="Share of absolute values in the penalty: 0 ridge (default), 1 lasso.",
+    ),
+    click.option(
+        "--penalty-factor",
+        type=OfColumn("NUMBER"),
+        multiple=True,
+        callback=by_name,
+        metavar="COLUMN=NUMBER",
+        help="What multiplies --alpha in a column, 0 for no penalty; may be repeated.",
+    ),
+    click.option(
+        "--bounds",
+        type=OfColumn("LOW:HIGH"),
+        multiple=True,
+        callback=by_name,
+        metavar="COLUMN=LOW:HIGH",
+        help="Bounds of a coefficient, e.g. 'dose=0:' for >= 0; may be repeated.",
     ),
     click.option(
         "--firth",

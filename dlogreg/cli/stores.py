@@ -106,7 +106,8 @@ def _grouped(data: StoredData, options: dict[str, Any]) -> dict[str, Any]:
 
     They are read only if they are asked for, or nothing else is.
     """
-    without = options.get("alpha") or not options.get("inference", True)
+    shrunk = options.get("alpha") or options.get("bounds")
+    without = shrunk or not options.get("inference", True)
     kind = options.get("cov_type")
     if without or kind not in (None, "cluster"):
         return options

@@ -82,7 +82,7 @@ def cautions(results: FittedModel) -> Iterator[str]:
 
 def _few_events(results: FittedModel) -> Iterator[str]:
     """Warn of bias that a penalty would take away, where there is none."""
-    if results.alpha or results.firth or results.separated:
+    if results.penalized or results.firth or results.separated:
         return
     estimated = int(np.isfinite(np.atleast_2d(results.coefficients)[0]).sum())
     rarest = min(results.class_counts.values(), default=0)

@@ -159,8 +159,15 @@ def table_parts(rows: Sequence[CoefficientRow], results: FittedModel) -> dict[st
 
 def method(results: FittedModel) -> str:
     """Say how the coefficients were estimated."""
+    within = " within bounds" if results.bounded else ""
     if results.alpha:
-        return f"ridge penalty, alpha = {results.alpha:.6g} on the mean loss"
+        ratio = results.l1_ratio
+        kind = "lasso" if ratio == 1 else "elastic net" if ratio else "ridge"
+        mixed = f", l1_ratio = {ratio:.6g}" if 0 < ratio < 1 else ""
+        strength = f"alpha = {results.alpha:.6g}{mixed} on the mean loss"
+        return f"{kind} penalty, {strength}{within}"
+    if within:
+        return f"maximum likelihood{within}"
     return "Firth's penalised likelihood" if results.firth else "maximum likelihood"
 
 

@@ -31,6 +31,7 @@ def to_sklearn(results: Results) -> LogisticRegression:
         intercepts, slopes = -intercepts, -slopes
     model = LogisticRegression(
         C=1 / (results.alpha * results.nobs) if results.alpha else np.inf,
+        l1_ratio=results.l1_ratio,
         fit_intercept=results.fit_intercept,
     )
     model.classes_ = labels[order]

@@ -31,7 +31,7 @@ from dlogreg.memory import check_read_memory
 from dlogreg.options import check_options
 from dlogreg.partition import partition_rows
 from dlogreg.passes import Passes, Progress
-from dlogreg.penalty import PenaltyRule
+from dlogreg.penalty import penalty_rule
 from dlogreg.pipeline import fit_source
 from dlogreg.progress import progress_for
 from dlogreg.reduction import (
@@ -63,6 +63,9 @@ def fit_formula(
     unseen: Any = "error",
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
+    l1_ratio: float = 0.0,
+    penalty_factor: Any = None,
+    bounds: Any = None,
     solver: str = "auto",
     tol: float = 1e-4,
     max_passes: int = 100,
@@ -111,8 +114,8 @@ def fit_formula(
     unseen : "error", level, or mapping of factor to level
         What ``predict`` does with a level that the fit has not seen: an error that
         names it, or a level that is taken in its place.
-    classes, alpha, solver, tol, max_passes, start, inference, cov_type, weight_kind, \
-firth, memory_limit, checkpoint, progress
+    classes, alpha, l1_ratio, penalty_factor, bounds, solver, tol, max_passes, start, \
+inference, cov_type, weight_kind, firth, memory_limit, checkpoint, progress
         As in ``fit``. The formula says whether there is an intercept. A checkpoint
         keeps what the scan has found, too.
 
@@ -149,7 +152,7 @@ firth, memory_limit, checkpoint, progress
     parsed = read_formula(formula, available)
     options = check_options(
         classes=classes,
-        penalty=PenaltyRule(alpha),
+        penalty=penalty_rule(alpha, l1_ratio, penalty_factor, bounds),
         fit_intercept=parsed.fit_intercept,
         feature_names=None,
         solver=solver,

@@ -194,6 +194,17 @@ def check_bootstrap(
             "the bootstrap is made for maximum likelihood and ridge, and this fit has "
             "firth=True; take conf_int(method='profile'), or fit without it"
         )
+    given = (
+        ("l1_ratio > 0", results.l1_ratio > 0),
+        ("bounds", results.bounded),
+        ("penalty_factor", results.has_penalty_factor),
+    )
+    for option, is_given in given:
+        if is_given:
+            raise InferenceError(
+                "the bootstrap is made for maximum likelihood and ridge, and this fit "
+                f"has {option}; fit without it"
+            )
     if results.status in SEPARATED:
         names = ", ".join(map(repr, results.separated[:5]))
         raise InferenceError(

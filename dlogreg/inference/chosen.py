@@ -232,11 +232,8 @@ class _Hessian:
 
 def _positions(results: LogitResults, names: Sequence[str]) -> list[int]:
     """Return where the chosen coefficients stand, or raise."""
-    if results.alpha > 0:
-        raise InferenceError(
-            "standard errors of penalised coefficients would ignore their bias; "
-            "fit with alpha=0 for inference"
-        )
+    if results.penalized:
+        raise InferenceError(results.why_no_inference)
     wanted = [names] if isinstance(names, str) else list(dict.fromkeys(names))
     if not wanted:
         raise ValueError("names is empty; give the names of some coefficients")

@@ -29,7 +29,6 @@ class FitMeasures(ABC):
     llf: float
     llnull: float
     nobs: float
-    alpha: float
     tol: float
     weight_kind: str
     rows: RowsAgain | None
@@ -38,6 +37,11 @@ class FitMeasures(ABC):
     @abstractmethod
     def names(self) -> tuple[str, ...]:
         """Names of all coefficients."""
+
+    @property
+    @abstractmethod
+    def penalized(self) -> bool:
+        """Whether coefficients were penalised or bounded."""
 
     def goodness_of_fit(
         self,
@@ -94,7 +98,7 @@ class FitMeasures(ABC):
             self.names,
             self.indicators or (),
             float(scores.weights.sum()),
-            penalized=self.alpha > 0,
+            penalized=self.penalized,
             fit_intercept=self.fit_intercept,
         )
         return GoodnessOfFit(

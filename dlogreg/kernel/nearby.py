@@ -29,20 +29,21 @@ and the weights of the rows and of the events in each model come with them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel.block import Rows
-from dlogreg.kernel.csr import as_dense
+from dlogreg.kernel.standard_rows import StandardRows, add_gram
 
 SLAB_VALUES = 2**17
 GROUP = 32
 """Models whose values stay in the cache beside the slab."""
-LARGEST_SHIFT = {4: 60.0, 8: 300.0}
-"""Of a predictor, by bytes of the type; such a model is far off."""
+LARGEST_SHIFT = {4: 10.0, 8: 30.0}
+"""Of a predictor, by bytes of the type: 1 + p E loses its digits beyond, and a larger
+shift counts as this one. ``reaches`` tells of it."""
 
 
 class ModelWeights(Protocol):
@@ -77,32 +78,21 @@ class NearbySums:
 
 
 class _Buffers:
-    """The slab of standardized rows, one line per row, the 1 of the intercept first."""
+    """The slab, and the points in its type."""
 
     def __init__(self, kernel: NearbyKernel) -> None:
-        k = len(kernel.bases)
-        self.length = int(np.clip(SLAB_VALUES // k, 256, 2048))
-        self._type = np.dtype("f4" if kernel.single else "f8")
-        self._rows = np.empty((self.length, k), self._type)
-        self._first = int(kernel.fit_intercept)
-        self._rows[:, : self._first] = 1.0
-        self._centre = kernel.centre
-        self._units = kernel.units[self._first :].astype(self._type)
-        self.bases = kernel.bases.astype(self._type)
-        self.shifts = None if kernel.shifts is None else kernel.shifts.astype(self.type)
-
-    @property
-    def type(self) -> np.dtype[Any]:
-        """Type of the arithmetic."""
-        return self._type
-
-    def load(self, X: Any) -> FloatArray:
-        """Return the rows, centred in float64 and scaled, shape (n_rows, n_params)."""
-        z = self._rows[: len(X)]
-        inside = z[:, self._first :]
-        np.subtract(as_dense(X), self._centre, out=inside, casting="same_kind")
-        inside *= self._units
-        return np.asarray(z)
+        length = int(np.clip(SLAB_VALUES // len(kernel.bases), 256, 2048))
+        self.type = np.dtype("f4" if kernel.single else "f8")
+        self.slab = StandardRows(
+            kernel.centre,
+            kernel.units,
+            length,
+            fit_intercept=kernel.fit_intercept,
+            type_=self.type,
+        )
+        self.bases = kernel.bases.astype(self.type)
+        shifts = kernel.shifts
+        self.shifts = None if shifts is None else shifts.astype(self.type)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,13 +132,13 @@ class NearbyKernel:
 
     def add(self, sums: NearbySums, rows: Rows, buffers: _Buffers) -> None:
         """Add a block, slab by slab."""
-        for slab in rows.slabs(buffers.length):
+        for slab in rows.slabs(buffers.slab.length):
             kept = slab.positive()
             if len(kept):
                 self._add_slab(sums, kept, buffers)
 
     def _add_slab(self, sums: NearbySums, rows: Rows, buffers: _Buffers) -> None:
-        z = buffers.load(rows.X)
+        z = buffers.slab.load(rows.X)
         eta = buffers.bases.T @ z.T
         if rows.offset is not None:
             eta += rows.offset.astype(eta.dtype)
@@ -190,8 +180,7 @@ class NearbyKernel:
                 p, w = base[0][own], base[1][own]
                 bend = w * (1 + growth[at]) / (1 + p * growth[at]) ** 2
                 root = np.sqrt(bend * weight[at])
-                scaled = z * root[:, None]
-                total += scaled.T @ scaled
+                add_gram(total, z * root[:, None])
 
     def finish(self, sums: NearbySums) -> NearbySums:
         """Return the sums."""
@@ -212,8 +201,7 @@ def _changes(
     """Return w E / (1 + p E) of every model and row; delta becomes E."""
     largest = LARGEST_SHIFT[delta.itemsize]
     np.clip(delta, -largest, largest, out=delta)
-    growth = np.exp(delta, out=delta)
-    growth -= 1
+    growth = np.expm1(delta, out=delta)  # exp - 1 would round the same way in all rows
     one = len(p) == 1
     changed = growth * (p if one else p[own])
     changed += 1

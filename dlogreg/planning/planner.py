@@ -16,7 +16,7 @@ from dlogreg.layout import Layout, lay_out
 from dlogreg.memory import check_memory
 from dlogreg.options import FitOptions, check_flag, check_options
 from dlogreg.passes import Progress
-from dlogreg.penalty import PenaltyRule
+from dlogreg.penalty import penalty_rule
 from dlogreg.planning.advice import Given, advise, warn
 from dlogreg.planning.costs import (
     bytes_per_pass,
@@ -45,6 +45,9 @@ def plan(
     holdout: Any = None,
     classes: Sequence[Label] | None = None,
     alpha: float = 0.0,
+    l1_ratio: float = 0.0,
+    penalty_factor: Any = None,
+    bounds: Any = None,
     firth: bool = False,
     fit_intercept: bool = True,
     feature_names: Sequence[str] | None = None,
@@ -98,7 +101,7 @@ def plan(
     share, marks = split_holdout(holdout)
     options = check_options(
         classes=classes,
-        penalty=PenaltyRule(alpha),
+        penalty=penalty_rule(alpha, l1_ratio, penalty_factor, bounds),
         fit_intercept=fit_intercept,
         feature_names=feature_names,
         solver=solver,
@@ -136,7 +139,7 @@ def plan(
         count_rows=lambda blocks: None,
     )
     source = with_holdout(source, share)
-    options = replace(options, feature_names=source.feature_names)
+    options = options.for_columns(source.feature_names)
     layout = lay_out(source, options)
     n_names = source.n_features + options.fit_intercept
     if options.n_equations > 1 and start is not None:

@@ -7,6 +7,9 @@ from dlogreg.solvers.inverse_columns import InverseColumns, invert_columns
 from dlogreg.solvers.lbfgs import LBFGS
 from dlogreg.solvers.metric import Metric, sample_metric
 from dlogreg.solvers.newton import Newton
+from dlogreg.solvers.penalized_quadratic import minimize_quadratic
+from dlogreg.solvers.proximal_newton import ProximalNewton
+from dlogreg.solvers.separable import Separable
 from dlogreg.solvers.softmax_certificate import SoftmaxGeometry, SoftmaxNewton
 from dlogreg.solvers.solution import Point, Solution, Status
 from dlogreg.solvers.system import NewtonSystem, independent_columns
@@ -21,6 +24,8 @@ __all__ = [
     "Newton",
     "NewtonSystem",
     "Point",
+    "ProximalNewton",
+    "Separable",
     "SoftmaxGeometry",
     "SoftmaxNewton",
     "Solution",
@@ -28,5 +33,6 @@ __all__ = [
     "StrongConvexity",
     "independent_columns",
     "invert_columns",
+    "minimize_quadratic",
     "sample_metric",
 ]

@@ -104,6 +104,8 @@ class Certificate:
     rounding: float
     single_error: float = np.inf
     """eps that products in float32 have or would have at this point."""
+    singular: bool = False
+    """The Hessian is singular where it matters, so that nothing can be proven."""
 
     @property
     def unproven(self) -> bool:
@@ -126,11 +128,11 @@ def certify(
         geometry.radius * float(np.linalg.norm(step)),
         kappa * decrement,
     )
-    rounding = _rounding(evaluation.loss, theta, geometry, deviations, kept)
+    rounding = gradient_rounding(evaluation.loss, theta, geometry, deviations, kept)
     single = single_error(inverse, system.unit)
     if np.isinf(evaluation.rounding):
         single = np.inf
-    eps = _hessian_error(evaluation, single)
+    eps = hessian_error(evaluation, single)
     if system.regularized or eps >= 1:
         kappa, eps = np.inf, 0.0
     shrunk = math.sqrt(1 - eps)
@@ -162,7 +164,7 @@ def bound_after_step(
     return growth * distance(growth * kappa, growth * left)
 
 
-def _hessian_error(evaluation: Evaluation, single: float) -> float:
+def hessian_error(evaluation: Evaluation, single: float) -> float:
     """Return eps, by which the Hessian at hand is off, relative to itself."""
     rounded = (
         evaluation.rounding / SINGLE_ROUNDING * single if evaluation.rounding else 0.0
@@ -193,7 +195,7 @@ def distance(kappa: float, decrement: float) -> float:
     return float(-np.log1p(-product) / kappa)
 
 
-def _rounding(
+def gradient_rounding(
     loss: float,
     theta: FloatArray,
     geometry: Geometry,

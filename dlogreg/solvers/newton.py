@@ -238,7 +238,13 @@ def _growing_without_end(history: list[Certificate]) -> bool:
 def _end(
     point: Point, certificate: Certificate, status: Status, spent: int
 ) -> Solution:
-    """Take the certified step; without a certificate stay at the evaluated point."""
+    """Take the certified step; without a certificate stay at the evaluated point.
+
+    Where the Hessian is singular there is none, and the step is taken by its estimate.
+    """
+    if status is Status.CONVERGED_UNCERTIFIED:
+        theta = point.theta + certificate.step
+        return Solution(theta, point, status, np.nan, spent, certificate.step)
     separated = status in (Status.SEPARATION_SUSPECTED, Status.UNDECIDED)
     if np.isfinite(certificate.after) and not separated:
         theta, bound = point.theta + certificate.step, certificate.after

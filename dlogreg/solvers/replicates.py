@@ -34,8 +34,9 @@ SLOW = 0.3
 """Factor per step from which a replicate gets a Hessian of its own."""
 FIRST_FACTOR = 0.5
 """What the first step is trusted with, before anything was evaluated after it."""
-LARGEST_REACH = 50.0
-"""Of a predictor, beyond which a replicate is taken to be without an optimum."""
+LARGEST_REACH = 30.0
+"""Of a predictor, beyond which a replicate is taken to be without an optimum; sums are
+not exact there."""
 MEMORY = 10
 
 

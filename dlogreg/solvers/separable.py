@@ -80,3 +80,16 @@ class Separable:
         left = smooth + np.where(theta > 0, self.l1, -self.l1)
         missing = np.where(theta < self.high, np.minimum(right, 0.0), 0.0)
         return missing + np.where(theta > self.low, np.maximum(left, 0.0), 0.0)
+
+    def slack(self, theta: FloatArray, smooth: FloatArray) -> FloatArray:
+        """Return by how much slopes may change before a coefficient leaves its place.
+
+        0 for those that stand neither at a kink nor at a bound; infinite for those
+        that cannot leave. Negative where the slopes are such that it should leave.
+        """
+        right = smooth + np.where(theta >= 0, self.l1, -self.l1)
+        left = smooth + np.where(theta > 0, self.l1, -self.l1)
+        free = (left == right) & (theta > self.low) & (theta < self.high)
+        upward = np.where(theta < self.high, right, np.inf)
+        room = np.minimum(upward, np.where(theta > self.low, -left, np.inf))
+        return np.where(free, 0.0, room)

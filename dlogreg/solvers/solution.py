@@ -16,7 +16,8 @@ class Status(Enum):
 
     CONVERGED = "converged: proven to be within tol standard errors of the optimum"
     CONVERGED_UNCERTIFIED = (
-        "converged by an estimate of the distance; without a Hessian there is no proof"
+        "converged by an estimate of the distance; without a Hessian that can be "
+        "inverted there is no proof"
     )
     BIAS_REDUCED = (
         "converged: the score of Firth's penalised likelihood is within tol standard "

@@ -27,6 +27,7 @@ ADDED_KEYS = frozenset(
         *("n_dropped", "formula"),
         *("separation", "limit_error_bound", *VECTORS),
         *("cluster_covariance", "n_groups", "firth"),
+        *("l1_ratio", "bounded", "has_penalty_factor"),
     ]
 )
 """Entries that files of earlier versions lack."""

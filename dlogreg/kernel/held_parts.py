@@ -1,0 +1,143 @@
+"""Scores of models on the parts that they have left out, from one read.
+
+Each row is scored by the models of the folds that test its part, usually one fold's
+models, and by those of all rows, whose losses are summed too. Predictors are made in
+float64, so that scores do not depend on how rows are cut but for the last digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.evaluation import FloatArray, Label
+from dlogreg.kernel.block import Rows
+from dlogreg.kernel.dense import row_weights
+from dlogreg.kernel.parts import Parts
+from dlogreg.kernel.scores import ScoreCollector, ScoreSums
+from dlogreg.kernel.standard_rows import StandardRows
+from dlogreg.loss import loss_residual_weight_rows, loss_rows
+
+SLAB_VALUES = 2**17
+CURVE_CAPACITY = 2**12
+"""Bins of predictors from which an AUC is made: of the rows of a fold, each holds about
+1/4000, so that rows that share a bin change an AUC by less than 1e-4, mostly 1e-6."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldSums:
+    """Sums of what models say about rows that they have not seen."""
+
+    scores: FloatArray
+    """Loss, (p - y)^2 and weight of the rows called right, (3, n_folds, n_models)."""
+    totals: FloatArray
+    """Rows, weight, and weight of the events of every fold, shape (3, n_folds)."""
+    losses: FloatArray
+    """Losses of the models of all rows, shape (n_models,)."""
+    curves: tuple[ScoreSums, ...] = ()
+    """For AUCs, fold by fold; empty where they are not wanted."""
+
+    def __add__(self, other: HeldSums) -> HeldSums:
+        """Return the sums over the rows of both."""
+        pairs = zip(self.curves, other.curves, strict=True)
+        return HeldSums(
+            self.scores + other.scores,
+            self.totals + other.totals,
+            self.losses + other.losses,
+            tuple(a + b for a, b in pairs),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sums:
+    found: HeldSums
+    curves: tuple[ScoreCollector, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldPartsKernel:
+    """Scores rows by the models that have not seen them."""
+
+    models: FloatArray
+    """In the solver's coordinates, shape (n_folds, n_models, n_params)."""
+    whole: FloatArray
+    """Those of all rows, shape (n_models, n_params)."""
+    parts: Parts
+    tests: npt.NDArray[np.bool_]
+    """Which parts a fold tests, shape (n_folds, n_parts)."""
+    centre: FloatArray
+    units: FloatArray
+    event: Label
+    fit_intercept: bool = True
+    class_weight: tuple[tuple[Label, float], ...] = ()
+    """Of the losses of models of all rows; scores go by sample weights alone."""
+    curves: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the dashboard shows."""
+        return "scores"
+
+    def open(self) -> StandardRows:
+        """Return the slab's buffers."""
+        length = int(np.clip(SLAB_VALUES // self.models.shape[2], 512, 16384))
+        first = self.fit_intercept
+        return StandardRows(self.centre, self.units, length, fit_intercept=first)
+
+    def start(self) -> _Sums:
+        """Return empty sums."""
+        n_folds, n_models, _ = self.models.shape
+        found = HeldSums(
+            np.zeros((3, n_folds, n_models)), np.zeros((3, n_folds)), np.zeros(n_models)
+        )
+        count = n_folds * n_models if self.curves else 0
+        return _Sums(found, tuple(ScoreCollector(CURVE_CAPACITY) for _ in range(count)))
+
+    def add(self, sums: _Sums, rows: Rows, buffers: StandardRows) -> None:
+        """Add a block, slab by slab."""
+        for slab in rows.slabs(buffers.length):
+            kept = slab.positive()
+            if not len(kept):
+                continue
+            z, parts = buffers.load(kept.X), self.parts.of(kept)
+            weight = row_weights(kept, self.class_weight)
+            sign = np.where(kept.y == self.event, 1.0, -1.0)
+            margin = self._predictors(self.whole, z, kept) * sign
+            loss = loss_rows(margin)
+            total = loss.sum(axis=1) if weight is None else loss @ weight
+            sums.found.losses[:] += total
+            for fold, tested in enumerate(self.tests):
+                places = np.flatnonzero(tested[parts])
+                if len(places):
+                    self._add_fold(sums, fold, kept.chosen(places), z[places])
+
+    def _predictors(self, models: FloatArray, z: FloatArray, rows: Rows) -> FloatArray:
+        eta = models @ z.T
+        if rows.offset is not None:
+            eta += rows.offset
+        return np.asarray(eta)
+
+    def _add_fold(self, sums: _Sums, fold: int, rows: Rows, z: FloatArray) -> None:
+        eta = self._predictors(self.models[fold], z, rows)
+        is_event, given = rows.y == self.event, rows.sample_weight
+        weight = np.ones(len(rows)) if given is None else given
+        margin = eta * np.where(is_event, 1.0, -1.0)
+        loss, miss, _ = loss_residual_weight_rows(margin)
+        right = (eta > 0) == is_event
+        found = sums.found
+        found.scores[:, fold] += [loss @ weight, miss**2 @ weight, right @ weight]
+        events = weight[is_event].sum()
+        found.totals[:, fold] += (len(rows), weight.sum(), events)
+        if self.curves:
+            n = len(eta)
+            own = sums.curves[fold * n : (fold + 1) * n]
+            for one, line in zip(own, eta, strict=True):
+                one.add(line, is_event, given)
+
+    def finish(self, sums: _Sums) -> HeldSums:
+        """Return the sums."""
+        found = sums.found
+        curves = tuple(one.sums() for one in sums.curves)
+        return HeldSums(found.scores, found.totals, found.losses, curves)

@@ -1,0 +1,134 @@
+"""Loss, gradient and Hessian of every part of the rows at several points, in one read.
+
+Parts are disjoint, so that their Hessians cost together what one of all rows costs,
+and models that leave out one part each have theirs by adding up the others. Per row a
+point takes k^2 operations for the Hessian and 4 k for the rest.
+
+Losses and gradients are in float64; with ``single`` the products for Hessians are in
+float32, of at most ``PRODUCT_ROWS`` rows each (``kernel/row_slab.py`` bounds what they
+are off by), and added in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.evaluation import FloatArray, Label
+from dlogreg.kernel.block import Rows
+from dlogreg.kernel.dense import row_weights
+from dlogreg.kernel.parts import Parts
+from dlogreg.kernel.standard_rows import StandardRows, add_gram
+from dlogreg.loss import loss_residual_weight_rows
+
+SLAB_VALUES = 2**20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartSums:
+    """Sums over the rows of every part at every point."""
+
+    losses: FloatArray
+    """Shape (n_points, n_parts)."""
+    gradients: FloatArray
+    """Shape (n_points, n_parts, n_params)."""
+    hessians: FloatArray
+    """Shape (n_points, n_parts, n_params, n_params)."""
+    totals: FloatArray
+    """Rows, their weight, and that of the events, shape (3, n_parts)."""
+
+    def __add__(self, other: PartSums) -> PartSums:
+        """Return the sums over the rows of both."""
+        return PartSums(
+            self.losses + other.losses,
+            self.gradients + other.gradients,
+            self.hessians + other.hessians,
+            self.totals + other.totals,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartSumsKernel:
+    """Sums loss, gradient and Hessian by part."""
+
+    points: FloatArray
+    """In the solver's coordinates, shape (n_params, n_points)."""
+    parts: Parts
+    centre: FloatArray
+    units: FloatArray
+    event: Label
+    fit_intercept: bool = True
+    class_weight: tuple[tuple[Label, float], ...] = ()
+    single: bool = True
+    """Products for Hessians in float32."""
+
+    @property
+    def name(self) -> str:
+        """What the dashboard shows."""
+        return "parts"
+
+    def open(self) -> StandardRows:
+        """Return the slab's buffers."""
+        length = int(np.clip(SLAB_VALUES // len(self.points), 512, 16384))
+        first = self.fit_intercept
+        return StandardRows(self.centre, self.units, length, fit_intercept=first)
+
+    def start(self) -> PartSums:
+        """Return empty sums."""
+        (k, n), p = self.points.shape, self.parts.n_parts
+        shapes = ((n, p), (n, p, k), (n, p, k, k), (3, p))
+        return PartSums(*(np.zeros(shape) for shape in shapes))
+
+    def add(self, sums: PartSums, rows: Rows, buffers: StandardRows) -> None:
+        """Add a block, slab by slab, the rows of each in the order of their parts."""
+        for slab in rows.slabs(buffers.length):
+            kept = slab.positive()
+            if len(kept):
+                parts = self.parts.of(kept)
+                order = np.argsort(parts, kind="stable")
+                counts = np.bincount(parts, minlength=self.parts.n_parts)
+                self._add_slab(sums, kept.chosen(order), counts, buffers)
+
+    def _add_slab(
+        self,
+        sums: PartSums,
+        rows: Rows,
+        counts: npt.NDArray[np.intp],
+        buffers: StandardRows,
+    ) -> None:
+        z, is_event = buffers.load(rows.X), rows.y == self.event
+        weight = row_weights(rows, self.class_weight)
+        ones = np.ones(len(rows)) if weight is None else weight
+        sign = np.where(is_event, 1.0, -1.0)
+        margin = self.points.T @ z.T
+        if rows.offset is not None:
+            margin += rows.offset
+        margin *= sign
+        loss, miss, curvature = loss_residual_weight_rows(margin)
+        miss *= -sign * ones
+        curvature *= ones
+        roots, single = np.sqrt(curvature, out=curvature), z
+        if self.single:
+            roots, single = roots.astype("f4"), z.astype("f4")
+        ends = counts.cumsum().tolist()
+        scaled = np.empty((int(counts.max()), z.shape[1]), single.dtype)
+        for part, (low, high) in enumerate(pairwise([0, *ends])):
+            if low == high:
+                continue
+            cut = slice(low, high)
+            weights = ones[cut]
+            events = weights[is_event[cut]].sum()
+            sums.totals[:, part] += (high - low, weights.sum(), events)
+            sums.losses[:, part] += loss[:, cut] @ weights
+            sums.gradients[:, part] += miss[:, cut] @ z[cut]
+            rooted, own = scaled[: high - low], single[cut]
+            for point, root in enumerate(roots[:, cut]):
+                np.multiply(own, root[:, None], out=rooted)
+                add_gram(sums.hessians[point, part], rooted)
+
+    def finish(self, sums: PartSums) -> PartSums:
+        """Return the sums."""
+        return sums

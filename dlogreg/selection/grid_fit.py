@@ -1,0 +1,193 @@
+"""Fits a grid of models, folds by penalties, and scores them out of fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dlogreg.evaluation import FloatArray
+from dlogreg.kernel.held_parts import HeldPartsKernel, HeldSums
+from dlogreg.kernel.nearby import NearbyKernel, NearbySums
+from dlogreg.kernel.part_sums import PartSums, PartSumsKernel
+from dlogreg.kernel.part_weights import PartWeights
+from dlogreg.penalty import PenaltyRule, separable_of
+from dlogreg.problem import Problem
+from dlogreg.selection.folding import Folding
+from dlogreg.solvers.grid import Anchor, GridModel, Path, anchors_of
+from dlogreg.standardization import Standardization
+
+SINGLE_TOL = 1e-3
+"""Of tol, from which arithmetic on changes, and Hessians, may be in float32,"""
+SINGLE_ROWS = 100_000
+"""where there are so many rows."""
+RAY = (0.5, 1.0)
+"""Points from the null model to what the first pass has learned, evaluated first."""
+HESSIAN_VALUES = 2**22
+"""Values in the Hessians of one pass, at most: 32 MiB, of which tasks hold several."""
+
+
+def pass_values(n_params: int, n_parts: int, n_points: int) -> int:
+    """Return how many values in Hessians a pass sums, at most."""
+    each = n_parts * n_params**2
+    return max(each, min(HESSIAN_VALUES, n_points * each))
+
+
+@dataclass(slots=True, eq=False)
+class GridFit:
+    """The models of a grid; what they need is read in shared passes."""
+
+    problem: Problem
+    folding: Folding
+    tol: float
+    max_passes: int
+    totals: FloatArray = field(default_factory=lambda: np.empty((3, 0)))
+    """Rows, their weight and that of the events by part."""
+    _points: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    _first: PartSums | None = None
+
+    @property
+    def standardization(self) -> Standardization:
+        """The solver's coordinates."""
+        return self.problem.survey.standardization
+
+    @property
+    def single(self) -> bool:
+        """Whether sums are made in float32 where that serves."""
+        return self.tol >= SINGLE_TOL and self.problem.survey.n_rows >= SINGLE_ROWS
+
+    @property
+    def passes_left(self) -> int:
+        """Passes that may still be made before the one that scores."""
+        return self.max_passes - 1 - self.problem.passes.n_passes
+
+    def look_around(self) -> None:
+        """Evaluate the null model, and points on the way to what was learned."""
+        null, learned = self.problem.survey.null_theta(), self.problem.guess()
+        points = [null]
+        if learned is not None and np.isfinite(learned).all():
+            points += [null + t * (learned - null) for t in RAY]
+        self._points = np.column_stack(points)
+        self._first = self._part_sums(self._points)
+        self.totals = self._first.totals
+        self.folding.check(self.totals, self.problem.survey.classes)
+
+    def largest_slope(self) -> float:
+        """Return max_j abs(d mean loss / d b_j) at the null model, b as in params."""
+        assert self._first is not None
+        slopes = self._first.gradients[0].sum(axis=0) / self.standardization.units
+        first = int(self.standardization.fit_intercept)
+        return float(np.abs(slopes[first:]).max() / self.totals[1].sum())
+
+    def fitted(self, rules: Sequence[PenaltyRule]) -> list[list[GridModel]]:
+        """Return the models of every fold, and last those of all rows."""
+        anchors = self._anchors(rules)
+        rows = [*self.folding.trains, np.ones(self.folding.parts.n_parts)]
+        grid = [
+            [
+                GridModel(
+                    own,
+                    separable_of(
+                        rule, float(own @ self.totals[1]), self.standardization
+                    ),
+                    anchor,
+                    self.problem.geometry,
+                    self.tol,
+                    self.single,
+                )
+                for rule, anchor in zip(rules, anchors, strict=True)
+            ]
+            for own in rows
+        ]
+        models = [model for line in grid for model in line]
+        while self.passes_left > 0:
+            active = [model for model in models if not model.done]
+            if not active:
+                break
+            self._advance(active)
+        return grid
+
+    def _anchors(self, rules: Sequence[PenaltyRule]) -> list[Anchor]:
+        """Return an evaluated point near the optimum of every penalty, for all rows."""
+        weight = float(self.totals[1].sum())
+        penalties = [separable_of(rule, weight, self.standardization) for rule in rules]
+        path = Path(penalties, np.ones(self.folding.parts.n_parts))
+        assert self._first is not None
+        path.take(anchors_of(self._points, self._first), set())
+        most = self._most_hessians(self.folding.parts.n_parts)
+        while (far := path.far) and self.passes_left > 1:
+            spread = np.linspace(0, len(far) - 1, min(len(far), most)).round()
+            tried = [far[int(i)] for i in spread]
+            points = np.column_stack([path.trials[i] for i in tried])
+            path.take(anchors_of(points, self._part_sums(points)), set(tried))
+        return [anchor for anchor in path.anchors if anchor is not None]
+
+    def _most_hessians(self, each: int = 1) -> int:
+        values = self.standardization.n_params**2 * each
+        return max(1, HESSIAN_VALUES // values)
+
+    def _part_sums(self, points: FloatArray) -> PartSums:
+        std, objective = self.standardization, self.problem.objective
+        kernel = PartSumsKernel(
+            points,
+            self.folding.parts,
+            std.mean,
+            std.units,
+            objective.classes[-1],
+            std.fit_intercept,
+            objective.class_weight,
+            self.single,
+        )
+        found: PartSums = self.problem.passes.run(kernel)
+        return found
+
+    def _advance(self, models: Sequence[GridModel]) -> None:
+        """Evaluate the next points of these models, in one pass."""
+        std, objective = self.standardization, self.problem.objective
+        anchors = list({id(model.anchor): model.anchor for model in models}.values())
+        place = {id(anchor): i for i, anchor in enumerate(anchors)}
+        wanted = [i for i, model in enumerate(models) if model.wants_hessian]
+        chosen = tuple(wanted[: self._most_hessians()])
+        kernel = NearbyKernel(
+            np.column_stack([anchor.theta for anchor in anchors]),
+            tuple(place[id(model.anchor)] for model in models),
+            np.column_stack([model.shift for model in models]),
+            PartWeights(
+                self.folding.parts,
+                np.array([model.rows for model in models]),
+                objective.class_weight,
+            ),
+            std.mean,
+            std.units,
+            objective.classes[-1],
+            std.fit_intercept,
+            chosen,
+            self.single,
+        )
+        found: NearbySums = self.problem.passes.run(kernel)
+        hessians = dict(zip(chosen, found.hessians, strict=True))
+        for i, model in enumerate(models):
+            change, stale = found.gradients[:, i], float(found.reaches[i])
+            model.receive(change, stale, hessians.get(i))
+        worst = max(model.error for model in models)
+        self.problem.passes.annotate(error_bound=worst)
+
+    def scored(self, grid: Sequence[Sequence[GridModel]], *, curves: bool) -> HeldSums:
+        """Score the models on the rows that they have left out, in one pass."""
+        std, objective = self.standardization, self.problem.objective
+        thetas = np.array([[model.theta for model in line] for line in grid])
+        kernel = HeldPartsKernel(
+            thetas[:-1],
+            thetas[-1],
+            self.folding.parts,
+            self.folding.tests,
+            std.mean,
+            std.units,
+            objective.classes[-1],
+            std.fit_intercept,
+            objective.class_weight,
+            curves,
+        )
+        found: HeldSums = self.problem.passes.run(kernel)
+        return found

@@ -1,0 +1,167 @@
+"""What a cross-validation has found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.display.coefficients import CoefficientRow
+from dlogreg.display.numerals import statistic
+from dlogreg.display.summary import Summary
+from dlogreg.evaluation import FloatArray, PassRecord
+
+if TYPE_CHECKING:
+    from dlogreg.results import LogitResults
+
+LOSSES = ("log_loss", "deviance", "brier")
+"""Scores of which less is better."""
+SCORES = (*LOSSES, "accuracy", "auc")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CrossValidation:
+    """Scores out of fold of every penalty, and the fits to all rows that they choose.
+
+    Lines of arrays are penalties, from the strongest down, as in ``alphas``.
+    """
+
+    alphas: FloatArray
+    """Penalties on the mean loss, falling, shape (n_alphas,)."""
+    l1_ratio: float
+    scoring: str
+    """The score by which penalties are chosen."""
+    fold_scores: Mapping[str, FloatArray]
+    """Scores by name, each of shape (n_alphas, n_folds); NaN where a fold has none."""
+    fold_sizes: FloatArray
+    """Sums of the weights of the rows that a fold scores, shape (n_folds,)."""
+    names: tuple[str, ...]
+    params: FloatArray
+    """Coefficients of the fits to all rows, shape (n_alphas, n_params)."""
+    fold_params: FloatArray
+    """Coefficients of the folds, shape (n_alphas, n_folds, n_params)."""
+    error_bounds: FloatArray
+    """Proven distances to the optima in standard errors, of the folds and last of all
+    rows, shape (n_alphas, n_folds + 1); NaN where nothing could be proven."""
+    best: LogitResults
+    """The fit to all rows with the penalty of the best mean score."""
+    one_se: LogitResults
+    """The same with the strongest penalty within one standard error of it."""
+    n_passes: int
+    bytes_read: int
+    trace: tuple[PassRecord, ...]
+
+    @property
+    def best_alpha(self) -> float:
+        """The penalty of the best mean score."""
+        return float(self.alphas[best_of(self.scores, self.scoring)])
+
+    @property
+    def one_se_alpha(self) -> float:
+        """The strongest penalty whose mean score is within one standard error of it."""
+        return float(self.alphas[one_se_of(self.scores, self.errors, self.scoring)])
+
+    @property
+    def scores(self) -> FloatArray:
+        """Means over the folds of the score that chooses, shape (n_alphas,)."""
+        return self.mean(self.scoring)
+
+    @property
+    def errors(self) -> FloatArray:
+        """Their standard errors, shape (n_alphas,)."""
+        return self.standard_error(self.scoring)
+
+    def mean(self, score: str) -> FloatArray:
+        """Return the mean of a score over the folds, all of which count the same."""
+        return np.asarray(self._of(score).mean(axis=1))
+
+    def standard_error(self, score: str) -> FloatArray:
+        """Return the standard deviation over the folds by the root of their number."""
+        lines = self._of(score)
+        return np.asarray(lines.std(axis=1, ddof=1) / np.sqrt(lines.shape[1]))
+
+    @property
+    def n_nonzero(self) -> npt.NDArray[np.intp]:
+        """Coefficients other than 0 of the fits to all rows, without the intercept."""
+        slopes = self.params[:, int(self.best.fit_intercept) :]
+        return np.asarray(np.count_nonzero(slopes, axis=1))
+
+    def _of(self, score: str) -> FloatArray:
+        if score not in self.fold_scores:
+            known = ", ".join(map(repr, self.fold_scores))
+            raise ValueError(f"score must be one of {known}, not {score!r}")
+        return self.fold_scores[score]
+
+    def summary(self) -> Summary:
+        """Return the table of penalties and scores."""
+        marks = {self.one_se_alpha: " (1se)", self.best_alpha: " (best)"}
+        shown = [name for name in self.fold_scores if name != self.scoring]
+        means = np.column_stack([self.mean(name) for name in shown])
+        lines = [
+            CoefficientRow(
+                f"{alpha:.6g}{marks.get(alpha, '')}",
+                tuple(statistic(value) for value in (score, error, *rest)),
+            )
+            for alpha, score, error, rest in zip(
+                self.alphas.tolist(),
+                self.scores.tolist(),
+                self.errors.tolist(),
+                means.tolist(),
+                strict=True,
+            )
+        ]
+        n_folds = len(self.fold_sizes)
+        return Summary(
+            title="Cross-validation of a logistic regression",
+            model=(
+                ("Penalties", f"{len(self.alphas)}, l1_ratio {self.l1_ratio:.4g}"),
+                ("Folds", str(n_folds)),
+            ),
+            quality=(
+                ("Chosen by", self.scoring),
+                ("Passes", str(self.n_passes)),
+            ),
+            status="",
+            columns=(self.scoring, "std err", *shown),
+            rows=tuple(lines),
+            notes=(),
+            heading="alpha",
+        )
+
+    def __repr__(self) -> str:
+        """Return the table as text."""
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        """Return the table, as a notebook shows it."""
+        return self.summary()._repr_html_()
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame, a line for every alpha (pandas is an extra)."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {"n_nonzero": self.n_nonzero}
+        for name in self.fold_scores:
+            columns[name] = self.mean(name)
+            columns[f"{name}_se"] = self.standard_error(name)
+        columns["error_bound"] = self.error_bounds.max(axis=1)
+        return pd.DataFrame(columns, index=pd.Index(self.alphas, name="alpha"))
+
+
+def best_of(scores: FloatArray, scoring: str) -> int:
+    """Return the position of the best score; of equal ones the strongest penalty."""
+    return int(np.argmax(-scores if scoring in LOSSES else scores))
+
+
+def one_se_of(scores: FloatArray, errors: FloatArray, scoring: str) -> int:
+    """Return the first position whose score is within one standard error of the best.
+
+    Breiman, Friedman, Olshen and Stone (1984), section 3.4.3.
+    """
+    worse = scores if scoring in LOSSES else -scores
+    best = int(np.argmin(worse))
+    within = worse <= worse[best] + errors[best]
+    return int(np.flatnonzero(within)[0]) if within.any() else best

@@ -1,0 +1,251 @@
+r"""A grid of models: several sets of rows, several penalties, all of them together.
+
+The rows come in parts, and a set of rows is a sum of parts. So what a pass finds at one
+point, by part, serves every set: the sets' losses, gradients and Hessians at a point
+cost what one of all rows costs. The grid is solved in two stages.
+
+1. The penalties for all rows (``Path``): points are evaluated, and from the point of
+   least objective a step of proximal Newton leads to the next, until each penalty has
+   an *anchor*: an evaluated point from which its optimum is near.
+2. Every model starts where the quadratic of its own rows at the anchor has its minimum.
+   Passes evaluate exact gradients at all of these points (``kernel/nearby.py``), and
+   steps follow by the Hessian of the model's own rows at its anchor, which is stale by
+   no more than S0, the largest change of a row's predictor that the pass has seen.
+
+Of a step d of proximal Newton, g + H d + u = 0 for a subgradient u of the penalty at
+its end, so that what is left there is the integral of (H_t - H) d: the bound of
+``stale_hessian`` holds with norm(d)_H in the place of lambda_old, whatever the convex
+penalty, and kappa of the Hessian with the ridge part. Where S0 is large, as with few
+rows, a model gets a Hessian of its own in every pass.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dlogreg.evaluation import Evaluation, FloatArray
+from dlogreg.kernel.part_sums import PartSums
+from dlogreg.solvers.certificate import Geometry, certify
+from dlogreg.solvers.penalized_quadratic import minimize_quadratic
+from dlogreg.solvers.separable import Separable
+from dlogreg.solvers.stale_hessian import StaleHessian, prove
+from dlogreg.solvers.system import NewtonSystem
+
+NEAR = 0.05
+"""Root mean square of the change of predictors, in the metric of the Hessian, within
+which a point is an anchor."""
+LARGEST_STALE = 0.5
+"""Of S0, above which a model gets a Hessian of its own."""
+LARGEST_SHIFT, LARGEST_SINGLE_SHIFT = 30.0, 10.0
+"""Of a predictor, beyond which sums are not exact, see ``kernel/nearby.py``."""
+SINGLE = 4 * 2.0**-24
+SHORTER = 0.25
+UNPROVEN_SHARE = 0.01
+"""Of tol, below which a step ends a model of which nothing can be proven."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Anchor:
+    """A point at which the sums of every part are known."""
+
+    theta: FloatArray
+    losses: FloatArray
+    """Shape (n_parts,)."""
+    gradients: FloatArray
+    hessians: FloatArray
+
+    def of(self, rows: FloatArray) -> Evaluation:
+        """Return the evaluation of a set of rows, given by 1 for each of its parts."""
+        return Evaluation(
+            float(rows @ self.losses),
+            rows @ self.gradients,
+            np.tensordot(rows, self.hessians, axes=1),
+        )
+
+
+def anchors_of(points: FloatArray, sums: PartSums) -> list[Anchor]:
+    """Return what a pass found at the columns of points."""
+    found = zip(points.T, sums.losses, sums.gradients, sums.hessians, strict=True)
+    return [Anchor(*parts) for parts in found]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """The minimum of a quadratic with a penalty, seen from its centre."""
+
+    theta: FloatArray
+    length: float
+    """norm(d) in the metric of H and the ridge part."""
+    left: FloatArray
+    """What the inner solver has left of the subgradient."""
+
+
+def proximal_step(
+    found: Evaluation, theta: FloatArray, penalty: Separable, start: FloatArray
+) -> Step:
+    """Return the step of proximal Newton from an evaluated point."""
+    assert found.hessian is not None
+    end = minimize_quadratic(found.hessian, found.gradient, theta, penalty, start)
+    move = end.theta - theta
+    square = move @ found.hessian @ move + penalty.l2 @ move**2
+    return Step(end.theta, math.sqrt(max(0.0, float(square))), end.residual)
+
+
+@dataclass(slots=True, eq=False)
+class Path:
+    """Points near the optima of several penalties, for all rows."""
+
+    penalties: list[Separable]
+    rows: FloatArray
+    """1 for every part."""
+    anchors: list[Anchor | None] = field(default_factory=list)
+    """The point of least objective of every penalty."""
+    values: list[float] = field(default_factory=list)
+    lengths: list[float] = field(default_factory=list)
+    trials: list[FloatArray] = field(default_factory=list)
+    distances: list[float] = field(default_factory=list)
+    """Of the anchors to the next point, in root mean squares of predictors."""
+
+    def __post_init__(self) -> None:
+        """Begin without any anchor."""
+        n = len(self.penalties)
+        self.anchors, self.values = [None] * n, [np.inf] * n
+        self.lengths, self.distances = [1.0] * n, [np.inf] * n
+        self.trials = [np.empty(0)] * n
+
+    def take(self, found: list[Anchor], tried: set[int]) -> None:
+        """Take evaluated points, and choose the next of every penalty.
+
+        ``tried`` are the penalties whose next points are among them. Where such a
+        point is no better than the last anchor, the step was too long.
+        """
+        known = [anchor.of(self.rows) for anchor in found]
+        for i, penalty in enumerate(self.penalties):
+            values = [
+                evaluation.loss + penalty.value(anchor.theta)
+                for evaluation, anchor in zip(known, found, strict=True)
+            ]
+            best = int(np.argmin(values))
+            if values[best] < self.values[i]:
+                self.anchors[i], self.values[i] = found[best], values[best]
+                self.lengths[i] = 1.0
+                self._look_ahead(i, known[best])
+            elif i in tried:
+                self.lengths[i] *= SHORTER
+                anchor = self.anchors[i]
+                assert anchor is not None
+                self._look_ahead(i, anchor.of(self.rows))
+
+    def _look_ahead(self, i: int, found: Evaluation) -> None:
+        anchor = self.anchors[i]
+        assert anchor is not None
+        assert found.hessian is not None
+        step = proximal_step(found, anchor.theta, self.penalties[i], anchor.theta)
+        weight = max(float(found.hessian[0, 0]), np.finfo(float).tiny)
+        move = step.theta - anchor.theta
+        square = max(0.0, float(move @ found.hessian @ move))
+        self.distances[i] = math.sqrt(square / weight)
+        self.trials[i] = anchor.theta + self.lengths[i] * move
+
+    @property
+    def far(self) -> list[int]:
+        """Penalties whose anchors are not near their optima yet."""
+        return [i for i, size in enumerate(self.distances) if not size <= NEAR]
+
+
+@dataclass(slots=True, eq=False)
+class GridModel:
+    """One model: a set of rows and a penalty."""
+
+    rows: FloatArray
+    """1 for each part of its rows, shape (n_parts,)."""
+    penalty: Separable
+    anchor: Anchor
+    geometry: Geometry
+    tol: float
+    single: bool
+    """Sums are made in float32, see the kernels."""
+    theta: FloatArray = field(default_factory=lambda: np.empty(0))
+    """The point to be evaluated next, or the answer."""
+    error: float = np.inf
+    """Proven distance to the optimum, in standard errors; NaN: only estimated."""
+    done: bool = False
+    wants_hessian: bool = False
+    n_evaluations: int = 0
+    _base: Evaluation = field(default_factory=lambda: Evaluation(0.0, np.empty(0)))
+    _before: FloatArray = field(default_factory=lambda: np.empty(0))
+    _length: float = np.inf
+
+    def __post_init__(self) -> None:
+        """Begin where the quadratic at the anchor has its minimum."""
+        self._base = self.anchor.of(self.rows)
+        step = proximal_step(
+            self._base, self.anchor.theta, self.penalty, self.anchor.theta
+        )
+        self.theta, self._before = step.theta, self.anchor.theta
+
+    @property
+    def shift(self) -> FloatArray:
+        """The next point as seen from the anchor."""
+        return self.theta - self.anchor.theta
+
+    def receive(
+        self, change: FloatArray, stale: float, hessian: FloatArray | None
+    ) -> None:
+        """Take how the gradient has changed from the anchor to the point.
+
+        ``stale`` is S0, the largest change of a row's predictor on the way.
+        """
+        self.n_evaluations += 1
+        own, base = hessian is not None, self._base
+        metric = base.hessian if hessian is None else hessian
+        assert metric is not None
+        found = Evaluation(base.loss, base.gradient + change, metric)
+        if stale > (LARGEST_SINGLE_SHIFT if self.single else LARGEST_SHIFT):
+            self._go_back()
+            return
+        step = proximal_step(found, self.theta, self.penalty, self.theta)
+        if step.length > max(2 * self._length, self.tol):
+            self._go_back()
+            return
+        self.error = self._bound(found, step, 0.0 if own else stale)
+        unproven = bool(np.isnan(self.error))
+        self._before, self._length = self.theta, step.length
+        self.theta = step.theta
+        small = UNPROVEN_SHARE if unproven else 0.0
+        self.done = self.error <= self.tol or step.length <= small * self.tol
+        self.wants_hessian = own or stale > LARGEST_STALE
+
+    def _go_back(self) -> None:
+        """Try a shorter step, and look at the Hessian there."""
+        self.theta = self._before + SHORTER * (self.theta - self._before)
+        self._length, self.wants_hessian = np.inf, True
+
+    def _bound(self, found: Evaluation, step: Step, stale: float) -> float:
+        """Return the proven error after the step; NaN where nothing can be proven."""
+        assert found.hessian is not None
+        hessian, every = found.hessian, np.arange(len(self.theta))
+        matrix = hessian + np.diag(self.penalty.l2)
+        system = NewtonSystem.of(matrix, every)
+        if system.regularized:
+            return np.nan
+        whole = Evaluation(found.loss, found.gradient, matrix)
+        known = certify(whole, system, self.theta, self.geometry)
+        inverse, shift = system.inverse(), self.shift
+        eps = known.single_error if self.single else 0.0
+        if eps >= 1:
+            return np.nan
+        rounding = known.rounding
+        rounding += math.sqrt(max(0.0, float(step.left @ inverse @ step.left)))
+        if self.single:
+            moved = math.sqrt(max(0.0, float(shift @ hessian @ shift)))
+            both = float(np.diagonal(inverse) @ np.diagonal(hessian))
+            rounding += SINGLE * math.exp(min(stale, 50)) * moved * math.sqrt(both)
+        metric = StaleHessian(self.theta, inverse, known.kappa, rounding, self.geometry)
+        move = step.theta - self.theta
+        reach = metric.step_reach(move, step.length)
+        proof = prove(metric, 0.0, step.length, stale - math.log1p(-eps), reach)
+        return proof.after

@@ -1,0 +1,371 @@
+"""Cross-validation against a fit of every fold by itself, and scikit-learn's scores."""
+
+from __future__ import annotations
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    log_loss,
+    roc_auc_score,
+)
+from sklearn.model_selection import TimeSeriesSplit
+
+import dlogreg
+from dlogreg.kernel import Rows
+from dlogreg.kernel.parts import (
+    CellCountKernel,
+    GroupParts,
+    RandomParts,
+    StratifiedParts,
+    TimeParts,
+)
+from dlogreg.selection import grid_fit
+from dlogreg.selection.validation import best_of, one_se_of
+from tests.counting import counted_array, reads
+
+ALPHAS = [0.003, 3.0, 0.1]
+
+
+def problem(n_rows=4000, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 4)) * [1.0, 20.0, 0.1, 2.0] + [0.0, 1e3, 5.0, -3.0]
+    X[:, 3] += X[:, 0]
+    eta = X[:, 0] + 0.05 * (X[:, 1] - 1e3) - 1
+    return X, np.where(rng.random(n_rows) < 1 / (1 + np.exp(-eta)), "yes", "no")
+
+
+def distance(params, X, y, alpha, weight=None, offset=0.0, intercept=True):
+    """Return the Newton decrement of a model with event 'yes', its true distance."""
+    s = np.ones(len(y)) if weight is None else weight
+    Z = np.column_stack([np.ones(len(X)), X]) if intercept else X
+    p = 1 / (1 + np.exp(-offset - Z @ params))
+    ridge = np.full(Z.shape[1], alpha * s.sum())
+    ridge[: int(intercept)] = 0
+    g = Z.T @ (s * (p - (y == "yes"))) + ridge * params
+    H = (Z * (s * p * (1 - p))[:, None]).T @ Z + np.diag(ridge)
+    unit = 1 / np.sqrt(np.diagonal(H))
+    g, H = g * unit, H * unit * unit[:, None]
+    return np.sqrt(g @ np.linalg.solve(H, g))
+
+
+def parted(parts, X, y, **fields):
+    return parts.of(Rows(X, y, start=0, **fields))
+
+
+def check_models(cv, X, y, trains, **options):
+    weight, offset = options.pop("weight", None), options.pop("offset", None)
+    for i, alpha in enumerate(cv.alphas):
+        for j, train in enumerate([*trains, np.ones(len(y), dtype=bool)]):
+            params = cv.params[i] if j == len(trains) else cv.fold_params[i, j]
+            found = distance(
+                params,
+                X[train],
+                y[train],
+                alpha,
+                None if weight is None else weight[train],
+                0.0 if offset is None else offset[train],
+                **options,
+            )
+            assert found <= max(cv.error_bounds[i, j], 1e-9)
+            assert cv.error_bounds[i, j] <= 0.01
+
+
+def check_scores(cv, X, y, tests, weight=None, offset=0.0):
+    offset = np.broadcast_to(offset, len(y))
+    for i in range(len(cv.alphas)):
+        for j, test in enumerate(tests):
+            params = cv.fold_params[i, j]
+            eta = offset[test] + params[0] + X[test] @ params[1:]
+            p, event = 1 / (1 + np.exp(-eta)), y[test] == "yes"
+            options = {} if weight is None else {"sample_weight": weight[test]}
+            near = {"rtol": 1e-9}
+            loss = log_loss(event, p, **options)
+            np.testing.assert_allclose(cv.fold_scores["log_loss"][i, j], loss, **near)
+            np.testing.assert_allclose(
+                cv.fold_scores["deviance"][i, j], 2 * loss, **near
+            )
+            brier = brier_score_loss(event, p, **options)
+            np.testing.assert_allclose(cv.fold_scores["brier"][i, j], brier, **near)
+            right = accuracy_score(event, eta > 0, **options)
+            np.testing.assert_allclose(cv.fold_scores["accuracy"][i, j], right, **near)
+            if "auc" in cv.fold_scores:
+                area = roc_auc_score(event, p, **options)
+                np.testing.assert_allclose(cv.fold_scores["auc"][i, j], area, atol=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_model_is_near_its_own_optimum(weighted):
+    X, y = problem()
+    rng = np.random.default_rng(3)
+    weight = rng.integers(0, 4, len(y)).astype(float) if weighted else None
+    offset = rng.normal(size=len(y)) if weighted else None
+    cv = dlogreg.cross_validate(
+        X,
+        y,
+        alphas=ALPHAS,
+        sample_weight=weight,
+        offset=offset,
+        scoring=("auc", "brier"),
+        seed=5,
+    )
+    np.testing.assert_array_equal(cv.alphas, [3.0, 0.1, 0.003])
+    part = parted(RandomParts(5, 5), X, y)
+    tests = [part == j for j in range(5)]
+    check_models(cv, X, y, [~test for test in tests], weight=weight, offset=offset)
+    check_scores(cv, X, y, tests, weight, 0.0 if offset is None else offset)
+    assert cv.scoring == "auc"
+    np.testing.assert_allclose(cv.scores, cv.fold_scores["auc"].mean(axis=1))
+    spread = cv.fold_scores["auc"].std(axis=1, ddof=1) / np.sqrt(5)
+    np.testing.assert_allclose(cv.errors, spread)
+    own = np.ones(len(y)) if weight is None else weight
+    np.testing.assert_allclose(cv.fold_sizes, [own[test].sum() for test in tests])
+
+
+def test_the_chosen_fits_are_those_of_fit():
+    X, y = problem()
+    cv = dlogreg.cross_validate(X, y, alphas=np.logspace(-4, 0, 8))
+    for result, alpha in ((cv.best, cv.best_alpha), (cv.one_se, cv.one_se_alpha)):
+        res = dlogreg.fit(X, y, alpha=alpha, tol=1e-8)
+        assert result.alpha == pytest.approx(alpha)
+        i = cv.alphas.tolist().index(alpha)
+        np.testing.assert_array_equal(result.params, cv.params[i])
+        assert distance(np.asarray(result.params), X, y, alpha) <= result.error_bound
+        assert result.error_bound == cv.error_bounds[i, -1]
+        assert result.status.converged
+        p = result.predict(X)
+        np.testing.assert_allclose(result.llf, -len(y) * log_loss(y == "yes", p))
+        assert result.llf == pytest.approx(res.llf, rel=1e-5)
+        assert result.llnull == res.llnull
+        assert result.bootstrap(4).n_failed == 0
+    assert cv.one_se_alpha >= cv.best_alpha
+    assert cv.scores.min() == cv.scores[cv.alphas.tolist().index(cv.best_alpha)]
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.4])
+def test_lasso_and_elastic_net(l1_ratio):
+    X, y = problem()
+    X = X / X.std(axis=0)
+    cv = dlogreg.cross_validate(X, y, n_alphas=8, l1_ratio=l1_ratio, n_folds=3)
+    part = parted(RandomParts(3, 0), X, y)
+    trains = [part != j for j in range(3)] + [np.ones(len(y), dtype=bool)]
+    assert cv.n_nonzero[0] <= 1
+    assert cv.n_nonzero[-1] == 4
+    for i, alpha in enumerate(cv.alphas):
+        for j, train in enumerate(trains):
+            found = cv.params[i] if j == 3 else cv.fold_params[i, j]
+            exact = dlogreg.fit(
+                X[train], y[train], alpha=alpha, l1_ratio=l1_ratio, tol=1e-7
+            )
+            Z = np.column_stack([np.ones(train.sum()), X[train]])
+            p = 1 / (1 + np.exp(-Z @ found))
+            move = found - np.asarray(exact.params)
+            away = np.sqrt(((Z @ move) ** 2 * p * (1 - p)).sum())
+            assert away <= cv.error_bounds[i, j] + 1e-6
+            assert cv.error_bounds[i, j] <= 0.01
+    check_scores(cv, X, y, [part == j for j in range(3)])
+    assert cv.best.l1_ratio == l1_ratio
+    exact = dlogreg.fit(X, y, alpha=cv.best_alpha, l1_ratio=l1_ratio, tol=1e-7)
+    assert cv.best.llf == pytest.approx(exact.llf, rel=1e-5)
+
+
+@pytest.mark.parametrize("folds", ["stratified", "group", "time"])
+def test_folds_of_every_kind(folds):
+    X, y = problem(3000, seed=2)
+    groups = (
+        np.random.default_rng(1).integers(0, 60, len(y)) if folds == "group" else None
+    )
+    cv = dlogreg.cross_validate(
+        X, y, alphas=ALPHAS, folds=folds, n_folds=4, seed=9, groups=groups
+    )
+    if folds == "time":
+        split = list(TimeSeriesSplit(4).split(X))
+        trains = [np.isin(np.arange(len(y)), train) for train, _ in split]
+        tests = [np.isin(np.arange(len(y)), test) for _, test in split]
+    else:
+        if folds == "group":
+            part = parted(GroupParts(4, 9), X, y, groups=groups)
+            assert all(len(set(part[groups == g])) == 1 for g in range(60))
+        else:
+            part = parted(stratified(X, y, 4, 9), X, y)
+            for label in ("yes", "no"):
+                counts = np.bincount(part[y == label])
+                assert np.ptp(counts) <= 2
+        tests = [part == j for j in range(4)]
+        trains = [~test for test in tests]
+    check_models(cv, X, y, trains)
+    check_scores(cv, X, y, tests)
+
+
+def stratified(X, y, n_parts, seed):
+    kernel = CellCountKernel("yes", seed)
+    sums = kernel.start()
+    kernel.add(sums, Rows(X, y, start=0), None)
+    counts = kernel.finish(sums).counts
+    return StratifiedParts.of_counts(n_parts, seed, "yes", counts)
+
+
+@given(n_rows=st.integers(6, 4000), n_parts=st.integers(2, 6), seed=st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_parts_are_those_of_the_row_and_of_even_size(n_rows, n_parts, seed):
+    rng = np.random.default_rng(seed)
+    X, y = np.zeros((n_rows, 1)), np.where(rng.random(n_rows) < 0.3, "yes", "no")
+    low = n_rows // 3
+    some = Rows(X[low:], y[low:], start=low)
+    size = n_rows // n_parts
+    borders = tuple(size * j for j in range(1, n_parts))
+    for parts in (
+        RandomParts(n_parts, seed),
+        stratified(X, y, n_parts, seed),
+        TimeParts(borders),
+    ):
+        assert parts.n_parts == n_parts
+        whole = parted(parts, X, y)
+        np.testing.assert_array_equal(parts.of(some), whole[low:])
+        counts = np.bincount(whole, minlength=n_parts)
+        assert len(counts) == n_parts
+        if isinstance(parts, RandomParts):
+            assert np.abs(counts - n_rows / n_parts).max() < 6 * np.sqrt(n_rows)
+        elif isinstance(parts, TimeParts):
+            assert (np.diff(whole) >= 0).all()
+        else:
+            for label in ("yes", "no"):
+                own = np.bincount(whole[y == label], minlength=n_parts)
+                assert np.ptp(own) <= 3
+
+
+def test_passes_are_counted_and_few():
+    X, y = problem(60000, seed=4)
+    cv = dlogreg.cross_validate(
+        counted_array("X", X, 6000), y == "yes", alphas=np.logspace(-4, -0.5, 10)
+    )
+    found = reads("X")
+    assert len(found) == 10
+    assert min(found) == cv.n_passes
+    assert sum(found) == 10 * cv.n_passes + 4  # the pilot reads a few
+    assert cv.n_passes <= 6
+    one = dlogreg.fit(X, y, alpha=1e-3, tol=0.01)
+    assert cv.n_passes <= one.n_passes + 4
+    assert cv.trace[-1].kind == "scores"
+    assert np.nanmax(cv.error_bounds) <= 0.01
+
+
+def test_single_precision_proves_and_keeps_its_bounds(monkeypatch):
+    X, y = problem(20000, seed=6)
+    monkeypatch.setattr(grid_fit, "SINGLE_ROWS", 1000)
+    cv = dlogreg.cross_validate(X, y, alphas=[1.0, 0.01, 1e-4], seed=1)
+    part = parted(RandomParts(5, 1), X, y)
+    check_models(cv, X, y, [part != j for j in range(5)])
+
+
+def test_few_hessians_at_a_time(monkeypatch):
+    X, y = problem(2000, seed=6)
+    monkeypatch.setattr(grid_fit, "HESSIAN_VALUES", 2 * 5 * 25)
+    cv = dlogreg.cross_validate(X, y, alphas=np.logspace(-3, 1, 6), seed=1)
+    part = parted(RandomParts(5, 1), X, y)
+    check_models(cv, X, y, [part != j for j in range(5)])
+
+
+def test_few_rows_separated_classes_and_no_intercept():
+    X, y = problem(60, seed=8)
+    y = np.where(X[:, 0] > 0, "yes", "no")
+    cv = dlogreg.cross_validate(X, y, alphas=np.logspace(-4, 2, 9), n_folds=3)
+    part = parted(RandomParts(3, 0), X, y)
+    check_models(cv, X, y, [part != j for j in range(3)])
+    X = X - X.mean(axis=0)
+    cv = dlogreg.cross_validate(
+        X, y, alphas=np.logspace(-4, 1, 5), n_folds=3, fit_intercept=False
+    )
+    check_models(cv, X, y, [part != j for j in range(3)], intercept=False)
+
+
+def test_schedulers_give_the_same_bits_and_chunks_nearly():
+    X, y = problem(12000)
+    blocks = da.from_array(X, chunks=(1000, 4))
+
+    def run(X):
+        return dlogreg.cross_validate(X, y, alphas=ALPHAS, scoring="auc")
+
+    cv = run(blocks)
+    with dask.config.set(scheduler="synchronous"):
+        again = run(blocks)
+    np.testing.assert_array_equal(again.fold_params, cv.fold_params)
+    np.testing.assert_array_equal(again.scores, cv.scores)
+    other = run(da.from_array(X, chunks=(3501, 2)))
+    scale = np.sqrt(np.diagonal(dlogreg.fit(X, y).cov_params()))
+    assert np.abs((other.fold_params - cv.fold_params) / scale).max() < 0.02
+    for name in ("log_loss", "auc"):
+        np.testing.assert_allclose(other.mean(name), cv.mean(name), rtol=1e-4)
+
+
+def test_the_grid_without_alphas():
+    X, y = problem()
+    cv = dlogreg.cross_validate(X, y, n_alphas=7)
+    p = (y == "yes").mean()
+    slope = np.abs(X.T @ (p - (y == "yes"))).max() / len(y)
+    np.testing.assert_allclose(cv.alphas, slope * np.logspace(3, -1, 7))
+    assert len(dlogreg.cross_validate(X, y).alphas) == 20
+
+
+def test_tables():
+    X, y = problem(500)
+    cv = dlogreg.cross_validate(X, y, alphas=ALPHAS, scoring="accuracy")
+    frame = cv.to_frame()
+    assert frame.index.name == "alpha"
+    np.testing.assert_array_equal(frame["accuracy"], cv.scores)
+    np.testing.assert_array_equal(frame["brier_se"], cv.standard_error("brier"))
+    assert "(best)" in repr(cv)
+    assert "accuracy" in repr(cv)
+    assert "<table" in cv._repr_html_()
+    with pytest.raises(ValueError, match="'log_loss', 'deviance', 'brier', 'accuracy'"):
+        cv.mean("auc")
+
+
+def test_the_simplest_model_within_one_standard_error():
+    losses, errors = np.array([0.9, 0.55, 0.5, 0.52]), np.full(4, 0.06)
+    assert best_of(losses, "log_loss") == 2
+    assert one_se_of(losses, errors, "log_loss") == 1
+    assert best_of(1 - losses, "auc") == 2
+    assert one_se_of(1 - losses, errors / 10, "auc") == 2
+
+
+def test_what_cannot_be_validated_is_refused():
+    X, y = problem(200)
+    validate = dlogreg.cross_validate
+    for options, message in (
+        ({"folds": "leave-one-out"}, "folds must be"),
+        ({"n_folds": 1}, "n_folds must be a whole number from 2"),
+        ({"n_folds": 2.5}, "n_folds must be"),
+        ({"groups": y}, r"groups= goes with folds='group'"),
+        ({"folds": "group"}, r"groups= goes with folds='group'"),
+        ({"scoring": "f1"}, "scoring must name .*'f1'"),
+        ({"scoring": ()}, "scoring must name .* nothing"),
+        ({"alphas": [0.1, 0.0]}, "alphas must be positive"),
+        ({"n_alphas": 0}, "n_alphas must be a whole number"),
+        ({"l1_ratio": 1.5}, "l1_ratio must lie between 0 and 1"),
+        ({"max_passes": 3}, "max_passes must be at least 4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            validate(X, y, **options)
+    with pytest.raises(dlogreg.DataError, match="is for two classes so far"):
+        validate(X, np.arange(200) % 3)
+    rare = np.where(np.arange(200) < 1, "yes", "no")
+    with pytest.raises(dlogreg.DataError, match="has no row with y = 'yes' to fit to"):
+        validate(X, rare)
+    with pytest.raises(dlogreg.DataError, match="no row to score"):
+        validate(X, y, folds="group", groups=np.arange(200) % 2, n_folds=9)
+    with pytest.raises(dlogreg.DataError, match="needs at least 11 rows"):
+        validate(X[:9], y[:9], folds="time", n_folds=10)
+    unknown = da.from_array(X, chunks=(50, 4))
+    unknown = unknown[unknown[:, 0] > -9]
+    with pytest.raises(dlogreg.DataError, match="compute_chunk_sizes"):
+        validate(unknown, unknown[:, 0] > 0, folds="time")
+    with pytest.raises(dlogreg.MemoryLimitError):
+        validate(X, y, memory_limit="1 MB")
+    with pytest.warns(dlogreg.ConvergenceWarning, match="models have not reached tol"):
+        validate(X, y, alphas=[1e-5, 1.0], max_passes=4)
