@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlogreg.display import Trace
+from dlogreg.display.reporting import Reporting
 from dlogreg.evaluation import FloatArray, Label, PassRecord
 from dlogreg.exchange import Exchange
 from dlogreg.kernel.closing_sums import ColumnSums
@@ -27,7 +28,7 @@ their probabilities then round to 0 and 1."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(Likelihoods, Exchange):
+class FittedModel(Likelihoods, Exchange, Reporting):
     """Coefficients, their covariance, and what the fit cost; holds no data."""
 
     feature_names: tuple[str, ...]

@@ -17,6 +17,7 @@ from dlogreg.inference.wald import WaldTest, wald_test
 from dlogreg.labelled_matrix import LabelledMatrix
 
 if TYPE_CHECKING:
+    from dlogreg.display.plots import MultinomialPlots
     from dlogreg.inference.table import ChiSquaredTest
     from dlogreg.multinomial_prediction import MultinomialModel
 
@@ -60,6 +61,14 @@ class MultinomialResults(FittedModel, Covariances):
     def _repr_html_(self) -> str:
         """Return the summary, as a notebook shows it."""
         return self.summary()._repr_html_()
+
+    @property
+    def plot(self) -> MultinomialPlots:
+        """Plots by their names, as ``res.plot.odds_ratios()``; they need matplotlib."""
+        plots: MultinomialPlots = import_module(
+            "dlogreg.display.plots"
+        ).MultinomialPlots(self)
+        return plots
 
     def summary(self, alpha: float = 0.05) -> Summary:
         """Return the fit as a table with one block for every class.

@@ -26,6 +26,7 @@ from dlogreg.multinomial import MultinomialResults
 from dlogreg.storage import read_model
 
 if TYPE_CHECKING:
+    from dlogreg.display.plots import ResultPlots
     from dlogreg.prediction import LogitModel
     from dlogreg.rows_again import RowsAgain
 
@@ -66,6 +67,12 @@ class LogitResults(
     def _repr_html_(self) -> str:
         """Return the summary, as a notebook shows it."""
         return self.summary()._repr_html_()
+
+    @property
+    def plot(self) -> ResultPlots:
+        """Plots by their names, as ``res.plot.odds_ratios()``; they need matplotlib."""
+        plots: ResultPlots = import_module("dlogreg.display.plots").ResultPlots(self)
+        return plots
 
     def summary(self, alpha: float = 0.05) -> Summary:
         """Return the fit as a table: ``print`` it, or end a notebook's cell with it.

@@ -197,7 +197,7 @@ def test_a_fit_survives_with_everything_that_can_be_asked_of_it(tmp_path):
         if isinstance(getattr(LogitResults, name), property) and name[0] != "_"
     ]
     assert {"params", "bse", "llr_pvalue", "aic", "prsquared"} <= set(properties)
-    for name in properties:
+    for name in set(properties) - {"plot"}:
         np.testing.assert_equal(getattr(back, name), getattr(res, name))
     np.testing.assert_array_equal(back.conf_int(0.1), res.conf_int(0.1))
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": "Tell what a fit would do and cost, after timing one block.",
     "fit": "Fit a logistic regression to a Zarr store or Parquet files.",
     "summary": "Show a saved model.",
+    "report": "Write a saved model as a page of HTML with tables and plots.",
     "evaluate": "Measure how well a saved model predicts a store's outcomes.",
     "predict": "Write the probabilities that a model gives to a store's rows.",
     "doctor": "Check this machine or a cluster: versions, memory, data, TLS.",

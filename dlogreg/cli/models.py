@@ -34,13 +34,13 @@ def read_model_of_arrays(path: str) -> Results:
     return results
 
 
-def check_model_path(path: str, *, overwrite: bool) -> None:
-    """Refuse a place where the model could not be saved, before anything is fitted."""
+def check_model_path(path: str, *, overwrite: bool, what: str = "model") -> None:
+    """Refuse a place where nothing could be saved, before anything is computed."""
     folder = Path(path).absolute().parent
     if not folder.is_dir():
-        raise DataError(f"there is no folder {folder} to save the model in")
+        raise DataError(f"there is no folder {folder} to save the {what} in")
     if Path(path).is_dir():
-        raise DataError(f"{path} is a folder; give the name of a file for the model")
+        raise DataError(f"{path} is a folder; give the name of a file for the {what}")
     if Path(path).exists() and not overwrite:
         raise DataError(f"{path} exists already; choose another name, or --overwrite")
 

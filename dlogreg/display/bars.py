@@ -15,6 +15,8 @@ EDGE = 8.0
 """Room left and right of the axis, for labels of ticks at its ends."""
 ROOM = 11.0
 """Least distance of the middles of two labels, for every character of the longer."""
+HUGE = 5.0
+"""No smaller estimate is cut off: an odds ratio of 150, or 1/150."""
 FAR = 2.5
 """Ends are cut off where they lie so many times farther out than most."""
 LARGEST = 1e100
@@ -64,7 +66,7 @@ def shown_range(intervals: Sequence[Interval]) -> tuple[float, float]:
     if not len(middles):
         return 0.0, 0.0
     sizes = np.abs(middles)
-    usual = min(float(sizes.max()), 3 * float(np.quantile(sizes, 0.8)))
+    usual = min(float(sizes.max()), max(HUGE, 3 * float(np.quantile(sizes, 0.8))))
     farthest = float(np.abs(ends).max())
     most = 1.15 * max(usual, float(np.quantile(np.abs(ends), 0.8)))
     most = farthest if farthest < FAR * most else most
@@ -78,8 +80,10 @@ def _apart(
     axis: Axis, labels: tuple[tuple[float, str], ...]
 ) -> tuple[tuple[float, str], ...]:
     """Leave out labels that would touch one another; that of no effect stays."""
-    kept = [label for label in labels if label[0] == 0]
+    kept = [label for label in labels if label[0] == 0][:1]
     for place, text in labels:
+        if text in [known for _, known in kept]:  # too near to be written apart
+            continue
         pixel = axis.place(place)
         others = [(abs(pixel - axis.place(p)), t) for p, t in kept]
         needed = (ROOM * (len(text) + len(t)) / 3 for _, t in others)

@@ -68,7 +68,7 @@ def note(text: str) -> str:
 
 def facts(*groups: Facts) -> str:
     """Return groups of names and values, side by side where there is room."""
-    titles = TITLES if all(groups) else ("",) * len(groups)
+    titles = TITLES if len(groups) == len(TITLES) and all(groups) else [""] * 3
     tables = [
         _facts(group, title)
         for group, title in zip(groups, titles, strict=False)

@@ -51,5 +51,5 @@ def _powers(
 
 def tick_text(value: float) -> str:
     """Return the shortest text of a round number."""
-    text = f"{value:.6g}"
+    text = f"{value:.12g}" if abs(value - 1) < 1e-3 else f"{value:.6g}"
     return "0" if text in ("-0", "0") else text.replace("e-0", "e-").replace("e+0", "e")

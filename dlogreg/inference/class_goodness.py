@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +15,9 @@ from dlogreg.evaluation import FloatArray, Label
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.kernel.class_scores import ClassScores
 from dlogreg.likelihoods import Deviances
+
+if TYPE_CHECKING:
+    from dlogreg.display.plots import ClassGoodnessPlots
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,6 +71,14 @@ class ClassGoodness(Deviances):
     def _repr_html_(self) -> str:
         """Return the summary, as a notebook shows it."""
         return self.summary()._repr_html_()
+
+    @property
+    def plot(self) -> ClassGoodnessPlots:
+        """Plots by their names, as ``report.plot.roc()``; they need matplotlib."""
+        plots: ClassGoodnessPlots = import_module(
+            "dlogreg.display.plots"
+        ).ClassGoodnessPlots(self)
+        return plots
 
     def summary(self) -> Summary:
         """Return all measures as a table with a line for every class."""

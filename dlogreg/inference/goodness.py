@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtri
@@ -20,6 +22,9 @@ from dlogreg.inference.levels import check_level
 from dlogreg.inference.recalibration import CalibrationLine, calibration_line
 from dlogreg.kernel.scores import ScoreSums
 from dlogreg.likelihoods import Deviances
+
+if TYPE_CHECKING:
+    from dlogreg.display.plots import GoodnessPlots
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,6 +88,14 @@ class GoodnessOfFit(Deviances):
     def _repr_html_(self) -> str:
         """Return the summary with its curves, as a notebook shows it."""
         return render(self.summary(), *goodness_pictures(self))
+
+    @property
+    def plot(self) -> GoodnessPlots:
+        """Plots by their names, as ``report.plot.roc()``; they need matplotlib."""
+        plots: GoodnessPlots = import_module("dlogreg.display.plots").GoodnessPlots(
+            self
+        )
+        return plots
 
     def summary(
         self, groups: int = 10, threshold: float = 0.5, alpha: float = 0.05

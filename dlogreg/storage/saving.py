@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
-import tempfile
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +26,7 @@ from dlogreg.storage.schema import (
     TIMES,
     VECTORS,
 )
+from dlogreg.storage.writing import check_target, write_whole
 
 if TYPE_CHECKING:
     from dlogreg.fitted import FittedModel
@@ -40,50 +38,13 @@ def write_model(
     results: FittedModel, path: str | os.PathLike[str], *, overwrite: bool
 ) -> None:
     """Write results to a file that did not exist, or replace it if told to."""
-    target = Path(path)
-    if not overwrite and os.path.lexists(target):
-        _refuse_to_replace(target)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"there is no directory {target.parent} to save in")
+    check_target(path, overwrite=overwrite)
     entries = _encode(results)
     lines = ",\n".join(
         f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False)}"
         for key, value in entries.items()
     )
-    _write_beside(target, f"{{\n{lines}\n}}\n", overwrite=overwrite)
-
-
-def _write_beside(target: Path, content: str, *, overwrite: bool) -> None:
-    """Write a file of its owner alone, then give it its name."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:50]}.")
-    try:
-        with open(handle, "w", encoding="ascii", newline="\n") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if not overwrite and _linked(name, target):
-            return
-        os.replace(name, target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-
-
-def _linked(name: str, target: Path) -> bool:
-    """Give a file a second name, unless it is taken; tell whether that is possible."""
-    try:
-        os.link(name, target)
-    except FileExistsError:
-        _refuse_to_replace(target)
-    except OSError:  # a file system without hard links
-        return False
-    return True
-
-
-def _refuse_to_replace(target: Path) -> NoReturn:
-    raise FileExistsError(
-        f"{target} exists already; choose another name, or save with overwrite=True"
-    )
+    write_whole(path, f"{{\n{lines}\n}}\n", overwrite=overwrite)
 
 
 def _encode(results: FittedModel) -> dict[str, Any]:
