@@ -83,6 +83,17 @@ def test_its_parameters_are_those_of_the_same_fit(n_classes):
     assert vars(model).keys() == vars(refitted).keys()
 
 
+def test_a_lasso_stays_one():
+    X, y = draw()
+    X = X / X.std(axis=0)
+    res = dlogreg.fit(X, y, alpha=0.05, l1_ratio=0.7, tol=1e-9, progress=False)
+    model = res.to_sklearn()
+    refitted = clone(model).set_params(tol=1e-9, max_iter=10_000).fit(X, y)
+    np.testing.assert_allclose(model.coef_, refitted.coef_, rtol=0, atol=1e-5)
+    expected = probabilities(res, X)
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=0, atol=1e-12)
+
+
 def test_without_a_penalty_scikit_learn_has_none_either():
     assert math.isinf(fitted()[1].to_sklearn().C)
 

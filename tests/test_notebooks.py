@@ -17,7 +17,7 @@ NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 
 
 def test_the_notebooks_are_found():
-    assert [path.stem[0] for path in NOTEBOOKS] == ["1", "2", "3", "4", "6"]
+    assert [path.stem[0] for path in NOTEBOOKS] == ["1", "2", "3", "4", "5", "6"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

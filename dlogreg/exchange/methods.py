@@ -30,8 +30,9 @@ class Exchange(ABC):
         are separated the coefficients are so large that probabilities round to 0 and 1.
 
         Its parameters are those with which its own ``fit`` to the same rows would find
-        the same optimum, ``C = 1 / (alpha * nobs)`` among them. It has names of columns
-        where the fit had.
+        the same optimum, ``C = 1 / (alpha * nobs)`` among them, but for a
+        ``penalty_factor`` and ``bounds``, which scikit-learn does not have. It has
+        names of columns where the fit had.
 
         Returns
         -------

@@ -31,8 +31,9 @@ def to_sklearn(results: Results) -> LogisticRegression:
         intercepts, slopes = -intercepts, -slopes
     model = LogisticRegression(
         C=1 / (results.alpha * results.nobs) if results.alpha else np.inf,
-        l1_ratio=results.l1_ratio,
         fit_intercept=results.fit_intercept,
+        l1_ratio=results.l1_ratio,
+        solver="saga" if results.l1_ratio else "lbfgs",
     )
     model.classes_ = labels[order]
     model.coef_ = np.array(slopes)
