@@ -34,12 +34,7 @@ from dlogreg.offsets import (
 from dlogreg.source.frames import Array, check_columns, frame_to_numpy
 from dlogreg.source.opening import kind_of
 from dlogreg.source.sparse_store import SparseStoreBlocks, StoredCSR
-from dlogreg.source.zarr_store import (
-    COMPLETE_ATTRIBUTE,
-    ZarrBlocks,
-    anywhere,
-    check_chunks,
-)
+from dlogreg.source.zarr_store import ZarrBlocks, checked
 
 Finish = Callable[[FloatArray], Array]
 """Makes the prediction of every row from its linear predictor."""
@@ -304,11 +299,11 @@ def _stored_blocks(array: Any) -> ZarrBlocks | SparseStoreBlocks:
     """Return the chunks of a Zarr array, or blocks of a group of compressed rows."""
     if isinstance(array, StoredCSR):
         blocks = array.blocks()
-        return replace(blocks, group=blocks.group or array.group, inputs=())
-    check_chunks("X", array, complete=bool(array.attrs.get(COMPLETE_ATTRIBUTE, False)))
+        return replace(blocks, arrays=blocks.arrays or array.arrays, inputs=())
+    array = checked("X", array)
     step, n_rows = (array.shards or array.chunks)[0], array.shape[0]
     bounds = (*range(0, n_rows, step), n_rows) if n_rows else (0, 0)
-    return ZarrBlocks("X", anywhere(array), bounds)
+    return ZarrBlocks("X", array, bounds)
 
 
 def _predict_stored(

@@ -96,7 +96,9 @@ def test_a_chunk_is_fetched_once_by_a_task_that_needs_it_twice(data):
     write(zarr.create_group(store), X, chunk=5000)
     forget("store")
     group = zarr.open_group(CountingStore(store), mode="r")
-    blocks = SparseStoreBlocks(group, 40, tuple(range(0, N + 1, 500)))
+    blocks = SparseStoreBlocks(
+        StoredCSR.of(group).arrays, 40, tuple(range(0, N + 1, 500))
+    )
     load = blocks.open(())
     rows = [load(i)["X"] for i in range(blocks.n_blocks)]
     dense = np.concatenate([part.matrix.toarray() for part in rows])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from dlogreg.cli.addresses import STORAGE
 from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
 from dlogreg.cli.models import read_model_of_arrays
 from dlogreg.cli.options import QUIET, Finite, shown, with_options
@@ -51,7 +54,7 @@ from dlogreg.source.group import open_data
     type=Finite(0, 1, min_open=True, max_open=True),
     help="Share of events where the threshold will be used; default STORE's.",
 )
-@with_options(SCHEDULER, QUIET)
+@with_options(SCHEDULER, STORAGE, QUIET)
 def command(
     model: str,
     store: str,
@@ -62,6 +65,7 @@ def command(
     cost_fn: float | None,
     prior: float | None,
     scheduler: Scheduler | None,
+    storage_options: dict[str, Any],
     quiet: bool,
 ) -> None:
     """Measure how well MODEL predicts the outcomes in STORE, in one pass.
@@ -75,7 +79,7 @@ def command(
     results = read_model_of_arrays(model)
     if len(results.classes) > 2:
         _refuse_two_class_options(model, len(results.classes))
-    data = open_data(store)
+    data = open_data(store, options=storage_options)
     with cluster(scheduler):
         report = evaluate_stored(
             results, data, in_sample=in_sample, progress=shown(quiet)

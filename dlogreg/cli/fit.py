@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from dlogreg.checkpoint import kept_in
+from dlogreg.cli.addresses import STORAGE
 from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
 from dlogreg.cli.models import check_model_path, exit_with
 from dlogreg.cli.options import (
@@ -49,7 +50,7 @@ from dlogreg.source.group import open_data
     metavar="FOLDER",
     help="Keep the sums of every pass there; the same command resumes a cut fit.",
 )
-@with_options(*OF_FIT, SCHEDULER, OVERWRITE, QUIET, TRACE)
+@with_options(*OF_FIT, SCHEDULER, STORAGE, OVERWRITE, QUIET, TRACE)
 def command(
     store: str,
     model: str,
@@ -57,6 +58,7 @@ def command(
     weights: str | None,
     checkpoint: str | None,
     scheduler: Scheduler | None,
+    storage_options: dict[str, Any],
     overwrite: bool,
     quiet: bool,
     trace: bool,
@@ -65,6 +67,7 @@ def command(
     """Fit a logistic regression to the Zarr group STORE, print it and save it.
 
     With --formula STORE is a Parquet file, a folder of them, or a pattern in quotes.
+    Either may be an address, such as s3://bucket/store.zarr.
     Ctrl-C ends the fit and saves the best point so far. With --checkpoint, a fit that
     was cut goes on after its last whole pass; the folder is removed when the model of
     a fit that has ended by itself is saved.
@@ -74,9 +77,11 @@ def command(
         raise DataError("--weights is for --formula; a store has its own sample_weight")
     options["progress"] = shown(quiet)
     if formula is None:
-        fit = partial(fit_stored, open_data(store), **options)
+        data = open_data(store, options=storage_options)
+        fit = partial(fit_stored, data, **options)
     else:
-        fit = partial(fit_files, store, formula, sample_weight=weights, **options)
+        options |= {"sample_weight": weights, "storage_options": storage_options}
+        fit = partial(fit_files, store, formula, **options)
     with cluster(scheduler), kept_in(checkpoint) as kept:
         results = fit(checkpoint=kept)
         results.save(model, overwrite=overwrite)

@@ -9,6 +9,7 @@ import dask.array as da
 import numpy as np
 import numpy.typing as npt
 
+from dlogreg.cli.addresses import STORAGE
 from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
 from dlogreg.cli.models import read_model_of_arrays
 from dlogreg.cli.options import (
@@ -37,13 +38,14 @@ from dlogreg.source.group import GroupWriter, StoredData, open_data
     help="Also write labels: the event where its probability is above this. For two "
     "classes only.",
 )
-@with_options(SCHEDULER, OVERWRITE, QUIET)
+@with_options(SCHEDULER, STORAGE, OVERWRITE, QUIET)
 def command(
     model: str,
     store: str,
     out: str,
     threshold: float | None,
     scheduler: Scheduler | None,
+    storage_options: dict[str, Any],
     overwrite: bool,
     quiet: bool,
 ) -> None:
@@ -60,7 +62,7 @@ def command(
             f"--threshold is for two classes, but {model} has {len(results.classes)}; "
             "leave it out and take the class of the largest probability"
         )
-    data = open_data(store, needs_y=False)
+    data = open_data(store, needs_y=False, options=storage_options)
     with (
         cluster(scheduler),
         GroupWriter(out, overwrite=overwrite) as writer,

@@ -72,6 +72,7 @@ def fit_formula(
     firth: bool = False,
     memory_limit: int | str | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     progress: bool | Progress | None = None,
 ) -> Results:
     """Fit a logistic regression given by a formula to a raw table.
@@ -95,8 +96,9 @@ def fit_formula(
         response is a column of labels or an expression such as ``arr_delay > 15`` or
         ``species == "setosa"``. Nothing else is evaluated.
     data : table
-        Pandas or dask dataframe, pyarrow dataset of local Parquet files, or the path of
-        Parquet files: a file, a folder, or a pattern. Only needed columns are read.
+        Pandas or dask dataframe, pyarrow dataset of Parquet files, or the path of
+        Parquet files: a file, a folder, or a pattern, here or at an address such as
+        ``s3://bucket/flights-*.parquet``. Only needed columns are read.
     sample_weight : str or array, optional
         A column, or an expression of columns. With a dataframe also an array or series
         of one weight per row. Rows of weight 0 are left out before anything is found.
@@ -108,6 +110,10 @@ def fit_formula(
     missing : {"raise", "drop"}
         What to do with rows in which a column that is needed has no value. "raise"
         counts them by column; "drop" leaves them out, and ``n_dropped`` counts them.
+    storage_options : mapping, optional
+        What the file system of an address needs, as in pandas and dask: those of
+        ``fsspec``, for example ``{"endpoint_url": ...}``. Secrets are better kept in
+        the environment; they are neither shown nor saved.
     unseen : "error", level, or mapping of factor to level
         What ``predict`` does with a level that the fit has not seen: an error that
         names it, or a level that is taken in its place.
@@ -144,7 +150,7 @@ firth, memory_limit, checkpoint, progress
     ('dose', 'sex[T.m]')
     """
     check_weight_kind(weight_kind, given=sample_weight is not None)
-    data = open_data(data)
+    data = open_data(data, storage_options)
     available = table_columns(data)
     parsed = read_formula(formula, available)
     options = check_options(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,48 +20,17 @@ from dlogreg.formula.columns import (
     arrow_column,
     arrow_kind,
 )
+from dlogreg.source.files import NO_OPTIONS, DataFile, find_files
+from dlogreg.source.remote import Options, is_of_access, reason, with_retries
 
 ENDINGS = (".parquet", ".parq", ".pq")
-
-
-@dataclass(frozen=True, slots=True)
-class StampedFile:
-    """A file as it was when the fit began."""
-
-    path: str
-    size: int
-    changed: int
-    """Nanoseconds."""
-    keys: tuple[tuple[str, Label], ...] = ()
-    """Columns that are kept in the names of its folders."""
-
-    @classmethod
-    def of(cls, path: str, keys: Mapping[str, Label]) -> StampedFile:
-        """Take the stamp of a file."""
-        state = os.stat(path)
-        return cls(path, state.st_size, state.st_mtime_ns, tuple(keys.items()))
-
-    def check(self) -> None:
-        """Refuse a file that is not the same any more."""
-        try:
-            state = os.stat(self.path)
-        except OSError as error:
-            raise DataError(
-                f"{self.path} cannot be read any more ({error.strerror}); keep the "
-                "files in place until the fit is done"
-            ) from error
-        if (state.st_size, state.st_mtime_ns) != (self.size, self.changed):
-            raise DataError(
-                f"{self.path} has changed since the fit began, so that its passes "
-                "would not see the same rows; fit again when nobody writes to it"
-            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ParquetTable:
     """Row groups of Parquet files, one block each."""
 
-    files: tuple[StampedFile, ...]
+    files: tuple[DataFile, ...]
     groups: tuple[tuple[int, int, int, int], ...]
     """File, row group in it, rows, and bytes of the needed columns."""
     names: tuple[str, ...]
@@ -104,10 +71,10 @@ class ParquetTable:
             schema = opened.schema_arrow
             for name in needed:
                 if name not in dict(file.keys):
-                    _check_kind(kinds, name, schema.field(name).type, file.path)
+                    _check_kind(kinds, name, schema.field(name).type, str(file))
             groups += _groups(i, opened.metadata, needed)
         if not sum(n_rows for _, _, n_rows, _ in groups):
-            raise DataError(f"{self.files[0].path} has zero rows; nothing to fit")
+            raise DataError(f"{self.files[0]} has zero rows; nothing to fit")
         return ParquetTable(self.files, tuple(groups), tuple(needed))
 
     def open(self, inputs: tuple[Any, ...]) -> Callable[[int], TableBlock]:
@@ -118,10 +85,18 @@ class ParquetTable:
             number, group, n_rows, _ = self.groups[i]
             file = self.files[number]
             file.check()
-            if not last or last[0][0] != number:
-                last[:] = [(number, _open(file))]
-            source = f"row group {group} of {file.path}"
-            return _read(last[0][1], file, group, self.names, source, n_rows)
+
+            def read() -> Mapping[str, Column]:
+                if not last or last[0][0] != number:
+                    last[:] = [(number, _opened(file))]
+                opened = last.pop()  # is kept only if all goes well
+                columns = _read(opened[1], file, group, self.names, n_rows)
+                last.append(opened)
+                return columns
+
+            source = f"row group {group} of {file}"
+            columns = _guarded(read, file, group, self.names, source)
+            return TableBlock(columns, n_rows, source)
 
         return load
 
@@ -155,53 +130,76 @@ def _groups(file: int, metadata: Any, needed: Sequence[str]) -> list[Any]:
     return groups
 
 
-def _open(file: StampedFile) -> Any:
-    """Return an open file of pyarrow."""
+def _opened(file: DataFile) -> Any:
+    """Return an open file of pyarrow, or raise what pyarrow or the network raise."""
     parquet = require("pyarrow.parquet", "frames")
+    return parquet.ParquetFile(
+        file.open() if file.is_remote else file.path,
+        pre_buffer=file.is_remote,  # one request for columns that lie together
+        page_checksum_verification=True,
+    )
+
+
+def _open(file: DataFile) -> Any:
+    """Return an open file of pyarrow."""
     arrow = require("pyarrow", "frames")
     try:
-        return parquet.ParquetFile(file.path, page_checksum_verification=True)
-    except (arrow.ArrowException, OSError) as error:
+        return with_retries(lambda: _opened(file)) if file.is_remote else _opened(file)
+    except Exception as error:
+        if file.is_remote and is_of_access(error):
+            raise DataError(f"{file} cannot be read ({reason(error)})") from error
+        if not isinstance(error, arrow.ArrowException | OSError):
+            raise
         raise DataError(
-            f"{file.path} is not a Parquet file, or is truncated: {error}"
+            f"{file} is not a Parquet file, or is truncated: {error}"
         ) from error
 
 
-def _read(
-    opened: Any,
-    file: StampedFile,
+def _guarded(
+    read: Callable[[], Mapping[str, Column]],
+    file: DataFile,
     group: int,
     names: Sequence[str],
     source: str,
-    n_rows: int,
-) -> TableBlock:
+) -> Mapping[str, Column]:
+    """Read a row group, trying again what is transient; name what cannot be read."""
     arrow = require("pyarrow", "frames")
-    keys = dict(file.keys)
-    stored = [name for name in names if name not in keys]
     try:
-        table = opened.read_row_group(group, columns=stored, use_threads=False)
-        if table.num_rows != n_rows:
-            raise OSError(f"{table.num_rows} rows instead of {n_rows}")
-        columns = {
-            name: _key(keys[name], n_rows)
-            if name in keys
-            else arrow_column(table.column(name), name)
-            for name in names
-        }
-    except (arrow.ArrowException, OSError) as error:
-        broken = _broken(opened, group, stored, arrow)
+        return with_retries(read) if file.is_remote else read()
+    except Exception as error:
+        if file.is_remote and is_of_access(error):
+            raise DataError(f"{source} cannot be read ({reason(error)})") from error
+        if not isinstance(error, arrow.ArrowException | OSError):
+            raise
+        stored = [name for name in names if name not in dict(file.keys)]
+        broken = _broken(file, group, stored, arrow)
         raise DataError(
             f"{broken} in {source} cannot be read: it is truncated or corrupt "
             f"({error}); write the file again, or leave it out"
         ) from error
-    return TableBlock(columns, n_rows, source)
 
 
-def _broken(opened: Any, group: int, names: Sequence[str], arrow: Any) -> str:
+def _read(
+    opened: Any, file: DataFile, group: int, names: Sequence[str], n_rows: int
+) -> Mapping[str, Column]:
+    keys = dict(file.keys)
+    stored = [name for name in names if name not in keys]
+    table = opened.read_row_group(group, columns=stored, use_threads=False)
+    if table.num_rows != n_rows:
+        raise OSError(f"{table.num_rows} rows instead of {n_rows}")
+    return {
+        name: _key(keys[name], n_rows)
+        if name in keys
+        else arrow_column(table.column(name), name)
+        for name in names
+    }
+
+
+def _broken(file: DataFile, group: int, names: Sequence[str], arrow: Any) -> str:
     """Return the first column that cannot be read by itself."""
     for name in names:
         try:
-            opened.read_row_group(group, columns=[name], use_threads=False)
+            _opened(file).read_row_group(group, columns=[name], use_threads=False)
         except (arrow.ArrowException, OSError):
             return f"column {name!r}"
     return "some column"
@@ -214,39 +212,9 @@ def _key(value: Label, n_rows: int) -> Column:
     return Numbers(np.full(n_rows, value))
 
 
-def open_path(path: str) -> ParquetTable:
-    """Open a Parquet file, a folder of them, or a pattern."""
-    if "://" in path:
-        raise DataError(
-            f"{path} is not a local path; open it with dask, or copy it here"
-        )
-    if Path(path).is_dir():
-        found = sorted(
-            str(file)
-            for file in Path(path).rglob("*")
-            if file.name.lower().endswith(ENDINGS) and file.is_file()
-        )
-        if not found:
-            raise DataError(f"folder {path} holds no Parquet files (*.parquet)")
-        for file in found:
-            keys = [p for p in Path(file).relative_to(path).parts[:-1] if "=" in p]
-            if keys:
-                raise DataError(
-                    f"{path} keeps column {keys[0].partition('=')[0]!r} in the names "
-                    f"of its folders; give pyarrow.dataset.dataset({path!r}, "
-                    'partitioning="hive")'
-                )
-    else:
-        found = [path] if Path(path).exists() else sorted(glob.glob(path))
-        if not found:
-            raise DataError(f"there is no file {path}; check the path")
-        for file in found:
-            if not file.lower().endswith(ENDINGS):
-                raise DataError(
-                    f"{file} is not Parquet by its name (*.parquet); read other files "
-                    "with pandas or dask, or turn them into Parquet"
-                )
-    return _table([StampedFile.of(str(Path(file).absolute()), {}) for file in found])
+def open_path(path: str, options: Options = NO_OPTIONS) -> ParquetTable:
+    """Open a Parquet file, a folder of them, or a pattern, here or at an address."""
+    return _table(find_files(path, ENDINGS, "Parquet", options))
 
 
 def open_dataset(dataset: Any) -> ParquetTable:
@@ -254,20 +222,32 @@ def open_dataset(dataset: Any) -> ParquetTable:
     arrow = require("pyarrow.dataset", "frames")
     files = []
     for fragment in dataset.get_fragments():
-        local = getattr(getattr(fragment, "filesystem", None), "type_name", "")
-        if not isinstance(fragment, arrow.ParquetFileFragment) or local != "local":
+        place = _place(fragment)
+        if not isinstance(fragment, arrow.ParquetFileFragment) or place is None:
             raise DataError(
-                "the dataset must be of local Parquet files, which is not the case for "
-                f"{getattr(fragment, 'path', 'its data')}; give a dask dataframe"
+                "the dataset must be of Parquet files, local or on a file system of "
+                f"fsspec, unlike {getattr(fragment, 'path', 'its data')}; give the "
+                "path or address of such files, or a dask dataframe"
             )
         keys = arrow.get_partition_keys(fragment.partition_expression)
-        files.append(StampedFile.of(str(Path(fragment.path).absolute()), keys))
+        files.append(DataFile.of(place[0], keys, place[1]))
     if not files:
         raise DataError("the dataset has no files; check its path")
     return _table(files)
 
 
-def _table(files: list[StampedFile]) -> ParquetTable:
+def _place(fragment: Any) -> tuple[str, Options] | None:
+    """Return the path or address of a part of a dataset, and the options it needs."""
+    system = getattr(fragment, "filesystem", None)
+    if getattr(system, "type_name", "") == "local":
+        return str(Path(fragment.path).absolute()), NO_OPTIONS
+    inner = getattr(getattr(system, "handler", None), "fs", None)
+    if inner is None:
+        return None
+    return inner.unstrip_protocol(fragment.path), dict(inner.storage_options)
+
+
+def _table(files: list[DataFile]) -> ParquetTable:
     """Return all columns of files that have the same ones."""
     first = [*_names(files[0]), *dict(files[0].keys)]
     for file in files[1:]:
@@ -275,18 +255,17 @@ def _table(files: list[StampedFile]) -> ParquetTable:
         if sorted(names) != sorted(first):
             differing = sorted(set(names) ^ set(first))
             raise DataError(
-                f"{file.path} has other columns than {files[0].path}: "
+                f"{file} has other columns than {files[0]}: "
                 f"{', '.join(map(repr, differing[:5]))} in one of them only"
             )
     return ParquetTable(tuple(files), (), tuple(first))
 
 
-def _names(file: StampedFile) -> list[str]:
+def _names(file: DataFile) -> list[str]:
     names = list(_open(file).schema_arrow.names)
     repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if repeated:
         raise DataError(
-            f"column name {repeated[0]!r} occurs twice in {file.path}; names must "
-            "differ"
+            f"column name {repeated[0]!r} occurs twice in {file}; names must differ"
         )
     return names

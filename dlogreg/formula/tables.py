@@ -16,12 +16,13 @@ from dlogreg.formula.parquet import ParquetTable, open_dataset, open_path
 from dlogreg.source.blocks import Array, even_bounds
 from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
 from dlogreg.source.opening import kind_of
+from dlogreg.source.remote import Options
 
 KINDS = ("pandas", "dask dataframe")
 LoadTable = Callable[[int], TableBlock]
 TAKEN = (
-    "a pandas or dask dataframe, a pyarrow dataset, or the path of Parquet files "
-    '(a file, a folder, or a pattern such as "flights-*.parquet")'
+    "a pandas or dask dataframe, a pyarrow dataset, or the path or address of Parquet "
+    'files (a file, a folder, or a pattern such as "flights-*.parquet")'
 )
 
 
@@ -172,10 +173,12 @@ def table_columns(data: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def open_data(data: Any) -> Any:
+def open_data(data: Any, options: Options | None = None) -> Any:
     """Return what was given, files as a table, or refuse what is no table."""
     if isinstance(data, str | Path):
-        return open_path(str(data))
+        return open_path(str(data), options or {})
+    if options:
+        raise ValueError("storage_options are for data given by a path or an address")
     root = type(data).__module__.partition(".")[0]
     if root == "pyarrow" and hasattr(data, "get_fragments"):
         return open_dataset(data)

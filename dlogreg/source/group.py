@@ -25,6 +25,9 @@ from zarr.codecs import BloscCodec
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
+from dlogreg.source.files import NO_OPTIONS
+from dlogreg.source.remote import Options, is_url, shown
+from dlogreg.source.remote_store import open_remote_group
 from dlogreg.source.sparse_store import StoredCSR, is_csr_group
 from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE
 
@@ -64,16 +67,11 @@ class StoredData:
         return sum(a.nbytes_stored() for a in arrays if a is not None)
 
 
-def open_data(path: str | Path, *, needs_y: bool = True) -> StoredData:
+def open_data(
+    path: str | Path, *, needs_y: bool = True, options: Options = NO_OPTIONS
+) -> StoredData:
     """Open a group that follows the convention; nothing is read but its metadata."""
-    if "://" not in str(path) and not Path(path).exists():
-        raise DataError(f"there is no Zarr store at {path}; check the path")
-    where = str(path) if "://" in str(path) else str(Path(path).absolute())
-    try:  # absolute, because workers of a cluster may run in another folder
-        group = zarr.open_group(where, mode="r")
-    except (FileNotFoundError, ValueError, TypeError) as error:
-        message = f"{path} is not a Zarr group with arrays X and y"
-        raise DataError(f"{message}; make one with `dlogreg convert`") from error
+    group, path = open_group(path, options), shown(path)
     wanted = ("X", "y") if needs_y else ("X",)
     found = {name: _array(group, name) for name in ("X", *FIELDS)}
     inside = group.get("X")
@@ -81,8 +79,7 @@ def open_data(path: str | Path, *, needs_y: bool = True) -> StoredData:
         found["X"] = StoredCSR.of(inside)
     for name in wanted:
         if found[name] is None:
-            held = ", ".join(sorted(group.array_keys())) or "no arrays"
-            raise DataError(f"{path} has no array {name}; it holds {held}")
+            raise DataError(f"{path} has no array {name}{_held(group)}")
     y = found["y"]
     return StoredData(
         str(path),
@@ -95,6 +92,30 @@ def open_data(path: str | Path, *, needs_y: bool = True) -> StoredData:
         found["offset"],
         found["groups"],
     )
+
+
+def open_group(path: str | Path, options: Options = NO_OPTIONS) -> zarr.Group:
+    """Open a Zarr group, here or at an address."""
+    if not is_url(path) and options:
+        raise ValueError(f"storage_options are for addresses, and {path} is a path")
+    if not is_url(path) and not Path(path).exists():
+        raise DataError(f"there is no Zarr store at {path}; check the path")
+    try:  # absolute, because workers of a cluster may run in another folder
+        if is_url(path):
+            return open_remote_group(str(path), options)
+        return zarr.open_group(str(Path(path).absolute()), mode="r")
+    except (FileNotFoundError, ValueError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        message = f"{shown(path)} is not a Zarr group with arrays X and y"
+        raise DataError(f"{message}; make one with `dlogreg convert`") from error
+
+
+def _held(group: zarr.Group) -> str:
+    try:
+        return "; it holds " + (", ".join(sorted(group.array_keys())) or "no arrays")
+    except Exception:  # not every address lists what it has
+        return ""
 
 
 def _array(group: zarr.Group, name: str) -> Any:

@@ -29,7 +29,7 @@ from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
 from dlogreg.source.memmap import MappedFile, MemmapBlocks
 from dlogreg.source.source import Source
 from dlogreg.source.sparse_store import StoredCSR, is_csr_group
-from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE, ZarrBlocks, check_chunks
+from dlogreg.source.zarr_store import ZarrBlocks, checked
 
 CountRows = Callable[[Blocks], tuple[int, ...] | None]
 """Counts the rows of every block, which reads all of them; a plan does not."""
@@ -310,9 +310,7 @@ def _blocks(name: str, values: Any, compute: Compute) -> Blocks:
     if isinstance(values, StoredCSR):
         return values.blocks()
     if kind_of(values) == "zarr":
-        complete = bool(values.attrs.get(COMPLETE_ATTRIBUTE, False))
-        check_chunks(name, values, complete=complete)
-        return ZarrBlocks.of(name, values)
+        return ZarrBlocks.of(name, checked(name, values))
     row_bytes = int(np.prod(values.shape[1:])) * 8
     if isinstance(values, CSR):
         row_bytes = values.nbytes // len(values)

@@ -16,19 +16,13 @@ from typing import Any
 import numpy as np
 import zarr
 from scipy.sparse import csr_array
-from zarr.storage import LocalStore, MemoryStore
+from zarr.storage import MemoryStore
 
 from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
 from dlogreg.source.blocks import BLOCK_BYTES, Load
 from dlogreg.source.frames import Array
-from dlogreg.source.zarr_store import (
-    COMPLETE_ATTRIBUTE,
-    broken_chunk,
-    check_chunks,
-    check_visible,
-    unreadable,
-)
+from dlogreg.source.zarr_store import check_visible, checked, unreadable
 
 PARTS = ("indptr", "indices", "data")
 ENCODING = "csr_matrix"
@@ -111,39 +105,31 @@ class StoredCSR:
 
     def blocks(self) -> SparseStoreBlocks:
         """Lay blocks of about BLOCK_BYTES, or of a chunk where that is more."""
-        group, n_rows = self.group, self.shape[0]
-        for name, array in zip(PARTS, self.arrays, strict=True):
-            complete = bool(array.attrs.get(COMPLETE_ATTRIBUTE, False))
-            check_chunks(name, array, complete=complete)
+        n_rows = self.shape[0]
+        parts = zip(PARTS, self.arrays, strict=True)
+        arrays = tuple(checked(name, array) for name, array in parts)
         row_bytes = max(1, self.nbytes // max(1, n_rows))
         chunk = (self.arrays[2].shards or self.arrays[2].chunks)[0]
         step = max(BLOCK_BYTES // row_bytes, int(chunk / max(1.0, self.stored_values)))
         step = int(np.clip(step, 256, LARGEST_BLOCK))
         bounds = (*range(0, n_rows, step), n_rows) if n_rows else (0, 0)
-        if isinstance(group.store, MemoryStore):
-            return SparseStoreBlocks(None, self.shape[1], bounds, (group,))
-        return SparseStoreBlocks(_anywhere(group), self.shape[1], bounds)
-
-
-def _anywhere(group: zarr.Group) -> zarr.Group:
-    """Return the group under an absolute path: workers run in other directories."""
-    store = group.store
-    if not isinstance(store, LocalStore) or store.root.is_absolute():
-        return group
-    store = LocalStore(store.root.resolve(), read_only=True)
-    return zarr.open_group(store, path=group.path, mode="r")
+        if isinstance(self.group.store, MemoryStore):
+            return SparseStoreBlocks(None, self.shape[1], bounds, arrays)
+        return SparseStoreBlocks(arrays, self.shape[1], bounds)
 
 
 @dataclass(frozen=True, slots=True)
 class SparseStoreBlocks:
     """Consecutive rows of a Zarr group of compressed rows."""
 
-    group: zarr.Group | None
-    """None where the store lies in this process's memory and travels as an input."""
+    arrays: tuple[zarr.Array[Any], ...] | None
+    """``indptr``, ``indices`` and ``data``; None where the store lies in this process's
+    memory, and they travel as inputs."""
     n_columns: int
     bounds: tuple[int, ...]
     inputs: tuple[Any, ...] = ()
-    """The group, if its store lies in memory; else nothing: the store is the input."""
+    """The arrays, if their store lies in memory; else nothing: the store is the input.
+    """
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -166,8 +152,9 @@ class SparseStoreBlocks:
 
     def open(self, inputs: tuple[Any, ...]) -> Load:
         """Return a function that reads a block; call it in the order of blocks."""
-        group: Any = inputs[0] if self.group is None else self.group
-        indptr, indices, data = (_Pieces(name, group[name]) for name in PARTS)
+        arrays: Any = inputs if self.arrays is None else self.arrays
+        indptr, indices, data = map(_Pieces, PARTS, arrays)
+        where = str(arrays[0].store_path).removesuffix("/indptr")
 
         def load(i: int) -> Mapping[str, Any]:
             low, high = self.bounds[i], self.bounds[i + 1]
@@ -175,7 +162,7 @@ class SparseStoreBlocks:
             start, stop = int(borders[0]), int(borders[-1])
             if start < 0 or stop > len(data) or (np.diff(borders) < 0).any():
                 raise DataError(
-                    f"rows {low} to {high - 1} of {group.store_path} are no compressed "
+                    f"rows {low} to {high - 1} of {where} are no compressed "
                     "rows: indptr does not rise from 0 to the number of values; write "
                     "the store again"
                 )
@@ -190,7 +177,7 @@ class SparseStoreBlocks:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the recipe alone: a store in memory travels apart."""
-        names = ("group", "n_columns", "bounds")
+        names = ("arrays", "n_columns", "bounds")
         return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -233,8 +220,7 @@ class _Pieces:
             except MemoryError:
                 raise
             except Exception as error:
-                name = broken_chunk(self.array, first, last)
-                message = unreadable(self.name, self.array, (first, last), name, error)
+                message = unreadable(self.name, self.array, (first, last), error)
                 raise DataError(message) from error
             self._number = number
         return self._chunk

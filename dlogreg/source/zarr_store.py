@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,8 @@ from zarr.storage import LocalStore, MemoryStore
 from dlogreg.errors import DataError, MissingChunkWarning
 from dlogreg.source.blocks import BLOCK_BYTES, Array, Load
 from dlogreg.source.chunk_files import BrokenChunkError, ChunkFiles
+from dlogreg.source.remote import is_of_access, reason
+from dlogreg.source.remote_store import ChangedError, fsspec_store, stamped
 
 COMPLETE_ATTRIBUTE = "dlogreg_complete"
 """Set by ``dlogreg convert`` on groups in which every chunk is written."""
@@ -87,14 +89,8 @@ class ZarrBlocks:
                 return {self.field: rows}
             except MemoryError:
                 raise
-            except BrokenChunkError as broken:
-                message = unreadable(
-                    self.field, array, (low, high), broken.name, broken.error
-                )
-                raise DataError(message) from broken
             except Exception as error:
-                name = broken_chunk(array, low, high)
-                message = unreadable(self.field, array, (low, high), name, error)
+                message = unreadable(self.field, array, (low, high), error)
                 raise DataError(message) from error
 
         return load
@@ -129,17 +125,25 @@ def check_visible(field: str, array: zarr.Array[Any]) -> None:
 
 
 def unreadable(
-    field: str,
-    array: zarr.Array[Any],
-    rows: tuple[int, int],
-    name: str,
-    error: Exception,
+    field: str, array: zarr.Array[Any], rows: tuple[int, int], error: Exception
 ) -> str:
     """Say which chunk of these rows cannot be read."""
-    reason = f"{type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, BrokenChunkError):
+        name, error = error.name.removeprefix(f"{array.path}/"), error.error
+    else:
+        name = broken_chunk(array, *rows)
+    where = f"chunk {name} of {array.store_path}"
+    what = f"rows {rows[0]} to {rows[1] - 1} of {field} cannot be read: {where}"
+    if isinstance(error, ChangedError):
+        return (
+            f"{what} has changed since the fit began, so that its passes would not "
+            "see the same rows; fit again when nobody writes to it"
+        )
+    if fsspec_store(array.store) is not None and is_of_access(error):
+        return f"{what} is unreachable ({reason(error)})"
+    told = f"{type(error).__name__}: {error}".rstrip(": ")
     return (
-        f"rows {rows[0]} to {rows[1] - 1} of {field} cannot be read: chunk {name} of "
-        f"{array.store_path} is truncated, corrupt or unreachable ({reason}); write "
+        f"{what} is truncated, corrupt or unreachable ({told}); write "
         "that chunk again or leave its rows out"
     )
 
@@ -166,27 +170,52 @@ def chunk_name(array: zarr.Array[Any], position: tuple[int, ...]) -> str:
     return str(array.metadata.encode_chunk_key(position))
 
 
-def check_chunks(field: str, array: zarr.Array[Any], *, complete: bool) -> None:
-    """Name a chunk that does not exist, which Zarr would read as the fill value.
+def checked(field: str, array: zarr.Array[Any]) -> zarr.Array[Any]:
+    """Return the array, ready to be read anywhere, once all its chunks are there.
 
-    An absent chunk is legitimate (Zarr leaves out chunks that hold nothing but the
-    fill value), unless the group says that all were written.
+    A chunk that does not exist would be read as the fill value. That is legitimate
+    (Zarr leaves out chunks that hold nothing else), unless the array says that all were
+    written; a warning names the first. Chunks at an address get their stamps, by which
+    one that changes or vanishes is noticed.
     """
-    root = getattr(array.store, "root", None)
-    if root is None or not Path(root).is_dir():
-        return
+    array = anywhere(array)
+    if fsspec_store(array.store) is not None:
+        array = stamped(array, chunk_names(array))
+        held = getattr(array.store, "stamps", {})
+        missing = [
+            name
+            for name in chunk_names(array)
+            if f"{array.path}/{name}".lstrip("/") not in held
+        ]
+    elif isinstance(array.store, LocalStore):
+        folder = Path(array.store.root) / array.path
+        known = folder.is_dir()
+        missing = [
+            name
+            for name in chunk_names(array)
+            if known and not (folder / name).exists()
+        ]
+    else:
+        return array
+    if missing:
+        _tell_missing(field, array, missing)
+    return array
+
+
+def chunk_names(array: zarr.Array[Any]) -> Iterator[str]:
+    """Yield the keys of all chunks (or shards) within the array."""
     grid = array.shards or array.chunks
     counts = tuple(-(-n // c) for n, c in zip(array.shape, grid, strict=True))
-    folder = Path(root) / array.path
-    missing = [
-        name
-        for position in np.ndindex(*counts)
-        if not (folder / (name := chunk_name(array, position))).exists()
-    ]
-    if not missing:
-        return
-    where = f"chunk {missing[0]} (the first of {len(missing)} missing) of {folder}"
-    if complete:
+    return (chunk_name(array, position) for position in np.ndindex(*counts))
+
+
+def _tell_missing(field: str, array: zarr.Array[Any], missing: Sequence[str]) -> None:
+    """Refuse missing chunks of an array that was written completely, or warn."""
+    place = str(array.store_path)
+    if isinstance(array.store, LocalStore):
+        place = str(Path(array.store.root) / array.path)
+    where = f"chunk {missing[0]} (the first of {len(missing)} missing) of {place}"
+    if array.attrs.get(COMPLETE_ATTRIBUTE, False):
         message = f"{where} was deleted: {field} cannot be read; convert the data again"
         raise DataError(message)
     warnings.warn(
