@@ -21,7 +21,6 @@ from dlogreg.progress import Silent
 from dlogreg.source import remote
 from dlogreg.source.group import open_data
 from dlogreg.source.remote import is_transient, reason, shown, with_retries
-
 from tests.object_store import ObjectStore
 
 for module in ("moto.server", "s3fs", "aiohttp", "flask_cors"):

@@ -11,19 +11,21 @@ import click
 
 
 class StorageOption(click.ParamType[tuple[str, Any]]):
-    """What a file system needs: a name and a value, which may be JSON."""
+    """What a file system needs: a name and a value, a JSON object or list if it is."""
 
     name = "name=value"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Any]:
-        """Return the name and the value; text that is no JSON stands for itself."""
+        """Return the name and the value; numbers stay text, as keys can look so."""
         name, equals, text = str(value).partition("=")
         if not name or not equals:
             self.fail("write it as NAME=VALUE", param, ctx)  # it may hold a secret
         with suppress(ValueError):
-            return name, json.loads(text)
+            parsed = json.loads(text)
+            if isinstance(parsed, bool | dict | list):
+                return name, parsed
         return name, text
 
 
