@@ -302,7 +302,7 @@ def test_an_error_of_a_library_keeps_its_traceback(folder, monkeypatch):
         return np.zeros(2).reshape(3)
 
     monkeypatch.setattr("dlogreg.cli.fit.fit_stored", broken)
-    monkeypatch.setattr("dlogreg.cli.fit.open_data", lambda path: None)
+    monkeypatch.setattr("dlogreg.cli.fit.open_data", lambda path, options: None)
     done = run("fit", "t.zarr", "--model", "m.json")
     assert isinstance(done.exception, ValueError)
 
