@@ -279,7 +279,7 @@ def test_what_is_not_a_table(tmp_path):
     (tmp_path / "empty").mkdir()
     for name, message in [
         ("t.parquet", "not a Parquet file"),
-        ("t.xlsx", "neither CSV nor Parquet"),
+        ("t.xlsx", "not CSV, Parquet or Arrow by its name"),
         ("empty", "holds no Parquet files"),
         ("absent.csv", "there is no file"),
         ("absent-*.csv", "there is no file"),

@@ -16,6 +16,7 @@ from zarr.storage import FsspecStore
 
 import dlogreg
 from dlogreg.cli import main
+from dlogreg.convert import convert
 from dlogreg.errors import DataError, MissingChunkWarning
 from dlogreg.progress import Silent
 from dlogreg.source import remote
@@ -488,3 +489,13 @@ def test_a_missing_package_is_named(monkeypatch):
 def test_options_without_an_address(tmp_path):
     with pytest.raises(ValueError, match="storage_options are for addresses"):
         open_data(tmp_path, options={"anon": True})
+
+
+def test_convert_reads_addresses(s3, table, tmp_path):
+    data = convert(
+        "s3://data/tables",
+        tmp_path / "o.zarr",
+        target="y",
+        storage_options=s3.options,
+    )
+    np.testing.assert_array_equal(data.X[:], table[["a", "b", "c"]])

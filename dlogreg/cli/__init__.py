@@ -1,13 +1,15 @@
 """The command line. Each command lives in its own module, imported when it is called.
 
 Exit codes: 0 done; 1 the fit did not converge or the data are separated; 2 wrong usage
-or bad data; 130 interrupted, with the best point saved if there is one.
+or bad data; 130 interrupted by Ctrl-C or SIGTERM, with the best point saved if there is
+one.
 """
 
 from __future__ import annotations
 
 import ctypes
 import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +23,7 @@ from dlogreg.errors import DataError, MemoryLimitError
 
 COMMANDS = {
     "demo": "Fit 327,346 real flights from a store on disk, end to end.",
-    "convert": "Turn CSV or Parquet files into a Zarr store, in one read.",
+    "convert": "Turn CSV, Parquet, Arrow or svmlight files into a Zarr store.",
     "plan": "Tell what a fit would do and cost, after timing one block.",
     "fit": "Fit a logistic regression to a Zarr store or Parquet files.",
     "summary": "Show a saved model.",
@@ -60,7 +62,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; turn what is wrong with the data into one line and a code."""
         _share_one_heap()
-        with _warnings_as_lines():
+        with _warnings_as_lines(), _ended_like_ctrl_c():
             try:
                 return super().invoke(ctx)
             except EXPECTED as error:
@@ -93,6 +95,26 @@ def _share_one_heap() -> None:
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Take the signal by which schedulers of jobs end a program like Ctrl-C.
+
+    What is half-written is then removed, and a fit saves its best point.
+    """
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

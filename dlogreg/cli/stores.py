@@ -11,6 +11,7 @@ from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
 from dlogreg.formula.expression import FormulaError
 from dlogreg.formula.fitting import fit_formula
+from dlogreg.formula.store import columns_beside
 from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.pipeline import fit
@@ -22,9 +23,27 @@ from dlogreg.source.sparse_store import StoredCSR
 
 
 def fit_stored(data: StoredData, **options: Any) -> Results:
-    """Fit a store; the results speak of its labels, not of their numbers."""
+    """Fit a store; the results speak of its labels, not of their numbers.
+
+    One with categories is fitted by the formula of all its columns.
+    """
+    if data.categories:
+        return fit_columns(data, **options)
     results = fit(data.X, data.y, **_described(data), **_grouped(data, options))
     return results if data.labels is None else relabelled(results, data.labels)
+
+
+def fit_columns(data: StoredData, **options: Any) -> Results:
+    """Fit all columns of a store, its categories too, with what lies beside them."""
+    if not options.pop("fit_intercept", True):
+        raise DataError(
+            f"{data.path} has categories, so that it is fitted by a formula; give "
+            f'--formula "{_quoted(data.target)} ~ . - 1" instead of --no-intercept'
+        )
+    options |= {name: name for name in columns_beside(data)} | {"classes": data.classes}
+    if not _grouped(data, options).get("groups"):
+        options.pop("groups", None)
+    return fit_formula(f"{_quoted(data.target)} ~ .", data, **options)
 
 
 def fit_files(
@@ -41,6 +60,11 @@ def fit_files(
 
 def plan_stored(data: StoredData, **options: Any) -> Plan:
     """Plan the fit of a store."""
+    if data.categories:
+        raise DataError(
+            f"{data.path} has categories, so that a formula is fitted to it, which "
+            "needs a read to find the columns; fit it, it tells what it costs"
+        )
     return plan(data.X, data.y, **_described(data), **_grouped(data, options))
 
 
@@ -163,3 +187,8 @@ def _coded(results: Results, data: StoredData) -> Results:
     )
     counts = dict(zip(codes, results.class_counts.values(), strict=True))
     return replace(results, classes=codes, class_counts=counts)
+
+
+def _quoted(name: str) -> str:
+    """Return a name as it stands in a formula."""
+    return name if name.isidentifier() else f"`{name}`"

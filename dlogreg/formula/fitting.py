@@ -19,6 +19,7 @@ from dlogreg.formula.recipe import Recipe
 from dlogreg.formula.resolving import check_missing, resolve, transforms_of
 from dlogreg.formula.scan import Found, Rule, ScanKernel
 from dlogreg.formula.source import DesignBlocks, RawBlocks
+from dlogreg.formula.store import columns_beside
 from dlogreg.formula.tables import (
     FrameTable,
     Table,
@@ -44,6 +45,7 @@ from dlogreg.results import Results
 from dlogreg.scheduling import active_client, n_threads
 from dlogreg.source import Source
 from dlogreg.source.frames import check_indexes
+from dlogreg.source.group import StoredData
 from dlogreg.source.opening import kind_of
 from dlogreg.weights import check_weight_kind
 
@@ -98,7 +100,10 @@ def fit_formula(
     data : table
         Pandas or dask dataframe, pyarrow dataset of Parquet files, or the path of
         Parquet files: a file, a folder, or a pattern, here or at an address such as
-        ``s3://bucket/flights-*.parquet``. Only needed columns are read.
+        ``s3://bucket/flights-*.parquet``. Only needed columns are read. Or the path or
+        address of a Zarr group that ``dlogreg convert`` made, whose columns are those
+        of X, its categories, its y (by the name of the target) and, if they are named,
+        ``sample_weight``, ``offset`` and ``groups``.
     sample_weight : str or array, optional
         A column, or an expression of columns. With a dataframe also an array or series
         of one weight per row. Rows of weight 0 are left out before anything is found.
@@ -173,7 +178,8 @@ firth, memory_limit, checkpoint, progress
     )
     beside = {"sample_weight": sample_weight, "offset": offset, "groups": groups}
     data, given = _with_columns(data, beside)
-    rule = _rule(parsed, given, available)
+    more = columns_beside(data) if isinstance(data, StoredData) else ()
+    rule = _rule(parsed, given, available, more)
     shown = progress_for(progress)
     table = open_table(data, rule.needed, compute_shared)
     check_read_memory(table.largest_bytes, n_threads(), options.memory_limit)
@@ -243,7 +249,8 @@ def _quoted(name: str) -> str:
 
 def _joined(data: Any, name: str, given: Any) -> Any:
     """Return a dataframe with one more column."""
-    kind = "" if isinstance(data, ParquetTable) else kind_of(data)
+    on_disk = isinstance(data, ParquetTable | StoredData)
+    kind = "" if on_disk else kind_of(data)
     if kind == "dask dataframe" and kind_of(given) == "dask dataframe":
         return data.assign(**{GIVEN.format(name): given})
     if kind != "pandas":
@@ -263,13 +270,16 @@ def _joined(data: Any, name: str, given: Any) -> Any:
 
 
 def _rule(
-    formula: Formula, given: Mapping[str, Expression], available: Sequence[str]
+    formula: Formula,
+    given: Mapping[str, Expression],
+    available: Sequence[str],
+    more: Sequence[str],
 ) -> Rule:
     """Return the columns that are needed, all of which there must be."""
     beside = [name for expression in given.values() for name in expression.columns]
     needed = dict.fromkeys([*formula.response.columns, *formula.columns, *beside])
     joined = [GIVEN.format(name) for name in given]
-    unknown = [name for name in needed if name not in (*available, *joined)]
+    unknown = [name for name in needed if name not in (*available, *joined, *more)]
     if unknown:
         have = ", ".join(map(repr, available[:10])) + ", ..." * (len(available) > 10)
         raise DataError(

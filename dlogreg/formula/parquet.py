@@ -21,7 +21,7 @@ from dlogreg.formula.columns import (
     arrow_kind,
 )
 from dlogreg.source.files import NO_OPTIONS, DataFile, find_files
-from dlogreg.source.remote import Options, is_of_access, reason, with_retries
+from dlogreg.source.remote import Options, is_of_access, reason
 
 ENDINGS = (".parquet", ".parq", ".pq")
 
@@ -144,7 +144,7 @@ def _open(file: DataFile) -> Any:
     """Return an open file of pyarrow."""
     arrow = require("pyarrow", "frames")
     try:
-        return with_retries(lambda: _opened(file)) if file.is_remote else _opened(file)
+        return _opened(file)
     except Exception as error:
         if file.is_remote and is_of_access(error):
             raise DataError(f"{file} cannot be read ({reason(error)})") from error
@@ -162,10 +162,10 @@ def _guarded(
     names: Sequence[str],
     source: str,
 ) -> Mapping[str, Column]:
-    """Read a row group, trying again what is transient; name what cannot be read."""
+    """Read a row group, and name what cannot be read."""
     arrow = require("pyarrow", "frames")
     try:
-        return with_retries(read) if file.is_remote else read()
+        return read()
     except Exception as error:
         if file.is_remote and is_of_access(error):
             raise DataError(f"{source} cannot be read ({reason(error)})") from error

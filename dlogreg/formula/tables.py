@@ -13,16 +13,19 @@ import numpy as np
 from dlogreg.errors import DataError
 from dlogreg.formula.columns import TableBlock, series_column
 from dlogreg.formula.parquet import ParquetTable, open_dataset, open_path
+from dlogreg.formula.store import StoreTable, store_columns
 from dlogreg.source.blocks import Array, even_bounds
 from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
+from dlogreg.source.group import StoredData
+from dlogreg.source.group import open_data as open_store
 from dlogreg.source.opening import kind_of
 from dlogreg.source.remote import Options
 
 KINDS = ("pandas", "dask dataframe")
 LoadTable = Callable[[int], TableBlock]
 TAKEN = (
-    "a pandas or dask dataframe, a pyarrow dataset, or the path or address of Parquet "
-    'files (a file, a folder, or a pattern such as "flights-*.parquet")'
+    "a pandas or dask dataframe, a pyarrow dataset, or the path or address of a Zarr "
+    'group, or of Parquet files (a file, a folder, a pattern as "flights-*.parquet")'
 )
 
 
@@ -164,6 +167,8 @@ def table_columns(data: Any) -> tuple[str, ...]:
     """Return the names of the columns of any table."""
     if isinstance(data, ParquetTable):
         return data.names
+    if isinstance(data, StoredData):
+        return store_columns(data)
     names = [str(name) for name in data.columns]
     repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if repeated:
@@ -176,7 +181,11 @@ def table_columns(data: Any) -> tuple[str, ...]:
 def open_data(data: Any, options: Options | None = None) -> Any:
     """Return what was given, files as a table, or refuse what is no table."""
     if isinstance(data, str | Path):
+        if is_store(data):
+            return open_store(data, needs_y=False, options=options or {})
         return open_path(str(data), options or {})
+    if isinstance(data, StoredData):
+        return data
     if options:
         raise ValueError("storage_options are for data given by a path or an address")
     root = type(data).__module__.partition(".")[0]
@@ -190,10 +199,19 @@ def open_data(data: Any, options: Options | None = None) -> Any:
     raise DataError(f"data must be {TAKEN}, not {type(data).__name__}")
 
 
+def is_store(path: str | Path) -> bool:
+    """Tell whether a path or an address is that of a Zarr group."""
+    where = str(path).rstrip("/")
+    marks = ("zarr.json", ".zgroup")
+    return where.endswith(".zarr") or any((Path(path) / n).is_file() for n in marks)
+
+
 def open_table(data: Any, needed: Sequence[str], compute: Compute) -> Table:
     """Return the needed columns of what ``open_data`` gave, in blocks."""
     if isinstance(data, ParquetTable):
         return data.narrowed(needed)
+    if isinstance(data, StoredData):
+        return StoreTable.of(data, needed)
     labels = {str(label): label for label in data.columns}
     frame = data[[labels[name] for name in needed]]
     if list(frame.columns) != list(needed):

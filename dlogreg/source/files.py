@@ -7,6 +7,7 @@ read again and again is noticed.
 from __future__ import annotations
 
 import glob
+import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -83,7 +84,8 @@ class DataFile:
         how: dict[str, Any] = {"cache_type": "none"}  # else far more is fetched
         if in_order:
             how = {"cache_type": "readahead", "block_size": READ_AHEAD}
-        return with_retries(lambda: system.open(path, "rb", **how))
+        handle = PatientHandle(with_retries(lambda: system.open(path, "rb", **how)))
+        return io.BufferedReader(handle, 2**20) if in_order else handle
 
     def check(self) -> None:
         """Refuse a file that is not the same any more."""
@@ -114,6 +116,41 @@ class DataFile:
 
     def _reason(self, error: OSError) -> str:
         return reason(error) if self.is_remote else str(error.strerror)
+
+
+class PatientHandle(io.RawIOBase):
+    """An open file at an address; parts that fail for a moment are read again."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer as far as the file goes."""
+        found = with_retries(lambda: self._handle.read(len(buffer)))
+        buffer[: len(found)] = found
+        return len(found)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a position."""
+        return int(self._handle.seek(offset, whence))
+
+    def tell(self) -> int:
+        """Return the position."""
+        return int(self._handle.tell())
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self._handle.close()
+        super().close()
 
 
 def _last_part(path: str) -> str:

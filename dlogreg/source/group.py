@@ -1,6 +1,10 @@
 """The Zarr convention: a group with X, y and optionally sample_weight, offset, groups.
 
-X is an array, or a group of compressed rows (see ``sparse_store``).
+X is an array, or a group of compressed rows (see ``sparse_store``). Columns of text and
+other categories lie beside it: ``categories/NAME`` holds a whole number for every row,
+-1 where the value is missing, and its attribute ``levels`` says what they stand for.
+The group's attribute ``categories`` lists their names in order, ``target`` names y.
+Formulas see all of these as the columns of one table (``formula.store``).
 
 The group's attributes are ``feature_names`` and ``classes`` (the labels in order, the
 event last). Text labels are stored as whole numbers, and y's attribute ``labels`` says
@@ -10,10 +14,11 @@ what they stand for: reading text again in every pass would cost more than readi
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +41,9 @@ CHUNK_BYTES = 12 * 2**20
 memory it is decoded into is used again."""
 VECTOR_ROWS = 2**17
 """Rows of a chunk of y: 128 KiB of labels, 1 MiB of weights."""
+CATEGORIES = "categories"
+WAIT_FOR_WRITERS = (0.05, 0.2, 0.5)
+"""Seconds until a folder is looked for again that was removed while it was written."""
 FIELDS = ("y", "sample_weight", "offset", "groups")
 
 
@@ -53,17 +61,26 @@ class StoredData:
     """What the numbers in y stand for, where the labels are text."""
     offset: zarr.Array[Any] | None = None
     groups: zarr.Array[Any] | None = None
+    categories: Mapping[str, zarr.Array[Any]] = field(default_factory=dict)
+    """Codes of levels, by the names of the columns."""
+    target: str = "y"
+    """Name of y, in formulas."""
+
+    @property
+    def _beside(self) -> tuple[zarr.Array[Any] | None, ...]:
+        beside = (self.y, self.sample_weight, self.offset, self.groups)
+        return *beside, *self.categories.values()
 
     @property
     def n_bytes(self) -> int:
         """Decoded bytes of all arrays, which is what one pass reads."""
-        arrays = (self.X, self.y, self.sample_weight, self.offset, self.groups)
+        arrays = (self.X, *self._beside)
         return sum(int(a.nbytes) for a in arrays if a is not None)
 
     @property
     def n_bytes_stored(self) -> int:
         """Bytes of all arrays as they are stored."""
-        arrays = (self.X, self.y, self.sample_weight, self.offset, self.groups)
+        arrays = (self.X, *self._beside)
         return sum(a.nbytes_stored() for a in arrays if a is not None)
 
 
@@ -91,7 +108,23 @@ def open_data(
         None if y is None else _texts(y.attrs.get("labels")),
         found["offset"],
         found["groups"],
+        _categories(group, path),
+        str(group.attrs.get("target", "y")),
     )
+
+
+def _categories(group: zarr.Group, path: str) -> dict[str, zarr.Array[Any]]:
+    """Return the arrays of codes that a group names, all of which it must have."""
+    found = {}
+    for name in _texts(group.attrs.get("categories")) or ():
+        array = _array(group, f"{CATEGORIES}/{name}")
+        if array is None or array.ndim != 1 or "levels" not in array.attrs:
+            raise DataError(
+                f"{path} names the category {name!r}, but {CATEGORIES}/{name} is no "
+                "1-D array with the attribute levels; convert the data again"
+            )
+        found[name] = array
+    return found
 
 
 def open_group(path: str | Path, options: Options = NO_OPTIONS) -> zarr.Group:
@@ -161,13 +194,20 @@ class GroupWriter:
         for name, values in batch.items():
             if name not in self._columns:
                 self._columns[name] = _Column(
-                    self._group, name, values, self._chunk_rows(values)
+                    self._group, name, values, self._chunk_rows(name, values)
                 )
             self._columns[name].append(values)
 
-    def _chunk_rows(self, values: npt.NDArray[Any]) -> int:
+    def group(self, name: str) -> zarr.Group:
+        """Make a group inside, for arrays whose names begin with its own."""
+        return self._group.create_group(name)
+
+    def _chunk_rows(self, name: str, values: npt.NDArray[Any]) -> int:
         if values.ndim == 1:
-            return VECTOR_ROWS
+            inside_X = name.startswith("X/")
+            return (
+                self._chunk_bytes // values.dtype.itemsize if inside_X else VECTOR_ROWS
+            )
         row_bytes = int(values.shape[1]) * values.dtype.itemsize
         return max(1, self._chunk_bytes // max(1, row_bytes))
 
@@ -179,14 +219,24 @@ class GroupWriter:
         attributes: Mapping[str, Any],
     ) -> None:
         """Replace an array of indices by the values they stand for, chunk by chunk."""
-        self._columns.pop(name).close()
-        indices = self._group[name]
-        assert isinstance(indices, zarr.Array)
-        for low in range(0, indices.shape[0], VECTOR_ROWS):
-            self.append(
-                **{new_name: values[np.asarray(indices[low : low + VECTOR_ROWS])]}
-            )
+        self._rewrite(name, new_name, lambda indices: values[indices])
         self.attributes(new_name).update(attributes)
+
+    def retype(self, name: str, new_name: str, dtype: np.dtype[Any]) -> None:
+        """Replace an array by one of another type, chunk by chunk."""
+        self._rewrite(name, new_name, lambda values: values.astype(dtype))
+
+    def _rewrite(
+        self,
+        name: str,
+        new_name: str,
+        change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
+    ) -> None:
+        self._columns.pop(name).close()
+        old = self._group[name]
+        assert isinstance(old, zarr.Array)
+        for low in range(0, old.shape[0], VECTOR_ROWS):
+            self.append(**{new_name: change(np.asarray(old[low : low + VECTOR_ROWS]))})
         del self._group[name]
 
     def attributes(self, name: str) -> dict[str, Any]:
@@ -208,6 +258,10 @@ class GroupWriter:
     ) -> None:
         """Remove what was not committed."""
         shutil.rmtree(self._folder, ignore_errors=True)
+        if isinstance(error, KeyboardInterrupt):  # Zarr's threads may be writing on
+            for pause in WAIT_FOR_WRITERS:
+                time.sleep(pause)
+                shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class _Column:
@@ -252,7 +306,7 @@ class _Column:
         return self._group.create_array(
             self._name,
             shape=(0, *rest),
-            chunks=(chunk_rows, *rest),
+            chunks=(chunk_rows, *(max(1, length) for length in rest)),
             dtype=self._buffer.dtype,
             compressors=BloscCodec(cname="lz4", shuffle="bitshuffle"),
             config={"write_empty_chunks": True},

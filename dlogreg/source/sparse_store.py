@@ -153,7 +153,7 @@ class SparseStoreBlocks:
     def open(self, inputs: tuple[Any, ...]) -> Load:
         """Return a function that reads a block; call it in the order of blocks."""
         arrays: Any = inputs if self.arrays is None else self.arrays
-        indptr, indices, data = map(_Pieces, PARTS, arrays)
+        indptr, indices, data = map(Pieces, PARTS, arrays)
         where = str(arrays[0].store_path).removesuffix("/indptr")
 
         def load(i: int) -> Mapping[str, Any]:
@@ -187,7 +187,7 @@ class SparseStoreBlocks:
 
 
 @dataclass(slots=True, eq=False)
-class _Pieces:
+class Pieces:
     """Reads runs of a 1-D array and keeps the last chunk, where the next run begins."""
 
     name: str
