@@ -390,6 +390,28 @@ def test_the_command_line_reads_addresses(s3, tmp_path):
     assert "write it as NAME=VALUE" in found.output
 
 
+def test_a_checkpoint_knows_the_chunks(s3, filled, tmp_path):
+    data = open_data("s3://data/s.zarr", options=s3.options)
+
+    def stop():
+        raise RuntimeError("cut")
+
+    with pytest.raises(RuntimeError, match="cut"):
+        dlogreg.fit(
+            data.X, data.y, checkpoint=tmp_path / "kept", progress=Meddler(stop)
+        )
+    place = "data/s.zarr/X/c/2/0"
+    content = filled.cat_file(place)
+    try:
+        filled.pipe_file(place, filled.cat_file("data/s.zarr/X/c/3/0"))
+        with pytest.raises(ValueError, match="the chunks of X was"):
+            dlogreg.fit(data.X, data.y, checkpoint=tmp_path / "kept")
+    finally:
+        filled.pipe_file(place, content)
+    kept = b"".join(f.read_bytes() for f in (tmp_path / "kept").iterdir())
+    assert s3.options["secret"].encode() not in kept
+
+
 def test_secrets_are_not_shown(s3):
     data = open_data("s3://data/s.zarr", options=s3.options)
     res = dlogreg.fit(data.X, data.y)

@@ -22,12 +22,13 @@ from dlogreg import __version__
 from dlogreg.checkpoint.digest import digest
 from dlogreg.formula.parquet import ParquetTable
 from dlogreg.formula.source import DesignBlocks, RawBlocks
+from dlogreg.formula.store import StoreTable
 from dlogreg.formula.tables import FrameTable
 from dlogreg.options import FitOptions
 from dlogreg.source import Source
 from dlogreg.source.blocks import ArrayBlocks, Blocks
 from dlogreg.source.memmap import MemmapBlocks
-from dlogreg.source.sparse_store import PARTS, SparseStoreBlocks
+from dlogreg.source.sparse_store import SparseStoreBlocks
 from dlogreg.source.zarr_store import ZarrBlocks
 
 MAY_CHANGE = ("max_passes", "memory_limit", "feature_names")
@@ -126,10 +127,9 @@ def _identity(blocks: Blocks) -> dict[str, Any]:
             return _values(blocks)
         return _of_array(blocks.array)
     if isinstance(blocks, SparseStoreBlocks):
-        if blocks.group is None:
+        if blocks.arrays is None:
             return _values(blocks)
-        parts = [_of_array(blocks.group[name]) for name in PARTS]
-        return {"the stored arrays": digest(parts)[:8]}
+        return {"the stored arrays": digest([_of_array(a) for a in blocks.arrays])[:8]}
     if isinstance(blocks, MemmapBlocks):
         place = blocks.file.offset, blocks.file.strides
         return {**_of_files([Path(blocks.file.path)]), "the place": digest(place)[:8]}
@@ -150,13 +150,16 @@ def _values(blocks: Blocks) -> dict[str, Any]:
 
 def _of_table(table: Any) -> dict[str, Any]:
     if isinstance(table, ParquetTable):
-        stamps = [(file.path, file.size, file.changed) for file in table.files]
+        stamps = [(str(file), file.stamp) for file in table.files]
         return {
             "the number of files": len(stamps),
-            "the bytes of the files": sum(size for _, size, _ in stamps),
-            "the last change": _time(max((c for *_, c in stamps), default=0)),
+            "the last change": _time(max((f.changed for f in table.files), default=0)),
             "the files": digest(stamps)[:8],
         }
+    if isinstance(table, StoreTable):
+        X = {} if table.X is None else _identity(table.X)
+        parts = [X, *(_of_array(array) for array in table.vectors.values())]
+        return {"the stored arrays": digest(parts)[:8]}
     if not isinstance(table, FrameTable):
         return {}
     load = table.open(table.inputs)
@@ -168,7 +171,9 @@ def _of_array(array: Any) -> dict[str, Any]:
     metadata = digest(str(array.metadata.to_dict()))[:8]
     store = array.store
     if not isinstance(store, LocalStore):
-        return {"the metadata": metadata, "the address": str(array.store_path)}
+        chunks = digest(sorted(getattr(store, "stamps", {}).items()))[:8]
+        address = str(array.store_path)
+        return {"the metadata": metadata, "the address": address, "the chunks": chunks}
     return {"the metadata": metadata, **_of_files(_chunk_files(store, array.path))}
 
 

@@ -72,6 +72,11 @@ class DataFile:
         return _last_part(self.path)
 
     @property
+    def changed(self) -> int:
+        """Nanoseconds of its last change; 0 at an address, which has a checksum."""
+        return 0 if self.is_remote else int(self.stamp[1])
+
+    @property
     def is_remote(self) -> bool:
         """Whether it is read through a file system of fsspec."""
         return is_url(self.path)

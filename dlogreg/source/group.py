@@ -186,7 +186,11 @@ class GroupWriter:
 
     def __enter__(self) -> Self:
         """Make the folder to write into."""
-        self._group = zarr.create_group(str(self._folder))
+        try:
+            self._group = zarr.create_group(str(self._folder))
+        except BaseException as error:  # a signal, perhaps
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def append(self, **batch: npt.NDArray[Any]) -> None:
