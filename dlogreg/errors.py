@@ -9,14 +9,20 @@ __all__ = [
     "ConvergenceWarning",
     "DataError",
     "InferenceError",
+    "ManyLevelsWarning",
     "MemoryLimitError",
     "MissingChunkWarning",
+    "MissingValueError",
     "SeparationWarning",
 ]
 
 
 class DataError(ValueError):
     """The data cannot be fitted as they are; the message names column, row or chunk."""
+
+
+class MissingValueError(DataError):
+    """A value is missing where ``missing="raise"``; all of them are then counted."""
 
 
 class InferenceError(ValueError):
@@ -49,3 +55,7 @@ class CollinearityWarning(UserWarning):
 
 class MissingChunkWarning(UserWarning):
     """A Zarr chunk does not exist, so Zarr reads it as the array's fill value."""
+
+
+class ManyLevelsWarning(UserWarning):
+    """A category of a formula looks like text or an identifier by its levels."""

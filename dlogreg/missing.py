@@ -1,8 +1,9 @@
-"""Rows with a missing value, found and left out block by block."""
+"""Rows with a missing value, found and left out, or counted, block by block."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -75,3 +76,94 @@ def none_as_nan(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if name not in ("sample_weight", "offset") or values.dtype != object:
         return values
     return np.where(is_missing(values), np.nan, values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MissingCounts:
+    """How many values are missing, by column, and the first row of each."""
+
+    n_rows: int = 0
+    n_incomplete: int = 0
+    columns: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+    def __add__(self, other: MissingCounts) -> MissingCounts:
+        """Return the counts of both; the rows of the other come later."""
+        columns = dict(self.columns)
+        for name, (count, place) in other.columns.items():
+            before, first = columns.get(name, (0, place))
+            columns[name] = (before + count, first)
+        return MissingCounts(
+            self.n_rows + other.n_rows,
+            self.n_incomplete + other.n_incomplete,
+            columns,
+        )
+
+    def __str__(self) -> str:
+        """Return a sentence with the columns that lack most."""
+        most = sorted(self.columns.items(), key=lambda item: -item[1][0])
+        named = [f"{n!r} in {c:,} (first in {place})" for n, (c, place) in most[:5]]
+        more = f" and {len(most) - 5} more" if len(most) > 5 else ""
+        return (
+            f"{self.n_incomplete:,} of {self.n_rows:,} rows have missing values: "
+            f"{', '.join(named)}{more}; missing='drop' leaves them out"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MissingKernel:
+    """Counts missing values in rows that are fitted."""
+
+    feature_names: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What the dashboard shows."""
+        return "missing"
+
+    def open(self) -> None:
+        """Need no buffers."""
+
+    def start(self) -> list[MissingCounts]:
+        """Return the counts of no rows."""
+        return [MissingCounts()]
+
+    def add(self, sums: list[MissingCounts], rows: Rows, buffers: None) -> None:
+        """Count a block."""
+        fitted = np.ones(len(rows), dtype=bool)
+        if rows.sample_weight is not None:
+            fitted &= rows.sample_weight != 0
+        if rows.held is not None:
+            fitted &= ~rows.held
+        rows, copies = rows.chosen(np.flatnonzero(fitted)), rows.copies
+        columns = {
+            name: (count // copies, rows.place(first))
+            for name, count, first in self._found(rows)
+        }
+        incomplete = int(_missing(rows).sum()) // copies
+        sums[0] += MissingCounts(len(rows) // copies, incomplete, columns)
+
+    def _found(self, rows: Rows) -> Iterator[tuple[str, int, int]]:
+        """Yield columns with missing values, how many, and the first row."""
+        if isinstance(rows.X, CSR):
+            places = np.flatnonzero(np.isnan(rows.X.data))
+            columns, first, counts = np.unique(
+                rows.X.indices[places], return_index=True, return_counts=True
+            )
+            for j, at, count in zip(columns, first, counts, strict=True):
+                row = int(rows.X.row_of(int(places[at])))
+                yield self.feature_names[int(j)], int(count), row
+        elif rows.X.dtype.kind == "f":
+            mask = np.isnan(rows.X)
+            for j in np.flatnonzero(mask.any(axis=0)).tolist():
+                column = mask[:, j]
+                yield self.feature_names[j], int(column.sum()), int(column.argmax())
+        beside = {"y": rows.y, "groups": rows.groups}
+        beside |= {"sample_weight": rows.sample_weight, "offset": rows.offset}
+        for name, values in beside.items():
+            absent = None if values is None else is_missing(values)
+            if absent is not None and absent.any():
+                yield name, int(absent.sum()), int(absent.argmax())
+
+    def finish(self, sums: list[MissingCounts]) -> MissingCounts:
+        """Return the counts."""
+        return sums[0]

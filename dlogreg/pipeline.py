@@ -10,7 +10,7 @@ from typing import Any
 from dlogreg.checkpoint import Checkpoint, with_checkpoint
 from dlogreg.checkpoint.fingerprint import of_fit
 from dlogreg.closing import build_results, close
-from dlogreg.errors import DataError
+from dlogreg.errors import DataError, MissingValueError
 from dlogreg.evaluation import Label, PassRecord
 from dlogreg.first_pass import ClassWeight, take_survey, with_mean_weight_one
 from dlogreg.held_rows import split_holdout
@@ -18,6 +18,7 @@ from dlogreg.holdout import Holdout, closing_measures, with_holdout
 from dlogreg.layout import Layout, lay_out
 from dlogreg.limiting import begin, settle
 from dlogreg.memory import check_memory
+from dlogreg.missing import MissingKernel
 from dlogreg.options import FitOptions, check_options
 from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import PenaltyRule
@@ -170,7 +171,8 @@ def fit(
     missing : {"raise", "drop"}
         "drop" leaves out rows in which a column, the label, the weight or the offset is
         missing (NaN, None), block by block as they are read, and ``n_dropped`` counts
-        them; "raise" names the first. With ``trials`` only "raise".
+        them; "raise" names the first, and counts all of them by column, which reads the
+        rows once more. With ``trials`` only "raise".
     solver : {"auto", "newton", "lbfgs"}
         "auto" takes Newton's method up to about 2,000 coefficients (three or more
         classes: of all of them but one together) and L-BFGS beyond, by a rule of rows,
@@ -276,6 +278,19 @@ def fit(
     )
 
 
+def _take_survey(
+    layout: Layout, passes: Passes, options: FitOptions, weights: ClassWeight
+) -> Survey:
+    """Make the first pass; where a value is missing, read on to count all that are."""
+    try:
+        return take_survey(layout, passes, options, weights)
+    except MissingValueError as error:
+        names = layout.source.feature_names
+        reduction = Reduction(layout.partitions, layout.inline)
+        counts = reduction.sum(MissingKernel(names))[0]
+        raise MissingValueError(f"{error}. {counts}") from error
+
+
 def fit_source(
     source: Source,
     options: FitOptions,
@@ -301,7 +316,7 @@ def fit_source(
     try:
         with single_threaded_blas():
             weights = class_weight()
-            survey = take_survey(layout, passes, options, weights)
+            survey = _take_survey(layout, passes, options, weights)
             options.check_n_classes(len(survey.classes))
             if options.weight_kind != "frequency":
                 survey, weights = with_mean_weight_one(survey)

@@ -17,7 +17,7 @@ from dlogreg.formula.expression import Expression, FormulaError, parse_expressio
 from dlogreg.formula.parquet import ParquetTable
 from dlogreg.formula.recipe import Recipe
 from dlogreg.formula.resolving import check_missing, resolve, transforms_of
-from dlogreg.formula.scan import Found, Rule, ScanKernel
+from dlogreg.formula.scan import Found, Rule, ScanKernel, warn_of_levels
 from dlogreg.formula.source import DesignBlocks, RawBlocks
 from dlogreg.formula.store import columns_beside
 from dlogreg.formula.tables import (
@@ -115,6 +115,10 @@ def fit_formula(
     missing : {"raise", "drop"}
         What to do with rows in which a column that is needed has no value. "raise"
         counts them by column; "drop" leaves them out, and ``n_dropped`` counts them.
+        Row numbers that other methods give (residuals, influence) then count the rows
+        that are left. As in R, ``center``, ``scale``, ``poly`` and ``bs`` are laid out
+        by all rows in which what they are applied to is there, also by those that
+        another column leaves out; levels come from the rows that are left.
     storage_options : mapping, optional
         What the file system of an address needs, as in pandas and dask: those of
         ``fsspec``, for example ``{"endpoint_url": ...}``. Secrets are better kept in
@@ -217,6 +221,7 @@ def _design(
     """Scan the table and lay out its rows as those of the design."""
     found, records = scan(formula, table, rule, progress, checkpoint)
     n_dropped = check_missing(found, rule.needed, missing)
+    warn_of_levels(found)
     recipe = resolve(formula, found, unseen)
     if rule.offset is not None and rule.offset.text != _quoted("offset"):
         recipe = replace(recipe, offset=rule.offset.text)

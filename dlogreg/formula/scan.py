@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
-from dlogreg.errors import DataError
+from dlogreg.errors import DataError, ManyLevelsWarning
 from dlogreg.evaluation import Label
 from dlogreg.formula.columns import Index, Levels, TableBlock, Values
 from dlogreg.formula.encoding import check_finite
@@ -19,6 +20,11 @@ from dlogreg.kernel import Rows
 
 MOST_LEVELS = 20_000
 """Levels of one category; each has a dense column."""
+MANY_LEVELS = 1000
+SOME_LEVELS, MUCH = 100, 0.05
+"""More levels than these warn, and more than some that are such a share of the rows."""
+LONG_TEXT = 200
+"""Characters of a level, beyond which it is taken for free text."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,21 +179,28 @@ class ScanKernel:
             for name, mask in block.missing(self.rule.needed).items()
         }
         n_rows, kept = len(block), self.rule.kept(block)
+        moments = self._moments(block)  # of rows that other columns leave out, too
         if kept is not None:
             block = block.take(kept)
         rows = ((index, n_rows, len(block)),)
         if not len(block):
-            return Found(rows, kinds, missing=missing)
+            return Found(rows, kinds, moments=moments, missing=missing)
         levels = {
             text: _levels(text, evaluate(expression, block), block)
             for text, expression in self.categories.items()
             if _may_be_category(expression, block, text)
         }
-        return Found(rows, kinds, levels, self._moments(block), missing)
+        return Found(rows, kinds, levels, moments, missing)
 
     def _moments(self, block: TableBlock) -> dict[str, Moments]:
         found = {}
+        whole = block
         for text, (expression, order) in self.arguments.items():
+            block, masks = whole, list(whole.missing(expression.columns).values())
+            if masks:
+                block = whole.take(np.flatnonzero(~np.logical_or.reduce(masks)))
+            if not len(block):
+                continue
             value = evaluate(expression, block)
             if isinstance(value, Levels):
                 raise DataError(
@@ -225,6 +238,27 @@ def _levels(text: str, value: Values | Levels, block: TableBlock) -> LevelSet:
     found = LevelSet(seen, order)
     check_count(text, found)
     return found
+
+
+def warn_of_levels(found: Found) -> None:
+    """Warn of categories that look like text or identifiers."""
+    for text, level_set in found.levels.items():
+        seen, n_rows = level_set.seen, max(1, found.n_kept)
+        share = len(seen) / n_rows
+        longest = max((len(v) for v in seen if isinstance(v, str)), default=0)
+        many = len(seen) > MANY_LEVELS or (len(seen) > SOME_LEVELS and share > MUCH)
+        if not many and longest <= LONG_TEXT:
+            continue
+        what = f"{len(seen):,} levels in {n_rows:,} rows"
+        if longest > LONG_TEXT:
+            what += f", the longest of {longest:,} characters"
+        warnings.warn(
+            f"{text} has {what}: it looks like an identifier or free text, and every "
+            "level is a coefficient; leave it out, group its levels, or give a "
+            "penalty, alpha > 0",
+            ManyLevelsWarning,
+            stacklevel=4,
+        )
 
 
 def check_count(text: str, found: LevelSet) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dlogreg.chain import ChainStart, Estimate
-from dlogreg.errors import DataError
+from dlogreg.errors import DataError, MissingValueError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel import (
     CSR,
@@ -251,7 +251,8 @@ class SurveyKernel:
 
     def _not_finite(self, rows: Rows, row: int, column: int, value: float) -> DataError:
         kind = "NaN" if np.isnan(value) else "infinity"
-        return DataError(
+        error = MissingValueError if np.isnan(value) else DataError
+        return error(
             f"column {self.feature_names[column]!r} holds {kind} in "
             f"{rows.place(row)} of X; remove or fill such rows before fitting"
         )

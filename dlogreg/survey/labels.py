@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlogreg.errors import DataError
+from dlogreg.errors import DataError, MissingValueError
 from dlogreg.evaluation import Label
 from dlogreg.kernel import Rows
 
@@ -63,7 +63,8 @@ def check_weights(rows: Rows) -> None:
     if weight is None or (np.isfinite(weight).all() and (weight >= 0).all()):
         return
     row = int(np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))[0])
-    raise DataError(
+    kind = MissingValueError if np.isnan(weight[row]) else DataError
+    raise kind(
         f"sample_weight is {weight[row]} in {rows.place(row)}; weights must be finite "
         "and not negative (0 leaves a row out)"
     )
@@ -83,7 +84,8 @@ def check_offsets(rows: Rows) -> None:
     row = int(np.flatnonzero(~(np.abs(offset) <= LARGEST_OFFSET))[0])
     where = f"offset is {offset[row]:g} in {rows.place(row)}"
     if not np.isfinite(offset[row]):
-        raise DataError(
+        kind = MissingValueError if np.isnan(offset[row]) else DataError
+        raise kind(
             f"{where}; offsets must be finite: fill it, or leave the row out by "
             "sample_weight 0"
         )
@@ -100,7 +102,7 @@ def check_labels(rows: Rows) -> None:
     if row is not None:
         value = rows.y[row]
         message = f"y is {value} in {rows.place(row)}; remove rows without an outcome"
-        raise DataError(message)
+        raise _kind(value)(message)
 
 
 def check_groups(rows: Rows) -> None:
@@ -109,11 +111,17 @@ def check_groups(rows: Rows) -> None:
         return
     row = _first_missing(rows.groups)
     if row is not None:
-        raise DataError(
+        raise _kind(rows.groups[row])(
             f"groups is {rows.groups[row]} in {rows.place(row)}; give every row a "
             "group, one of its own if it belongs to none, or leave it out by "
             "sample_weight 0"
         )
+
+
+def _kind(value: Any) -> type[DataError]:
+    """Return the error of a value that is missing, or infinite."""
+    is_number = isinstance(value, float | np.floating)
+    return DataError if is_number and np.isinf(value) else MissingValueError
 
 
 def _first_missing(values: npt.NDArray[Any]) -> int | None:

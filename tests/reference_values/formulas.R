@@ -11,8 +11,6 @@ arguments <- commandArgs(trailingOnly = TRUE)
 fair <- read.csv(arguments[1])
 flights <- read.csv(arguments[2])
 flights <- flights[seq(1, nrow(flights), by = 16), ]
-# dlogreg finds the states of transforms in the rows that are fitted, R in all rows
-arrived <- flights[!is.na(flights$arr_delay), ]
 
 fits <- list(
   plain = list(affairs > 0 ~ age + yrs_married + religious + educ, fair),
@@ -32,7 +30,7 @@ fits <- list(
   ),
   nested = list(affairs > 0 ~ factor(religious):age + educ, fair),
   text = list(arr_delay > 15 ~ carrier + origin + distance, flights),
-  mixed = list(arr_delay > 15 ~ origin * poly(hour, 3) + log(distance), arrived)
+  mixed = list(arr_delay > 15 ~ origin * poly(hour, 3) + log(distance), flights)
 )
 
 control <- glm.control(epsilon = 1e-14, maxit = 100)
