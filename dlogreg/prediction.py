@@ -7,7 +7,7 @@ never computes. Every block is read once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -20,10 +20,13 @@ from scipy.special import expit, log_expit, logit
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
+from dlogreg.formula.columns import Index, TableBlock
 from dlogreg.formula.encoding import offset_of
 from dlogreg.formula.expression import parse_expression
-from dlogreg.formula.raw import design_pieces, raw_columns
+from dlogreg.formula.parquet import ParquetTable
+from dlogreg.formula.raw import design_pieces, raw_columns, table_pieces
 from dlogreg.formula.recipe import Recipe
+from dlogreg.formula.store import StoreTable
 from dlogreg.kernel import CSR, slab_rows
 from dlogreg.offsets import (
     offset_in_memory,
@@ -199,6 +202,8 @@ def predict_blocks(
     offset
         Added to the linear predictor of every row; of any kind, for two classes.
     """
+    if isinstance(X, ParquetTable | StoreTable):
+        return _over_table(X, model, finish, meta)
     kind = kind_of(X)
     block: Callable[..., Array] = partial(_predict_pieces, model, finish)
     raw = raw_columns(X, kind, model)
@@ -246,14 +251,54 @@ def _predict_raw(
 ) -> Array:
     """Predict a raw dataframe some rows at a time; incomplete rows become NaN."""
     assert model.recipe is not None
-    eta = np.full((len(frame), *model.slopes.shape[1:]), np.nan)
-    for rows, block, X in design_pieces(model.recipe, frame):
+    pieces = design_pieces(model.recipe, frame)
+    return finish(_raw_predictor(model, len(frame), pieces, offset))
+
+
+def _raw_predictor(
+    model: LinearModel,
+    n_rows: int,
+    pieces: Iterable[tuple[Index, TableBlock, FloatArray]],
+    offset: Any = None,
+) -> FloatArray:
+    """Return the linear predictor of raw rows, NaN where they are incomplete."""
+    assert model.recipe is not None
+    eta = np.full((n_rows, *model.slopes.shape[1:]), np.nan)
+    for rows, block, X in pieces:
         eta[rows] = model.intercept + linear_predictor_rows(X, model.slopes)
         if offset is None and model.recipe.offset is not None:
             eta[rows] += offset_of(parse_expression(model.recipe.offset), block)
     if offset is not None:
         eta += offset_rows(offset, len(eta))
-    return finish(eta)
+    return eta
+
+
+def _over_table(
+    table: ParquetTable | StoreTable, model: LinearModel, finish: Finish, meta: Array
+) -> da.Array:
+    """Predict from files or a store of raw columns; a task reads a block of them."""
+    rows = table.row_counts
+    result: da.Array = da.map_blocks(
+        partial(_predict_table, table, model, finish),
+        chunks=(rows, meta.shape[1:]) if meta.ndim == 2 else (rows,),
+        dtype=meta.dtype,
+        meta=meta,
+        token="predict",
+    )
+    return result
+
+
+def _predict_table(
+    table: ParquetTable | StoreTable,
+    model: LinearModel,
+    finish: Finish,
+    block_id: tuple[int, ...] | None = None,
+) -> Array:
+    assert block_id is not None
+    assert model.recipe is not None
+    block = table.open(table.inputs)(block_id[0])
+    pieces = table_pieces(model.recipe, block)
+    return finish(_raw_predictor(model, len(block), pieces))
 
 
 def _over_chunks(

@@ -213,17 +213,12 @@ def evaluate(
     (0.8125, 0.1828)
     """
     check_offset_given(result, offset, "evaluate()")
-    kernel: ScoreKernel | ClassScoreKernel
     if isinstance(result, MultinomialResults):
         for name, given in (("offset", offset), ("trials", trials)):
             if given is not None:
                 raise ValueError(f"a model of three or more classes takes no {name}")
-        kernel = ClassScoreKernel(result._model, result.feature_names, result.classes)
-    else:
-        other, event = result.classes
-        kernel = ScoreKernel(result._model, result.feature_names, (other, event))
     source = as_source(
-        model_columns(as_design(X, result), kernel.model),
+        model_columns(as_design(X, result), result._model),
         y,
         sample_weight,
         offset=offset,
@@ -233,7 +228,28 @@ def evaluate(
         count_rows=count_rows,
     )
     source = with_shares(source, y)
-    sums, llnull = _read(source, kernel, progress, has_offset=offset is not None)
+    has_offset = offset is not None
+    return evaluate_source(
+        result, source, progress, has_offset=has_offset, in_sample=in_sample
+    )
+
+
+def evaluate_source(
+    result: Results,
+    source: Source,
+    progress: bool | Progress | None,
+    *,
+    has_offset: bool,
+    in_sample: bool,
+) -> GoodnessOfFit | ClassGoodness:
+    """Measure how well a model predicts rows that are laid out already."""
+    kernel: ScoreKernel | ClassScoreKernel
+    if isinstance(result, MultinomialResults):
+        kernel = ClassScoreKernel(result._model, result.feature_names, result.classes)
+    else:
+        other, event = result.classes
+        kernel = ScoreKernel(result._model, result.feature_names, (other, event))
+    sums, llnull = _read(source, kernel, progress, has_offset=has_offset)
     if isinstance(sums, ClassScores):
         if not sums.confusion.any():
             raise DataError(NO_ROWS)

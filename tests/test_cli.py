@@ -487,9 +487,6 @@ def test_fit_a_formula_about_parquet_files(files):
     )
     done = run(*arguments, "--missing", "drop", "--weights", "w")
     assert done.exit_code == 0, done.stderr
-    for command in ("predict", "evaluate"):
-        places = [folder / "1.parquet", *[folder / "out.zarr"] * (command == "predict")]
-        refused(run(command, folder / "m.json", *places), "use it from Python")
     model = dlogreg.load(folder / "m.json")
     same = dlogreg.fit_formula(
         "y ~ a + bs(b, knots=[0])", frame, sample_weight="w", missing="drop"
@@ -501,3 +498,38 @@ def test_fit_a_formula_about_parquet_files(files):
     refused(run(*arguments, "--overwrite", "--no-intercept"), 'write "- 1"')
     alone = ["fit", folder, "--model", folder / "n.json", "--weights", "w"]
     refused(run(*alone), "--weights is for --formula")
+
+
+def test_models_of_formulas_are_used_on_files_and_stores(files, monkeypatch):
+    frame, folder = files
+    monkeypatch.chdir(folder)
+    path = str(folder / "*.parquet")
+    arguments = ["--model", "f.json", "--formula", "y ~ a + b", "--weights", "w"]
+    done = run("fit", path, *arguments, "--missing", "drop", "--quiet")
+    assert done.exit_code == 0, done.output
+    res = dlogreg.load("f.json")
+    done = run("predict", "f.json", path, "p.zarr", "--quiet")
+    assert "1 rows have no probability (NaN)" in done.output
+    found = zarr.open_group("p.zarr")["probability"][:]
+    np.testing.assert_allclose(found, res.predict(frame), rtol=1e-12)
+    refused(run("evaluate", "f.json", path), "1 of 900 rows have missing values")
+    arguments = ["--weights", "w", "--missing", "drop", "--in-sample", "--quiet"]
+    done = run("evaluate", "f.json", path, *arguments)
+    kept = frame.dropna()
+    same = dlogreg.evaluate(res, kept, kept["y"], kept["w"], in_sample=True)
+    assert done.stdout == f"{same.summary()}\n"
+    frame[["a", "y"]].to_parquet(folder / "few.parq")
+    for command in (["predict", "f.json", "few.parq", "q.zarr"],):
+        refused(run(*command), "the data lack 1 of the 2 columns", "'b'")
+    refused(run("evaluate", "f.json", "few.parq"), "the data lack 1 of the 3 columns")
+    done = run("convert", "1.parquet", "1.zarr", "--target", "y", "--quiet")
+    assert done.exit_code == 2  # a missing value
+    kept.to_parquet(folder / "kept.parquet")
+    arguments = ["--target", "y", "--sample-weight", "w", "--quiet"]
+    done = run("convert", "kept.parquet", "k.zarr", *arguments)
+    assert done.exit_code == 0, done.output
+    done = run("evaluate", "f.json", "k.zarr", "--in-sample", "--quiet")
+    assert done.stdout == f"{same.summary()}\n"
+    assert run("predict", "f.json", "k.zarr", "r.zarr", "--quiet").exit_code == 0
+    found = zarr.open_group("r.zarr")["probability"][:]
+    np.testing.assert_allclose(found, res.predict(kept), rtol=1e-12)

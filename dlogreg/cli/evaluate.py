@@ -8,13 +8,15 @@ import click
 
 from dlogreg.cli.addresses import STORAGE
 from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
-from dlogreg.cli.models import read_model_of_arrays
+from dlogreg.cli.models import read_model
 from dlogreg.cli.options import QUIET, Finite, shown, with_options
 from dlogreg.cli.stores import evaluate_stored
 from dlogreg.errors import DataError
+from dlogreg.formula.evaluating import evaluate_table
+from dlogreg.formula.tables import open_data as open_table
 from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
-from dlogreg.source.group import open_data
+from dlogreg.source.group import StoredData, open_data
 
 
 @click.command("evaluate")
@@ -54,6 +56,17 @@ from dlogreg.source.group import open_data
     type=Finite(0, 1, min_open=True, max_open=True),
     help="Share of events where the threshold will be used; default STORE's.",
 )
+@click.option(
+    "--weights", metavar="TEXT", help="For a model of a formula: the column of weights."
+)
+@click.option(
+    "--missing",
+    type=click.Choice(["raise", "drop"]),
+    default="raise",
+    show_default=True,
+    help="For a model of a formula: whether rows with a missing value are an error or "
+    "left out.",
+)
 @with_options(SCHEDULER, STORAGE, QUIET)
 def command(
     model: str,
@@ -64,26 +77,38 @@ def command(
     cost_fp: float | None,
     cost_fn: float | None,
     prior: float | None,
+    weights: str | None,
+    missing: str,
     scheduler: Scheduler | None,
     storage_options: dict[str, Any],
     quiet: bool,
 ) -> None:
     """Measure how well MODEL predicts the outcomes in STORE, in one pass.
 
-    Columns are matched by their names where STORE has them.
+    Columns are matched by their names where STORE has them. For a MODEL of a formula
+    STORE may also be a Parquet file, a folder of them, or a pattern in quotes.
     """
     if (cost_fp is None) != (cost_fn is None):
         raise click.UsageError("--cost-fp and --cost-fn are needed together")
     if prior is not None and cost_fp is None:
         raise click.UsageError("--prior needs --cost-fp and --cost-fn")
-    results = read_model_of_arrays(model)
+    results = read_model(model)
     if len(results.classes) > 2:
         _refuse_two_class_options(model, len(results.classes))
-    data = open_data(store, options=storage_options)
-    with cluster(scheduler):
-        report = evaluate_stored(
-            results, data, in_sample=in_sample, progress=shown(quiet)
-        )
+    options: dict[str, Any] = {"in_sample": in_sample, "progress": shown(quiet)}
+    report: GoodnessOfFit | ClassGoodness
+    if results.recipe is None:
+        if weights is not None or missing != "raise":
+            raise DataError("--weights and --missing are for models of formulas")
+        data = open_data(store, options=storage_options)
+        with cluster(scheduler):
+            report = evaluate_stored(results, data, **options)
+    else:
+        table = open_table(store, storage_options)
+        if weights is None and isinstance(table, StoredData):
+            weights = "sample_weight" if table.sample_weight is not None else None
+        with cluster(scheduler):
+            report = evaluate_table(results, table, weights, missing=missing, **options)
     if isinstance(report, ClassGoodness):
         click.echo(str(report.summary()))
         return

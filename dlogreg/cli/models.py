@@ -23,17 +23,6 @@ def read_model(path: str) -> Results:
         raise DataError(str(error)) from error
 
 
-def read_model_of_arrays(path: str) -> Results:
-    """Return a saved model that can be used on a store of arrays."""
-    results = read_model(path)
-    if results.recipe is not None:
-        raise DataError(
-            f"{path} was fitted by a formula to raw tables, which are not read here; "
-            "use it from Python: dlogreg.load(...).predict(table), and evaluate()"
-        )
-    return results
-
-
 def check_model_path(path: str, *, overwrite: bool) -> None:
     """Refuse a place where the model could not be saved, before anything is fitted."""
     folder = Path(path).absolute().parent

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dlogreg.cli.addresses import STORAGE
 from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
-from dlogreg.cli.models import read_model_of_arrays
+from dlogreg.cli.models import read_model
 from dlogreg.cli.options import (
     OVERWRITE,
     QUIET,
@@ -21,6 +21,10 @@ from dlogreg.cli.options import (
 )
 from dlogreg.cli.stores import matched_columns, stored_offset
 from dlogreg.errors import DataError
+from dlogreg.formula.parquet import ParquetTable
+from dlogreg.formula.raw import open_raw
+from dlogreg.formula.store import StoreTable
+from dlogreg.formula.tables import open_data as open_table
 from dlogreg.reduction import TASKS_PER_THREAD
 from dlogreg.results import LogitResults, Results
 from dlogreg.scheduling import n_threads
@@ -54,21 +58,22 @@ def command(
     OUT becomes a Zarr group with the array `probability`, and `label` if there is a
     threshold. A model of three or more classes gives a column of probabilities for each
     of them, in the order of the attribute `classes`. Columns of STORE are matched by
-    their names where it has them.
+    their names where it has them. For a MODEL of a formula STORE may also be a Parquet
+    file, a folder of them, or a pattern in quotes.
     """
-    results = read_model_of_arrays(model)
+    results = read_model(model)
     if threshold is not None and len(results.classes) > 2:
         raise DataError(
             f"--threshold is for two classes, but {model} has {len(results.classes)}; "
             "leave it out and take the class of the largest probability"
         )
-    data = open_data(store, needs_y=False, options=storage_options)
+    rows = _opened(results, store, storage_options)
     with (
         cluster(scheduler),
         GroupWriter(out, overwrite=overwrite) as writer,
         WorkBar("predicting", shown(quiet)) as bar,
     ):
-        lazy = _probabilities(results, data)
+        lazy = _probabilities(results, rows)
         n_missing = write_blocks(lazy, results, threshold, writer, bar)
         event = results.classes[-1] if len(results.classes) == 2 else None
         writer.commit(event=event, classes=list(results.classes), threshold=threshold)
@@ -82,9 +87,28 @@ def command(
     click.echo(f"{out}: probability of {what} for {lazy.shape[0]:,} rows")
 
 
-def _probabilities(results: Results, data: StoredData) -> da.Array:
-    """Return the probabilities of a store, lazily; by the offset if there is one."""
-    X, offset = matched_columns(results, data), stored_offset(results, data)
+def _opened(
+    results: Results, store: str, options: dict[str, Any]
+) -> StoredData | ParquetTable | StoreTable:
+    """Open a store, or for a model of a formula the columns that it needs."""
+    if results.recipe is None:
+        return open_data(store, needs_y=False, options=options)
+    if results.has_offset and results.recipe.offset is None:
+        raise DataError(
+            "the model was fitted with an offset that was no column; predict from "
+            "Python, with offset="
+        )
+    return open_raw(results, open_table(store, options))
+
+
+def _probabilities(
+    results: Results, data: StoredData | ParquetTable | StoreTable
+) -> da.Array:
+    """Return the probabilities of rows, lazily; by the offset if there is one."""
+    X: Any = data
+    offset = None
+    if isinstance(data, StoredData):
+        X, offset = matched_columns(results, data), stored_offset(results, data)
     if not isinstance(results, LogitResults):
         multinomial: da.Array = results.predict(X)
         return multinomial

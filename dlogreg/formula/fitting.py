@@ -314,6 +314,19 @@ def scan(
         text: (expression, transform.order)
         for text, (expression, transform) in transforms_of(formula).items()
     }
+    return run_scan(
+        ScanKernel(rule, categories, arguments), table, progress, checkpoint
+    )
+
+
+def run_scan(
+    kernel: ScanKernel,
+    table: Table,
+    progress: Progress,
+    checkpoint: Checkpoint | None = None,
+) -> tuple[Found, tuple[PassRecord, ...]]:
+    """Read the columns once and return what a kernel finds."""
+    rule = kernel.rule
     raw = Source(RawBlocks(table), {}, (), np.dtype(np.float64))
     rows = raw.n_rows
     small = isinstance(table, FrameTable) and 8 * len(rule.needed) * (rows or 0)
@@ -321,7 +334,6 @@ def scan(
     reduction = Reduction(
         partition_rows(raw, 1, TASKS_PER_THREAD * n_threads()), inline
     )
-    kernel = ScanKernel(rule, categories, arguments)
     if checkpoint is not None:
         checkpoint.begin("scan", of_scan(raw, kernel))
     passes = Passes(reduction, progress, journal=checkpoint)

@@ -15,9 +15,12 @@ from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray
 from dlogreg.formula.columns import Index, TableBlock
 from dlogreg.formula.encoding import Encoder
+from dlogreg.formula.parquet import ParquetTable
 from dlogreg.formula.recipe import Recipe
+from dlogreg.formula.store import StoreTable, columns_beside
 from dlogreg.formula.tables import frame_block, table_columns
 from dlogreg.source.blocks import even_bounds
+from dlogreg.source.group import StoredData
 from dlogreg.source.opening import kind_of
 
 
@@ -47,11 +50,7 @@ def raw_columns(X: Any, kind: str, model: WithRecipe) -> Any:
         return X if list(X.columns) == list(needed) else X.rename(columns=str)
     if set(model.feature_names) <= labels.keys():
         return None
-    listed = ", ".join(map(repr, missing[:5])) + ", ..." * (len(missing) > 5)
-    raise DataError(
-        f"X lacks {len(missing)} of the {len(needed)} columns of the formula "
-        f"{model.recipe.formula!r}: {listed}; add them"
-    )
+    raise DataError(_lacking(model.recipe, "X lacks", missing, len(needed)))
 
 
 def design_pieces(
@@ -61,12 +60,52 @@ def design_pieces(
     encoder = Encoder(recipe)
     for low, high in pairwise(even_bounds(len(frame), 8 * max(1, encoder.width))):
         block = replace(frame_block(frame.iloc[low:high]), first_row=low)
-        masks = list(block.missing(tuple(block.columns)).values())
-        rows = np.arange(len(block))
-        if masks:
-            rows = np.flatnonzero(~np.logical_or.reduce(masks))
-            block = block.take(rows)
-        yield low + rows, block, encoder.design(block)
+        yield _complete(encoder, block, low)
+
+
+def table_pieces(
+    recipe: Recipe, block: TableBlock
+) -> Iterator[tuple[Index, TableBlock, FloatArray]]:
+    """Yield the same of a block of a raw table."""
+    encoder = Encoder(recipe)
+    for low, high in pairwise(even_bounds(len(block), 8 * max(1, encoder.width))):
+        yield _complete(encoder, block.take(slice(low, high)), low)
+
+
+def _complete(
+    encoder: Encoder, block: TableBlock, low: int
+) -> tuple[Index, TableBlock, FloatArray]:
+    masks = list(block.missing(tuple(block.columns)).values())
+    rows = np.arange(len(block))
+    if masks:
+        rows = np.flatnonzero(~np.logical_or.reduce(masks))
+        block = block.take(rows)
+    return low + rows, block, encoder.design(block)
+
+
+def open_raw(
+    model: WithRecipe, data: Any, more: Sequence[str] = ()
+) -> ParquetTable | StoreTable:
+    """Return the columns that a model needs of files or of a store, and some more."""
+    assert model.recipe is not None
+    needed = tuple(dict.fromkeys([*model.recipe.columns, *more]))
+    beside = columns_beside(data) if isinstance(data, StoredData) else ()
+    have = (*table_columns(data), *beside)
+    missing = [name for name in needed if name not in have]
+    if missing:
+        raise DataError(_lacking(model.recipe, "the data lack", missing, len(needed)))
+    if isinstance(data, StoredData):
+        return StoreTable.of(data, needed)
+    table: ParquetTable = data.narrowed(needed)
+    return table
+
+
+def _lacking(recipe: Recipe, what: str, missing: Sequence[str], n_needed: int) -> str:
+    listed = ", ".join(map(repr, missing[:5])) + ", ..." * (len(missing) > 5)
+    return (
+        f"{what} {len(missing)} of the {n_needed} columns of the formula "
+        f"{recipe.formula!r}: {listed}; add them"
+    )
 
 
 def as_design(X: Any, model: WithRecipe) -> Any:
