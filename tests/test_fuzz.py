@@ -284,6 +284,39 @@ def test_stores(stores, tmp_path, part, monkeypatch):
     assert not (tmp_path / "pwned").exists()
 
 
+HUGE = 10**25
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("3.zarr/X", "shape", [HUGE, 2]),
+        ("3.zarr/y", "shape", [HUGE]),
+        ("3.zarr/y", "shape", [-60]),
+        ("3.zarr/X", "chunk_grid", [0, 2]),
+        ("3.zarr/X", "chunk_grid", [HUGE, 2]),
+        ("2.zarr/X", "chunks", [0, 2]),
+        ("2.zarr/y", "shape", [HUGE]),
+        ("rows.zarr/X/indptr", "shape", [HUGE]),
+        ("rows.zarr/X/data", "chunk_grid", [0]),
+    ],
+)
+def test_lengths_that_no_array_has(stores, tmp_path, monkeypatch, name, key, value):
+    monkeypatch.chdir(tmp_path)
+    store, _, array = name.partition("/")
+    (source,) = [path for path in stores if path.name == store]
+    shutil.copytree(source, tmp_path / "s.zarr")
+    file = ".zarray" if store.startswith("2") else "zarr.json"
+    path = tmp_path / "s.zarr" / array / file
+    entries = json.loads(path.read_text())
+    if key == "chunk_grid":
+        value = {"name": "regular", "configuration": {"chunk_shape": value}}
+    path.write_text(json.dumps({**entries, key: value}))
+    done = run("fit", "s.zarr", "--model", "m.json", "--quiet")
+    assert done.exit_code == 2
+    assert f"metadata of {array.rpartition('/')[2]} in" in " ".join(done.stderr.split())
+
+
 class Evil:
     """What makes a file when it is unpickled."""
 

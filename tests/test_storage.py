@@ -360,6 +360,8 @@ CHANGES = {
     "unknown separated": ("separated", ["zz"], "'separated' names 'zz'"),
     "trace of numbers": ("trace", [1], "item of 'trace' must be an object"),
     "empty pass": ("trace", [{}], "item of 'trace' it lacks the entry"),
+    "half a character": ("solver", "\ud800", "holds half a character"),
+    "half of a label": ("classes", ["\ud800", "b"], "'classes' holds half"),
     "long text": ("llf", "a" * 10**6, "'llf' must be a number"),
 }
 

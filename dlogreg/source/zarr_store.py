@@ -40,7 +40,7 @@ class ZarrBlocks:
     @classmethod
     def of(cls, field: str, array: zarr.Array[Any]) -> ZarrBlocks:
         """Lay the grid of blocks on the borders of the array's chunks."""
-        check_codecs(field, array)
+        check_array(field, array)
         n_rows = array.shape[0]
         grid = array.chunks if array.ndim == 1 else array.shards or array.chunks
         step = grid[0]
@@ -125,6 +125,8 @@ def open_member(group: zarr.Group, name: str) -> Any:
         member = group.get(name)
         if member is not None and not isinstance(member.metadata.attributes, dict):
             raise TypeError("its attributes are no object")
+        if isinstance(member, zarr.Array):
+            check_array(name, member)
     except (DataError, MemoryError, ImportError):
         raise
     except Exception as error:
@@ -140,9 +142,27 @@ UNSAFE_CODECS = ("pickle",)
 """They run what a file says."""
 
 
-def check_codecs(field: str, array: zarr.Array[Any]) -> None:
-    """Refuse an array whose chunks would be run instead of read."""
+LARGEST_LENGTH = 2**62
+"""Beyond it lengths, and sums of them, are no numbers that arrays can have."""
+
+
+def check_array(field: str, array: zarr.Array[Any]) -> None:
+    """Refuse metadata that no array can have, and chunks that would be run.
+
+    Raises
+    ------
+    DataError
+        If a length is below 0 or beyond any memory, if a chunk has no length, or if
+        the codec unpickles.
+    """
     metadata: Any = array.metadata
+    chunks = (*array.chunks, *(array.shards or ()))
+    lengths = [not 0 <= n <= LARGEST_LENGTH for n in array.shape]
+    if any(lengths) or any(not 1 <= n <= LARGEST_LENGTH for n in chunks):
+        raise DataError(
+            f"the metadata of {field} in {array.store_path} name lengths or chunks "
+            "that no array can have; write it again"
+        )
     named = [*(getattr(metadata, "filters", None) or ())]
     named += [getattr(metadata, "compressor", None), *getattr(metadata, "codecs", ())]
     for codec in named:
@@ -237,6 +257,7 @@ def checked(field: str, array: zarr.Array[Any]) -> zarr.Array[Any]:
     written; a warning names the first. Chunks at an address get their stamps, by which
     one that changes or vanishes is noticed.
     """
+    check_array(field, array)
     array = anywhere(array)
     if fsspec_store(array.store) is not None:
         array = stamped(array, chunk_names(array))

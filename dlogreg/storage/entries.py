@@ -75,7 +75,7 @@ def as_object(value: Any) -> dict[str, Any]:
 
 def as_text(value: Any) -> str:
     """Return a string."""
-    return _of_type(value, str, "text")
+    return _encodable(_of_type(value, str, "text"))
 
 
 def as_flag(value: Any) -> bool:
@@ -114,6 +114,8 @@ def as_label(value: Any) -> Label:
     """Return a class label."""
     if not isinstance(value, (bool, int, float, str)):
         raise InvalidError(f"must be a label, not {shown(value)}")
+    if isinstance(value, str):
+        return _encodable(value)
     label: Label = _within_floats(value)
     return label
 
@@ -121,6 +123,15 @@ def as_label(value: Any) -> Label:
 def as_optional_number(value: Any) -> float | None:
     """Return a float or None."""
     return None if value is None else as_number(value)
+
+
+def _encodable(text: str) -> str:
+    """Return a text that can be written: no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidError(f"holds half a character: {text[:40]!a}") from error
+    return text
 
 
 def _of_type(value: Any, kind: type[T], words: str) -> T:
