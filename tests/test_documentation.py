@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dlogreg import Status, errors
+from dlogreg import Status, errors, waiting
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*.md"))]
@@ -114,6 +114,33 @@ def test_the_convert_command_in_the_readmes_text(tmp_path):
     (command,) = re.findall(r"`dlogreg (convert [^`]+)`", text)
     (tmp_path / "trips.csv").write_text("miles,late\n1,0\n2,1\n3,0\n4,1\n")
     run([sys.executable, "-m", "dlogreg", *shlex.split(command)], tmp_path)
+
+
+# ------------------------------------------------------------------ faults and waits
+
+
+def faults_page():
+    return (ROOT / "examples" / "cluster_and_faults.md").read_text()
+
+
+def test_every_fault_has_a_test_that_exists():
+    rows = re.findall(r"^\|.*\|$", faults_page().partition("## What happens")[2], re.M)
+    for row in rows[2:]:  # below the head and its rule
+        (named,) = re.findall(r"`(test_\w+)::(test_\w+)` \|$", row)
+        text = (ROOT / "tests" / f"{named[0]}.py").read_text()
+        assert re.search(rf"^def {named[1]}\(", text, re.M), row
+    assert len(rows) > 20
+
+
+def test_waits_are_those_of_the_code():
+    assert waiting.ASK_AFTER == 20
+    assert "has come for 20 seconds" in faults_page()
+    assert waiting.ANSWER_WITHIN == 2 * 60
+    assert "without an answer for 2 minutes" in faults_page().replace("\n", " ")
+    assert waiting.TELL_AFTER == 60
+    assert "says so after a minute" in faults_page()
+    assert waiting.BACK_WITHIN == 10 * 60
+    assert "waits for others 10 minutes" in faults_page()
 
 
 # --------------------------------------------------- troubleshooting by error message
