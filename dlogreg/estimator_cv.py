@@ -170,7 +170,16 @@ class LogisticRegressionCV(LogisticRegression):
         self.use_legacy_attributes = use_legacy_attributes
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit all folds and penalties, and choose; arguments as LogisticRegression's.
+        """Fit all folds and penalties, and choose.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            As in ``LogisticRegression.fit``.
+        y : array, shape (n_rows,)
+            Labels of two classes.
+        sample_weight : array, shape (n_rows,), optional
+            Weights of the rows; 0 leaves a row out.
 
         Returns
         -------
@@ -198,7 +207,17 @@ class LogisticRegressionCV(LogisticRegression):
         return tags
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the score by ``scoring``; of data that are not in memory, accuracy."""
+        """Return the score by ``scoring``; of data that are not in memory, accuracy.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            As in ``fit``.
+        y : array, shape (n_rows,)
+            Their labels.
+        sample_weight : array, shape (n_rows,), optional
+            Weights of the rows.
+        """
         name = self.scoring or "accuracy"
         if name == "accuracy":
             return super().score(X, y, sample_weight)

@@ -55,7 +55,7 @@ def saved(results, tmp_path):
     """Return all that a result holds, but how long it took."""
     results.save(tmp_path / "model.json", overwrite=True)
     entries = json.loads((tmp_path / "model.json").read_text())
-    for entry in ("trace", "peak_memory"):
+    for entry in ("trace", "peak_memory", "sha256"):
         assert entries.pop(entry) is not None
     return entries
 
@@ -593,7 +593,7 @@ def test_command_line(tmp_path, sums, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dlogreg.storage.saving.tempfile.mkstemp", full)
+        patch.setattr("dlogreg.storage.writing.tempfile.mkstemp", full)
         done = CliRunner().invoke(main, command)
     assert done.exit_code == 2
     assert "No space left" in done.output

@@ -315,6 +315,7 @@ def test_a_signal_leaves_nothing_half_written(tmp_path, number):
     pipe = tmp_path / "t.csv"
     pipe.write_text("a,y\n" + "1.5,0\n2.5,1\n" * 400_000)
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "from dlogreg.source import tables; tables.BATCH_BYTES = 1;"
         "from dlogreg.cli import main;"
         f"main(['convert', {str(pipe)!r}, {str(tmp_path / 'o.zarr')!r},"

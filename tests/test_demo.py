@@ -145,7 +145,7 @@ def test_the_demo_is_right_but_for_what_has_no_optimum(nowhere, table):
     step = np.linalg.solve(information, X.to_numpy().T @ (y - p))
     errors = np.sqrt(np.diag(np.linalg.inv(information)))
     assert np.abs(step / errors).max() < 1e-6
-    np.testing.assert_allclose(np.asarray(ours.bse)[kept], errors, rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(ours.bse)[kept], errors, rtol=1e-4)
     assert ours.limit_error_bound < 1e-4
 
 

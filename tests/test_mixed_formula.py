@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import dlogreg
+from dlogreg.errors import ManyLevelsWarning
 from dlogreg.formula import mixing
 from dlogreg.formula.encoding import Encoder
 from dlogreg.formula.tables import frame_block
@@ -222,9 +223,10 @@ def test_ten_thousand_levels():
     levels = [f"id{i:05d}" for i in range(n_levels)]
     table = pd.DataFrame({"id": pd.Categorical.from_codes(codes, levels), "x": x})
     table["y"] = y
-    res = dlogreg.fit_formula(
-        "y ~ id + x", table, alpha=1e-4, inference=False, memory_limit="500 MB"
-    )
+    with pytest.warns(ManyLevelsWarning, match="id has 10,000 levels in 130,000 rows"):
+        res = dlogreg.fit_formula(
+            "y ~ id + x", table, alpha=1e-4, inference=False, memory_limit="500 MB"
+        )
     assert res.converged
     assert len(res.params) == n_levels + 1
     p = res.predict(table[:20_000])

@@ -89,7 +89,7 @@ feature_names, missing, tol, max_passes, memory_limit, progress
     >>> x = np.random.default_rng(0).normal(size=(200, 3))
     >>> found = dlogreg.path(x, x[:, 0] + x[:, 1] > 0.3, n_alphas=5)
     >>> found.df.tolist()
-    [0, 2, 2, 2, 3]
+    [0, 2, 3, 3, 3]
     """
     grid = check_grid(alphas, n_alphas, alpha_min_ratio)
     options = check_options(

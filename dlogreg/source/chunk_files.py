@@ -37,6 +37,10 @@ class BrokenChunkError(Exception):
         super().__init__(f"{name}: {type(error).__name__}: {error}")
 
 
+class GivenUpError(BrokenChunkError):
+    """A chunk that was tried again already, or for which that is no use."""
+
+
 @dataclass(eq=False)
 class ChunkFiles:
     """Reads runs of whole chunks; what it returns is overwritten by the next read."""

@@ -20,7 +20,7 @@ from zarr.core.sync import sync
 from zarr.storage import FsspecStore, WrapperStore
 
 from dlogreg.errors import DataError
-from dlogreg.source.chunk_files import BrokenChunkError
+from dlogreg.source.chunk_files import BrokenChunkError, GivenUpError
 from dlogreg.source.remote import (
     Options,
     await_with_retries,
@@ -89,7 +89,7 @@ class SteadyStore(WrapperStore[FsspecStore]):
             return await await_with_retries(once)
         except Exception as error:
             if is_of_access(error) or isinstance(error, ChangedError):
-                raise BrokenChunkError(key, error) from error
+                raise GivenUpError(key, error) from error
             raise
 
     async def get_partial_values(

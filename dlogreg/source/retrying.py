@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from dlogreg.errors import DataError
 from dlogreg.source.blocks import Array, Blocks, Load
+from dlogreg.source.chunk_files import GivenUpError
 
 ATTEMPTS = 3
 """Times that a block is read before its error counts."""
@@ -15,9 +16,9 @@ PAUSE = 0.1
 """Seconds before the second attempt; five times as long before each further one."""
 FINAL = (
     *(TypeError, AttributeError, NameError, LookupError, ArithmeticError),
-    *(AssertionError, NotImplementedError, MemoryError),
+    *(AssertionError, NotImplementedError, MemoryError, GivenUpError),
 )
-"""What a program does wrong, and would do wrong again."""
+"""What a program does wrong, and would do wrong again; what was tried again before."""
 
 Result = TypeVar("Result")
 
