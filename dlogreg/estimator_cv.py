@@ -184,6 +184,15 @@ class LogisticRegressionCV(LogisticRegression):
         Returns
         -------
         self
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from dlogreg import LogisticRegressionCV
+        >>> x = np.random.default_rng(0).normal(size=(200, 2))
+        >>> clf = LogisticRegressionCV(Cs=3, l1_ratios=(0,)).fit(x, x[:, 0] > 0.2)
+        >>> clf.classes_.tolist()
+        [False, True]
         """
         self._validate_params()
         refuse_parameters(self.get_params(deep=False))
@@ -217,6 +226,19 @@ class LogisticRegressionCV(LogisticRegression):
             Their labels.
         sample_weight : array, shape (n_rows,), optional
             Weights of the rows.
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from dlogreg import LogisticRegressionCV
+        >>> x = np.random.default_rng(0).normal(size=(200, 2))
+        >>> clf = LogisticRegressionCV(Cs=3, l1_ratios=(0,)).fit(x, x[:, 0] > 0.2)
+        >>> clf.score(x, x[:, 0] > 0.2) > 0.95
+        True
         """
         name = self.scoring or "accuracy"
         if name == "accuracy":
