@@ -116,20 +116,32 @@ def sample_size(n_rows: int | None, n_params: int) -> int:
     return max(1, min(most, by_work, n_rows))
 
 
+def row_products(solver: str, n_params: int, row_values: float | None = None) -> float:
+    """Return the multiply-adds that a pass takes for a row, beside reading it."""
+    if solver != "newton":
+        trials = TRIAL_PRODUCTS if row_values is None else SPARSE_TRIALS
+        return trials * (row_values or n_params)
+    dense = n_params**2 / 2
+    return dense if row_values is None else min(dense, SPARSE_PRODUCT * row_values**2)
+
+
+def system_products(n_params: int) -> float:
+    """Return the multiply-adds of solving a Newton system on the driver."""
+    return n_params**3 / 3
+
+
 def _lbfgs_cost(
     n_rows: int, n_params: int, itemsize: int, row_values: float | None
 ) -> float:
-    values = row_values or n_params
-    trials = TRIAL_PRODUCTS if row_values is None else SPARSE_TRIALS
-    return LBFGS_PASSES * n_rows * values * (trials + READING * itemsize)
+    products = row_products("lbfgs", n_params, row_values)
+    reading = READING * itemsize * (row_values or n_params)
+    return LBFGS_PASSES * n_rows * (products + reading)
 
 
 def _newton_cost(
     n_rows: int, n_params: int, itemsize: int, row_values: float | None
 ) -> float:
-    products, values = n_params**2 / 2, float(n_params)
-    if row_values is not None:
-        values = row_values
-        products = min(products, SPARSE_PRODUCT * values**2)
+    values = n_params if row_values is None else row_values
+    products = row_products("newton", n_params, row_values)
     a_pass = n_rows * (products + READING * itemsize * values)
-    return NEWTON_PASSES * (a_pass + n_params**3 / 3)
+    return NEWTON_PASSES * (a_pass + system_products(n_params))

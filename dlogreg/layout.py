@@ -47,17 +47,23 @@ class Layout:
 
 
 def lay_out(
-    source: Source, options: FitOptions, n_equations: int | None = None
+    source: Source,
+    options: FitOptions,
+    n_equations: int | None = None,
+    *,
+    cluster_threads: int | None = None,
 ) -> Layout:
     """Cut the source into partitions and project the memory; reads no data.
 
     Without ``n_equations``, as many are assumed as the options name classes, or one.
+    ``cluster_threads`` lays out for a cluster that is not there, with so many threads.
     """
     n_equations = n_equations or options.n_equations
     n_params = n_equations * (source.n_features + options.fit_intercept)
     values = source.row_values if source.sparse else None
     choice = options.choice(source.n_rows, n_params, source.dtype.itemsize, values)
-    solver, threads = choice.solver, n_threads()
+    solver, threads = choice.solver, cluster_threads or n_threads()
+    there = active_client() is not None or cluster_threads is not None
     options.check_robust(solver, n_params)
     order = 2 if options.ends_with_hessian(solver, n_params) else 1
     learns = bool(solver == "newton" and n_equations == 1)
@@ -73,7 +79,7 @@ def lay_out(
         searches=learns and not (options.penalty or options.firth),
         firth=options.firth,
     )
-    n_tasks = _most_tasks(source, n_params, threads)
+    n_tasks = _most_tasks(source, n_params, threads, on_cluster=there)
     partitions = partition_rows(source, n_params, n_tasks, order=order)
     chains: tuple[Partition, ...] = ()
     if run is not None:
@@ -82,14 +88,16 @@ def lay_out(
         chains = tuple(p.grouped(run) for p in (partitions if same else laid))
     small = source.in_memory and memory.block is not None
     size = (source.n_rows or 0) * source.row_bytes
-    inline = small and size <= INLINE_BYTES and active_client() is None
+    inline = small and size <= INLINE_BYTES and not there
     return Layout(source, choice, threads, memory, partitions, chains, inline)
 
 
-def _most_tasks(source: Source, n_params: int, threads: int) -> int:
+def _most_tasks(
+    source: Source, n_params: int, threads: int, *, on_cluster: bool
+) -> int:
     """Return how many partitions a pass may have."""
     if source.sparse and n_params >= WIDE:
         return threads * WIDE_TASKS_PER_THREAD
-    if active_client() is None:
+    if not on_cluster:
         return threads * TASKS_PER_THREAD
     return max(1, int(threads * min(CLUSTER_TASKS_PER_THREAD, TASKS_PER_THREAD)))

@@ -15,7 +15,7 @@ from dlogreg.formula.store import columns_beside
 from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.pipeline import fit
-from dlogreg.planning import Plan, plan
+from dlogreg.planning import Cluster, Plan, ScalePlan, plan, plan_scale
 from dlogreg.results import Results
 from dlogreg.scoring import evaluate
 from dlogreg.source.group import StoredData
@@ -60,12 +60,23 @@ def fit_files(
 
 def plan_stored(data: StoredData, **options: Any) -> Plan:
     """Plan the fit of a store."""
+    _check_plannable(data)
+    return plan(data.X, data.y, **_described(data), **_grouped(data, options))
+
+
+def scale_stored(data: StoredData, cluster: Cluster, **options: Any) -> ScalePlan:
+    """Plan the fit of a store on a cluster that is not there."""
+    _check_plannable(data)
+    given = {**_described(data), **_grouped(data, options)}
+    return plan_scale(data.X, data.y, cluster, **given)
+
+
+def _check_plannable(data: StoredData) -> None:
     if data.categories:
         raise DataError(
             f"{data.path} has categories, so that a formula is fitted to it, which "
             "needs a read to find the columns; fit it, it tells what it costs"
         )
-    return plan(data.X, data.y, **_described(data), **_grouped(data, options))
 
 
 def evaluate_stored(

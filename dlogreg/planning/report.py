@@ -154,17 +154,7 @@ class Plan:
 
     def __str__(self) -> str:
         """Return one fact per line, long ones wrapped."""
-        indent = " " * 10
-        return "\n".join(
-            fill(
-                f"{name:<8}  {value}",
-                WIDTH,
-                subsequent_indent=indent,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            for name, value in self.rows()
-        )
+        return as_lines(self.rows())
 
     def __repr__(self) -> str:
         """Return the same, so that a terminal shows it."""
@@ -184,6 +174,20 @@ class Plan:
             warnings(cautions),
             f"<table><tbody>{lines}</tbody></table>",
         )
+
+
+def as_lines(rows: list[Row]) -> str:
+    """Return one fact per line, long ones wrapped."""
+    return "\n".join(
+        fill(
+            f"{name:<8}  {value}",
+            WIDTH,
+            subsequent_indent=" " * 10,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for name, value in rows
+    )
 
 
 def _count(number: int | None) -> str:

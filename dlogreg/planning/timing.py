@@ -158,13 +158,13 @@ def time_block(layout: Layout, options: FitOptions) -> BlockTime | None:
         return None
     first = survey_kernel(layout, options, pilot, ())
     std = first.standardization
-    later = _later_kernel(layout, options, std, pilot.pooled().y[0])
+    later = later_kernel(layout, options, std, pilot.pooled().y[0])
     timed = Reduction((join_blocks(source, start, stop),), layout.inline)
     found: BlockTime = timed.sum(TimedKernels(first, later))[0]
     return found if found.n_rows else None
 
 
-def _later_kernel(
+def later_kernel(
     layout: Layout, options: FitOptions, std: Standardization, event: Label
 ) -> Kernel:
     """Return the kernel of the passes after the first."""
