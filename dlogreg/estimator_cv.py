@@ -28,7 +28,7 @@ from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import open_source
 from dlogreg.prediction import label_array
 from dlogreg.selection.chosen_grid import ChosenGrid, fit_grid
-from dlogreg.selection.folding import Folding, given_folds
+from dlogreg.selection.folding import Folding, check_pairs, given_folds
 from dlogreg.sklearn_parameters import in_sklearn_words, refuse_parameters
 from dlogreg.source import Source
 
@@ -255,8 +255,8 @@ class LogisticRegressionCV(LogisticRegression):
         """Return the values of C and l1_ratio."""
         given: Any = self.Cs
         whole = isinstance(given, Integral)
-        Cs = np.logspace(-4, 4, given) if whole else np.array(given, dtype=float)
-        l1_ratios = np.array(self.l1_ratios, dtype=float)
+        Cs = np.logspace(-4, 4, given) if whole else _numbers(given)
+        l1_ratios = _numbers(self.l1_ratios)
         if Cs.ndim != 1 or not len(Cs) or not (Cs > 0).all():
             raise ValueError(f"Cs must be positive numbers, not {self.Cs!r}")
         within = ((l1_ratios >= 0) & (l1_ratios <= 1)).all()
@@ -308,6 +308,8 @@ class LogisticRegressionCV(LogisticRegression):
                 f"{kind}."
             )
         self.classes_, y = classes, classes[event.astype(int)]
+        if isinstance(self.cv, list | tuple):
+            check_pairs(self.cv)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y))
         folding, codes = given_folds(splits, len(y))
         options = self._options(rules)
@@ -414,6 +416,14 @@ class LogisticRegressionCV(LogisticRegression):
         self.scores_ = {event: scores.swapaxes(1, 2)}
         self.coefs_paths_ = {event: paths.swapaxes(1, 2)}
         self.n_iter_ = n_iter.swapaxes(1, 2)[None]
+
+
+def _numbers(given: Any) -> FloatArray:
+    """Return an array, of nothing where these are no numbers."""
+    try:
+        return np.array(given, dtype=float)
+    except (TypeError, ValueError):
+        return np.empty(0)
 
 
 def _with_labels(scorer: Any, classes: Any) -> Any:

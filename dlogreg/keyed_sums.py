@@ -97,7 +97,7 @@ def label_keys(labels: npt.NDArray[Any]) -> Keys:
         labels = _listed(labels)
     kind = labels.dtype.kind
     if kind in KINDS:
-        return labels.astype(KINDS[kind], copy=False)
+        return _complete(labels.astype(KINDS[kind], copy=False))
     if kind == "T":
         return labels.astype("U")
     if kind == "S":
@@ -106,6 +106,16 @@ def label_keys(labels: npt.NDArray[Any]) -> Keys:
         raise DataError(
             f"groups holds values of type {labels.dtype}; give int, text, float, bool "
             "or dates"
+        )
+    return _complete(labels)
+
+
+def _complete(labels: Keys) -> Keys:
+    """Refuse labels that are missing: NaN would be a group of its own."""
+    if labels.dtype.kind in "fMm" and np.isnan(labels).any():
+        raise DataError(
+            "groups has a missing label; give every row a group, one of its own if it "
+            "belongs to none"
         )
     return labels
 

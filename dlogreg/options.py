@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from dlogreg.evaluation import FloatArray, Label
 from dlogreg.inference.sandwich import check_kind
 from dlogreg.missing import check_missing_option
 from dlogreg.penalty import PenaltyRule
+from dlogreg.scalars import is_number
 from dlogreg.trials import FAILURE, SUCCESS
 
 
@@ -181,12 +180,12 @@ def check_options(
         _check_trials(classes, weight_kind, missing)
     if solver not in ("auto", "newton", "lbfgs"):
         raise ValueError(f"solver must be 'auto', 'newton' or 'lbfgs', not {solver!r}")
-    if not (_is_number(penalty.alpha) and penalty.alpha >= 0):
+    if not (is_number(penalty.alpha) and penalty.alpha >= 0):
         raise ValueError(
             f"alpha must be a finite number and not negative, not {penalty.alpha!r}"
         )
     _check_penalty(penalty)
-    if not (_is_number(tol) and tol > 0):
+    if not (is_number(tol) and tol > 0):
         raise ValueError(
             f"tol must be a positive number (of standard errors), not {tol!r}"
         )
@@ -196,7 +195,7 @@ def check_options(
         cov_type = "cluster" if has_groups else "HC1" if robust else "model"
     _check_robust(cov_type, penalty, inference=inference, has_groups=has_groups)
     least = 1 + (inference or has_offset)  # which the first pass cannot evaluate
-    if not (_is_number(max_passes) and max_passes == int(max_passes) >= least):
+    if not (is_number(max_passes) and max_passes == int(max_passes) >= least):
         raise ValueError(
             f"max_passes must be a whole number of at least {least}, not {max_passes!r}"
         )
@@ -290,7 +289,7 @@ def _check_robust(
 def _check_penalty(penalty: PenaltyRule) -> None:
     """Refuse parts of a penalty that mean nothing, or would do nothing."""
     ratio = penalty.l1_ratio
-    if not (_is_number(ratio) and 0 <= ratio <= 1):
+    if not (is_number(ratio) and 0 <= ratio <= 1):
         raise ValueError(f"l1_ratio must be a number from 0 to 1, not {ratio!r}")
     for option, given in (
         ("l1_ratio", ratio > 0),
@@ -320,12 +319,6 @@ def _check_trials(classes: Any, weight_kind: str, missing: str) -> None:
             f"with trials= the classes are ({FAILURE}, {SUCCESS}), failure and "
             f"success, not {classes!r}; leave classes out"
         )
-
-
-def _is_number(value: Any) -> bool:
-    """Tell whether this is one finite number."""
-    is_real = isinstance(value, Real) and not isinstance(value, bool)
-    return is_real and math.isfinite(value)
 
 
 def check_flag(name: str, value: object) -> bool:
@@ -372,7 +365,7 @@ def _bytes(memory_limit: Any) -> int:
     if isinstance(limit, str) and limit.strip():  # dask takes "" for one byte
         with suppress(ValueError):
             limit = parse_bytes(limit)
-    if not (_is_number(limit) and limit > 0):
+    if not (is_number(limit) and limit > 0):
         raise ValueError(
             "memory_limit must be a positive number of bytes, or text such as "
             f"'500 MB' or '2 GB', not {memory_limit!r}"

@@ -57,6 +57,7 @@ def _by_column(
     option: str, given: Any, names: Sequence[str], default: Any, expected: str
 ) -> list[Any]:
     """Return one value per column, from a list or from a mapping of names."""
+    given = _by_name(option, given)
     if isinstance(given, Mapping):
         unknown = [name for name in given if name not in names]
         if unknown:
@@ -78,6 +79,19 @@ def _by_column(
             f"give {expected}, or a mapping of names of columns"
         )
     return values
+
+
+def _by_name(option: str, given: Any) -> Any:
+    """Return a mapping for a Series whose index holds names, anything else as it is."""
+    index = getattr(given, "index", None)
+    if index is None or callable(index):
+        return given
+    names = list(index)
+    if not names or not all(isinstance(name, str) for name in names):
+        return given
+    if len(set(names)) < len(names):
+        raise ValueError(f"{option} names a column twice; give one value per column")
+    return dict(zip(names, given, strict=True))
 
 
 def _is_pair(given: Any) -> bool:

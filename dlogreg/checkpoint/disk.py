@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from dlogreg.errors import CheckpointError
 
@@ -15,10 +16,14 @@ ENDING = ".pass"
 """Of the names of passes' files, and of all that is being written."""
 
 
-def own_folder(path: str | os.PathLike[str]) -> Path:
+def own_folder(path: Any) -> Path:
     """Return the folder, which is made if need be, for the user alone."""
-    text = os.fspath(path)
-    if "://" in str(text):
+    text = str(path) if isinstance(path, str | os.PathLike) else ""
+    if not text:
+        raise CheckpointError(
+            f"checkpoint must be the path of a folder, as text or Path, not {path!r}"
+        )
+    if "://" in text:
         raise CheckpointError(
             f"checkpoint={text!r} must be a folder on a disk that the driver sees, not "
             "an address"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -152,7 +152,11 @@ def series_column(series: Any, name: str) -> Column:
         return Numbers(np.asarray(values), missing if missing.any() else None)
     elif dtype.kind not in "OU":
         raise _unsuitable(name, dtype)
-    codes, values = require("pandas", "frames").factorize(series)
+    try:
+        codes, values = require("pandas", "frames").factorize(series)
+    except TypeError:  # of values without a hash, as lists
+        first = next(v for v in series if not isinstance(v, Hashable))
+        raise _unsuitable(name, type(first).__name__) from None
     return _objects(np.asarray(codes, np.intp), tuple(map(_plain, values)), name)
 
 

@@ -17,6 +17,7 @@ from dlogreg.kernel.resampling import PoissonDraws
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.many_objective import ManyObjective
 from dlogreg.rows_again import RowsAgain, check_unchanged
+from dlogreg.scalars import check_seed, is_number, is_whole
 from dlogreg.solvers import Status
 from dlogreg.solvers.replicates import Replicate, advance_replicates
 from dlogreg.solvers.system import NewtonSystem
@@ -41,6 +42,7 @@ def bootstrap(
 ) -> Replicates:
     """Return the replicates; see ``LogitResults.bootstrap``."""
     check_bootstrap(results, n_replicates, tol, max_passes)
+    seed = check_seed(seed)
     by = unit_of(results, rows, by)
     coefficients = np.full((n_replicates, len(results.coefficients)), np.nan)
     worst = 0.0
@@ -182,12 +184,20 @@ def check_bootstrap(
     ------
     ValueError, InferenceError
     """
-    if n_replicates < 2:
-        raise ValueError(f"bootstrap() needs B of at least 2, not {n_replicates}")
-    if not tol > 0:
-        raise ValueError(f"tol must be positive, not {tol}")
-    if max_passes < 2:
-        raise ValueError(f"bootstrap() needs at least 2 passes, not {max_passes}")
+    if not (is_whole(n_replicates) and n_replicates >= 2):
+        raise ValueError(
+            "bootstrap() needs B of at least 2, a whole number of replicates, not "
+            f"{n_replicates!r}"
+        )
+    if not (is_number(tol) and tol > 0):
+        raise ValueError(
+            f"tol must be positive, a number of standard errors, not {tol!r}"
+        )
+    if not (is_whole(max_passes) and max_passes >= 2):
+        raise ValueError(
+            "bootstrap() needs at least 2 passes: max_passes must be a whole number, "
+            f"not {max_passes!r}"
+        )
     if results.firth:
         raise InferenceError(
             "the bootstrap is made for maximum likelihood and ridge, and this fit has "

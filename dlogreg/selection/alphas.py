@@ -14,17 +14,19 @@ glmnet.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from dlogreg.evaluation import FloatArray
+from dlogreg.scalars import is_whole
 from dlogreg.solvers import Separable
 
 LEAST_L1_RATIO = 1e-3
 MANY_ROWS_RATIO, FEW_ROWS_RATIO = 1e-4, 1e-2
 """Smallest alpha by the largest, with more rows than columns, and with fewer."""
+MOST_ALPHAS = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,10 +58,10 @@ def check_grid(alphas: Any, n_alphas: Any, min_ratio: Any) -> AlphaGrid:
                 "alpha_min_ratio is for a path without alphas; leave one out"
             )
         return AlphaGrid(_given(alphas), len(alphas), None)
-    whole = isinstance(n_alphas, Integral) and not isinstance(n_alphas, bool)
-    if not (whole and n_alphas >= 1):
+    if not (is_whole(n_alphas) and 1 <= n_alphas <= MOST_ALPHAS):
         raise ValueError(
-            f"n_alphas must be a whole number of 1 or more, not {n_alphas!r}"
+            f"n_alphas must be a whole number of 1 or more, up to {MOST_ALPHAS:,}, "
+            f"not {n_alphas!r}"
         )
     if min_ratio is not None and not (
         isinstance(min_ratio, Real) and 0 < float(min_ratio) < 1
@@ -82,6 +84,11 @@ def _given(alphas: Any) -> FloatArray:
         raise ValueError(
             f"alphas must be positive numbers, one or more in a list, not {alphas!r}; "
             "for a fit without a penalty there is dlogreg.fit"
+        )
+    if len(values) > MOST_ALPHAS:
+        raise ValueError(
+            f"alphas holds {len(values):,} penalties, more than {MOST_ALPHAS:,}; take "
+            "fewer, neighbours of which give nearly the same model"
         )
     if len(np.unique(values)) != len(values):
         raise ValueError("alphas must differ from each other, and some are equal")

@@ -67,6 +67,8 @@ def fit_grid(
             problem = pose(survey, passes, options, source.feature_names, weights)
             fit = GridFit(problem, folding, options.tol, options.max_passes)
             fit.look_around()
+            if score == "auc":
+                fit.check_ranked()
             grid = fit.fitted(rules)
             own = np.array([[m.n_evaluations for m in line] for line in grid])
             shared = passes.n_passes - int(own.max())

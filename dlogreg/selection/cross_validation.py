@@ -25,6 +25,7 @@ from dlogreg.progress import progress_for
 from dlogreg.reduction import Reduction, single_threaded_blas
 from dlogreg.results import LogitResults
 from dlogreg.rows_again import RowsAgain
+from dlogreg.scalars import check_seed, is_number
 from dlogreg.selection.alphas import LEAST_L1_RATIO, AlphaGrid, check_grid
 from dlogreg.selection.folding import Folding, check_folds, fold_rows
 from dlogreg.selection.grid_fit import RAY, GridFit, pass_values
@@ -148,10 +149,13 @@ def cross_validate(
     names = check_scoring(scoring)
     check_folds(folds, n_folds, groups)
     grid = check_grid(alphas, n_alphas, alpha_min_ratio)
-    if not 0 <= l1_ratio <= 1:
+    if not (is_number(l1_ratio) and 0 <= l1_ratio <= 1):
         raise ValueError(f"l1_ratio must lie between 0 and 1, not {l1_ratio!r}")
-    if max_passes < 4:
-        raise ValueError(f"max_passes must be at least 4, not {max_passes}")
+    if not (is_number(max_passes) and max_passes >= 4):
+        raise ValueError(
+            f"max_passes must be at least 4, a whole number, not {max_passes!r}"
+        )
+    seed = check_seed(seed)
     options = check_options(
         classes=classes,
         penalty=_first_rule(grid, l1_ratio),
@@ -178,6 +182,8 @@ def cross_validate(
             given = (folds, n_folds, seed, source, event, passes.run)
             fit = _grid_fit(survey, passes, options, fold_rows(*given))
             fit.look_around()
+            if "auc" in names:
+                fit.check_ranked()
             largest = fit.largest_slope() / max(l1_ratio, LEAST_L1_RATIO)
             used = grid.descending(largest, survey.n_rows, source.n_features)
             rules = [penalty_rule(alpha, l1_ratio) for alpha in used.tolist()]

@@ -82,6 +82,24 @@ class Folding:
                     "seed"
                 )
 
+    def check_ranked(self, totals: FloatArray, classes: tuple[Label, ...]) -> None:
+        """Refuse folds that are scored on rows of one class: these have no AUC.
+
+        Raises
+        ------
+        DataError
+        """
+        _, weight, events = totals
+        for fold, test in enumerate(self.tests):
+            of_event, scored = float(events[test].sum()), float(weight[test].sum())
+            if not 0 < of_event < scored:
+                missing = classes[1] if of_event <= 0 else classes[0]
+                raise DataError(
+                    f"fold {fold} has no row with y = {missing!r} to score, so that it "
+                    "has no AUC; take fewer folds, folds='stratified' or "
+                    "scoring='log_loss'"
+                )
+
 
 def check_folds(kind: Any, n_folds: Any, groups: Any) -> None:
     """Refuse folds that there are not.
@@ -142,6 +160,42 @@ def _in_order(n_rows: int | None, n_folds: int) -> TimeParts:
     return TimeParts(tuple(n_rows - size * (n_folds - i) for i in range(n_folds)))
 
 
+def check_pairs(splits: Sequence[Any]) -> None:
+    """Refuse folds that are no pairs.
+
+    Raises
+    ------
+    ValueError
+    """
+    for fold, pair in enumerate(splits):
+        if not isinstance(pair, list | tuple | np.ndarray) or len(pair) != 2:
+            raise ValueError(
+                f"fold {fold} of cv must be a pair (train, test) of lists of rows, not "
+                f"a {type(pair).__name__}"
+            )
+
+
+def _places(chosen: Any, fold: int, n_rows: int) -> npt.NDArray[np.intp]:
+    """Return the rows that a fold names, by their numbers or by marks."""
+    places = np.asarray(chosen)
+    marks = places.dtype == bool
+    if marks and places.shape == (n_rows,):
+        return np.flatnonzero(places)
+    if places.ndim != 1 or marks or (len(places) and places.dtype.kind not in "iu"):
+        raise ValueError(
+            f"fold {fold} of cv must be two lists, of rows to fit to and of rows to "
+            f"score, each of whole numbers or of {n_rows} True and False, and one is "
+            f"of type {places.dtype} and shape {places.shape}"
+        )
+    wrong = places[(places < 0) | (places >= n_rows)]
+    if len(wrong):
+        raise ValueError(
+            f"fold {fold} of cv names row {wrong[0]}, and rows are numbered from 0 to "
+            f"{n_rows - 1}"
+        )
+    return places.astype(np.intp)
+
+
 def given_folds(
     splits: Sequence[tuple[Any, Any]], n_rows: int
 ) -> tuple[Folding, npt.NDArray[np.intp]]:
@@ -152,12 +206,12 @@ def given_folds(
     ValueError
         If there are too many such parts, or a fold takes a row twice.
     """
+    if not splits:
+        raise ValueError("cv holds no folds; give pairs of (train, test) indices")
     lines = np.zeros((2 * len(splits), n_rows), dtype=bool)
     for fold, pair in enumerate(splits):
         for line, chosen in zip(lines[2 * fold :], pair, strict=False):
-            places = np.asarray(chosen)
-            if places.dtype == bool:
-                places = np.flatnonzero(places)
+            places = _places(chosen, fold, n_rows)
             if len(np.unique(places)) < len(places):
                 raise ValueError(
                     f"fold {fold} of cv holds a row more than once; give such rows "

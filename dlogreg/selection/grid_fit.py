@@ -74,6 +74,10 @@ class GridFit:
         self.totals = self._first.totals
         self.folding.check(self.totals, self.problem.survey.classes)
 
+    def check_ranked(self) -> None:
+        """Refuse folds whose scored rows cannot be ranked, being of one class."""
+        self.folding.check_ranked(self.totals, self.problem.survey.classes)
+
     def largest_slope(self) -> float:
         """Return max_j abs(d mean loss / d b_j) at the null model, b as in params."""
         assert self._first is not None

@@ -17,6 +17,7 @@ from dlogreg.penalty import penalty_rule
 from dlogreg.pipeline import open_source
 from dlogreg.progress import progress_for
 from dlogreg.reduction import Reduction, single_threaded_blas
+from dlogreg.scalars import is_number
 from dlogreg.selection.alphas import check_grid
 from dlogreg.selection.path_problem import PathProblem
 from dlogreg.selection.path_results import PathResults
@@ -92,6 +93,10 @@ feature_names, missing, tol, max_passes, memory_limit, progress
     [0, 2, 3, 3, 3]
     """
     grid = check_grid(alphas, n_alphas, alpha_min_ratio)
+    if not (is_number(max_passes) and max_passes >= 2):
+        raise ValueError(
+            f"max_passes must be a whole number of at least 2, not {max_passes!r}"
+        )
     options = check_options(
         classes=classes,
         penalty=penalty_rule(1.0, l1_ratio, penalty_factor, bounds),

@@ -84,8 +84,15 @@ class PathProblem:
         return separable_of(rule, survey.weight_sum, survey.standardization)
 
     def left(self) -> int:
-        """Return the passes that may still be made."""
-        return max(0, self.options.max_passes - self.passes.n_passes)
+        """Return the passes that may still be made, or raise if there are none."""
+        most = self.options.max_passes
+        if self.passes.n_passes >= most:
+            raise ValueError(
+                f"max_passes={most} are used up, and some models of the path have not "
+                "been evaluated at all; give max_passes of at least "
+                f"{self.passes.n_passes + 1}, rather more"
+            )
+        return most - self.passes.n_passes
 
     def solved(self, grid: AlphaGrid) -> PathResults:
         """Return the models of all penalties."""

@@ -13,6 +13,7 @@ from dlogreg.display.path import render_path
 from dlogreg.evaluation import FloatArray, PassRecord
 from dlogreg.extras import require
 from dlogreg.results import LogitResults
+from dlogreg.scalars import is_number, is_whole
 from dlogreg.solvers import Status
 
 CRITERIA = ("aic", "bic")
@@ -92,6 +93,13 @@ class PathResults:
 
     def __getitem__(self, index: int) -> LogitResults:
         """Return the model at a position."""
+        if not is_whole(index):
+            raise ValueError(
+                f"a path is indexed by one whole number, not {index!r}; at(alpha) "
+                "finds the model of a penalty"
+            )
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"the path has {len(self)} models, and none at {index}")
         alpha, llf = self.alphas[index], self.llf[index]
         return replace(
             self.first,
@@ -115,6 +123,8 @@ class PathResults:
         ValueError
             If the path has no such penalty: what lies between two models is no optimum.
         """
+        if not is_number(alpha):
+            raise ValueError(f"alpha must be one number, not {alpha!r}")
         near = np.flatnonzero(np.isclose(self.alphas, alpha, rtol=1e-9, atol=0))
         if not len(near):
             closest = float(self.alphas[np.abs(self.alphas - alpha).argmin()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -216,9 +216,10 @@ def fold_scores(scored: HeldSums) -> dict[str, FloatArray]:
     return found
 
 
-def check_scoring(scoring: str | Sequence[str]) -> tuple[str, ...]:
+def check_scoring(scoring: Any) -> tuple[str, ...]:
     """Return the names of the scores, or raise."""
-    names = (scoring,) if isinstance(scoring, str) else tuple(scoring)
+    listed = not isinstance(scoring, str) and np.iterable(scoring)
+    names = tuple(scoring) if listed else (scoring,)
     unknown = [name for name in names if name not in SCORES]
     if unknown or not names:
         known = ", ".join(map(repr, SCORES))

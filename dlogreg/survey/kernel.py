@@ -119,8 +119,8 @@ class SurveyKernel:
         kept = rows.positive()
         check_labels(kept)
         check_offsets(kept)
+        check_groups(kept)
         if sums.clusters is not None:
-            check_groups(kept)
             sums.clusters.push(count_clusters(kept, self.most_groups))
         with np.errstate(invalid="ignore", over="ignore"):  # named by _refuse
             if self.chain is None:

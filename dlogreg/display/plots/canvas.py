@@ -18,6 +18,10 @@ def axes(ax: Any, size: tuple[float, float] = (6.0, 4.2)) -> Any:
     pyplot = require("matplotlib.pyplot", "plot")
     if ax is None:
         _, ax = pyplot.subplots(figsize=size, layout="constrained")
+    if not hasattr(ax, "spines"):
+        raise ValueError(
+            f"ax must be matplotlib Axes, as plt.subplots() gives them, not {ax!r}"
+        )
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_axisbelow(True)
     return ax
