@@ -31,8 +31,8 @@ def _on_idle(plan: ScalePlan) -> str:
     else:
         why = f"leaves hold at least 8 rows for each of {plan.n_params:,} coefficients"
     return (
-        f"{threads - n:,} of {threads:,} threads stay idle: {n:,} tasks read "
-        f"{plan.n_leaves:,} leaves, and {why}; {n:,} threads are as fast"
+        f"{threads - n:,} of {threads:,} threads stay idle, as there are no more than "
+        f"{n:,} tasks: {why}; as many threads would be as fast"
     )
 
 
