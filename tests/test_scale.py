@@ -173,7 +173,7 @@ def test_more_rows_take_longer_and_more_workers_less():
         ((50, 400_000, 100, 20_000), ("threads stay idle", "every block is a leaf")),
         ((10_000, 5 * 10**9, 20), ("at most 4,096 leaves",)),
         ((1000, 10**6, 1500, 2000), ("threads stay idle", "8 rows for each of 1,501")),
-        ((800, 10**9, 50), ("3 rounds of 800 threads", "663 threads compute as fast")),
+        ((800, 10**9, 50), ("3 rounds of 800 threads", "663 threads would be as fast")),
         ((2000, 10**7, 3), ("stay idle",)),
         ((500, 10**8, 4), ("the scheduler takes",)),
         ((64, 10**6, 1800, 4000), ("adding sums of 24.8 MiB", "solving for 1,801")),
@@ -197,6 +197,12 @@ def test_fewer_threads_make_as_few_rounds():
     some, fewer = (planned(n, 10**9, 50) for n in (800, 663))
     assert some.n_tasks == fewer.n_tasks
     assert some.seconds.computing == fewer.seconds.computing
+    assert some.seconds.reading == fewer.seconds.reading
+    reading = planned(100, 10**9, 300, threads_per_worker=4)
+    assert reading.seconds.bottleneck == "reading"  # which fewer workers would slow
+    assert "rounds" not in " ".join(reading.advice)
+    computing = planned(100, 10**9, 300, threads_per_worker=4, read_rate=1e10)
+    assert "332 threads would be as fast" in " ".join(computing.advice)
 
 
 def test_blocks_that_cannot_be_listed_are_refused():

@@ -13,8 +13,9 @@ coefficients, T tasks, S bytes of sums, and s the share of the busiest worker or
 happen at the same time, so the longest of them counts. To it come the levels of the
 tree that adds (7 of 8 sums travel, and as many are added) and the solution of the
 Newton system, k^3 / 3 multiply-adds on the driver. That is a pass after the first and
-before the closing one: where a first pass learns, and in the closing pass, sums hold
-about twice as much or more. Delays of the network and workers that differ do not count.
+before the closing one, which returns the middle of the sandwich too, as much again as
+the Hessian; a first pass returns what it learns. Delays of the network, and workers
+that differ, do not count.
 """
 
 from __future__ import annotations
