@@ -1,12 +1,14 @@
 import pickle
 from dataclasses import replace
 
+import dask.array as da
 import numpy as np
 import pytest
 import zarr
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import random_array
 
 from dlogreg.choice import choose_solver
 from dlogreg.cli import main
@@ -69,7 +71,6 @@ def test_tasks_are_those_of_a_real_reduction(
     client, running = Submitting(), []
     files = [replace(p, blocks=replace(p.blocks, inputs=()), vectors=()) for p in parts]
     kernel = LossKernel(np.zeros(n_columns + 1), np.zeros(n_columns), 1)
-    kernel = replace(kernel, params=kernel.params[:4])  # not wide: no scattering
     Reduction(files)._tree(kernel, client, {"tcp://a": 1}, running)
     assert plan.n_tasks + plan.n_adding == len(running)
     assert sum(n - 1 for n in client.added) * plan.sum_bytes == plan.bytes_between
@@ -172,7 +173,7 @@ def test_more_rows_take_longer_and_more_workers_less():
         ((50, 400_000, 100, 20_000), ("threads stay idle", "every block is a leaf")),
         ((10_000, 5 * 10**9, 20), ("at most 4,096 leaves",)),
         ((1000, 10**6, 1500, 2000), ("threads stay idle", "8 rows for each of 1,501")),
-        ((800, 10**9, 50), ("3 rounds of 800 threads", "663 threads compute as fast")),
+        ((800, 10**9, 50), ("3 rounds of 800 threads", "663 threads would be as fast")),
         ((2000, 10**7, 3), ("stay idle",)),
         ((500, 10**8, 4), ("the scheduler takes",)),
         ((64, 10**6, 1800, 4000), ("adding sums of 24.8 MiB", "solving for 1,801")),
@@ -196,6 +197,12 @@ def test_fewer_threads_make_as_few_rounds():
     some, fewer = (planned(n, 10**9, 50) for n in (800, 663))
     assert some.n_tasks == fewer.n_tasks
     assert some.seconds.computing == fewer.seconds.computing
+    assert some.seconds.reading == fewer.seconds.reading
+    reading = planned(100, 10**9, 300, threads_per_worker=4)
+    assert reading.seconds.bottleneck == "reading"  # which fewer workers would slow
+    assert "rounds" not in " ".join(reading.advice)
+    computing = planned(100, 10**9, 300, threads_per_worker=4, read_rate=1e10)
+    assert "332 threads would be as fast" in " ".join(computing.advice)
 
 
 def test_blocks_that_cannot_be_listed_are_refused():
@@ -205,6 +212,36 @@ def test_blocks_that_cannot_be_listed_are_refused():
 
 def run(*arguments):
     return CliRunner().invoke(main, ["plan", *map(str, arguments)])
+
+
+def test_a_hessian_that_no_task_could_hold_is_refused():
+    done = run(
+        "--workers", 2, "--rows", "1e6", "--columns", "5e4", "--solver", "newton"
+    )
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: a Hessian of 50,001 coefficients takes 18.6")
+    assert "--solver lbfgs" in done.stderr
+
+
+def test_rows_that_are_not_known_are_refused():
+    X = da.ones((100, 2), chunks=(10, -1))
+    with pytest.raises(DataError, match="the number of rows is not known"):
+        plan_scale(X[X[:, 0] > 0], np.ones(100), Cluster(2), **FIT)
+
+
+def test_other_models_and_rows():
+    X, y = np.random.default_rng(0).normal(size=(20_000, 5)), np.arange(20_000) % 3
+    three = plan_scale(X, y, Cluster(3), classes=(0, 1, 2), **FIT)
+    assert three.n_params == 12
+    assert three.sum_bytes == pytest.approx(8 * (12**2 + 12), abs=700)
+    firth = plan_scale(X, y % 2, Cluster(3), **{**FIT, "firth": True})
+    assert firth.passes == (4, 30)
+    rows = random_array((20_000, 5000), density=0.001, format="csr", rng=0)
+    sparse = plan_scale(rows, y % 2, Cluster(3), **FIT)
+    assert sparse.solver == "lbfgs"
+    assert sparse.bytes_per_pass < 2**21
+    assert "steps of the solver" in str(sparse)
+    assert "1 block " in str(sparse)
 
 
 SHAPE = ("--workers", 20, "--rows", "1e9", "--columns", 100)
@@ -256,6 +293,9 @@ def test_the_command_plans_a_store_on_another_cluster(tmp_path):
         (("--rows", "nan"), "'nan' is not a whole number"),
         (("--bandwidth", "fast"), "'fast' is not a rate such as '1 GB/s'"),
         (("--read-rate", "0"), "'0' is not a rate"),
+        (("--read-rate", "inf"), "'inf' is not a rate"),
+        (("--rows", "1e300"), "1e300 is more than 1,000,000,000,000,000"),
+        (("--columns", "1e7"), "1e7 is more than 1,048,576"),
     ],
 )
 def test_options_that_do_not_agree_are_usage_errors(arguments, text):

@@ -20,6 +20,9 @@ class Count(click.ParamType[int]):
 
     name = "number"
 
+    def __init__(self, most: float = 1e15) -> None:
+        self.most = most
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
@@ -30,6 +33,8 @@ class Count(click.ParamType[int]):
             number = math.nan
         if not (math.isfinite(number) and number >= 1 and number.is_integer()):
             self.fail(f"{value!r} is not a whole number such as 1000 or 1e11", param)
+        if number > self.most:
+            self.fail(f"{value} is more than {self.most:,.0f}", param)
         return int(number)
 
 
@@ -46,7 +51,7 @@ class Rate(click.ParamType[float]):
             return value
         try:
             rate = float(parse_bytes(str(value).strip().removesuffix("/s")))
-        except ValueError:
+        except (ValueError, OverflowError):
             rate = 0.0
         if not rate > 0:
             self.fail(f"{value!r} is not a rate such as '1 GB/s'", param, ctx)
@@ -66,7 +71,12 @@ ON_PAPER = (
         metavar="N",
         help="Rows of the data, without STORE, e.g. 1e11.",
     ),
-    click.option("--columns", type=Count(), metavar="N", help="Columns of the same."),
+    click.option(
+        "--columns",
+        type=Count(most=2**20),
+        metavar="N",
+        help="Columns of the same.",
+    ),
     click.option(
         "--dtype",
         type=click.Choice(["float32", "float64"]),

@@ -12,7 +12,10 @@ coefficients, T tasks, S bytes of sums, and s the share of the busiest worker or
 
 happen at the same time, so the longest of them counts. To it come the levels of the
 tree that adds (7 of 8 sums travel, and as many are added) and the solution of the
-Newton system, k^3 / 3 multiply-adds on the driver.
+Newton system, k^3 / 3 multiply-adds on the driver. That is a pass after the first and
+before the closing one, which returns the middle of the sandwich too, as much again as
+the Hessian; a first pass returns what it learns. Delays of the network, and workers
+that differ, do not count.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ from dlogreg.planning.scale_advice import on_scale
 from dlogreg.planning.scale_report import Cluster, PassSeconds, ScalePlan
 from dlogreg.planning.timing import later_kernel
 from dlogreg.reduction import FAN_IN
+from dlogreg.screen import bytes_text
 from dlogreg.source import as_source
 from dlogreg.source.blocks import BLOCK_BYTES
 from dlogreg.source.group import CHUNK_BYTES, VECTOR_ROWS
@@ -48,6 +52,7 @@ CORE_PRODUCTS = 15e9
 """Multiply-adds that a core makes in a second, see ``choice``."""
 CORE_SUMS = 1e9
 """Numbers that a core adds to others in a second, as fast as memory gives them."""
+LARGEST_MATRIX = 2**33
 MOST_BLOCKS = 2**23
 """A driver lists the rows of every block; more take it minutes, and gigabytes."""
 
@@ -187,23 +192,38 @@ def plan_scale(
         offset=offset,
         groups=groups,
         feature_names=checked.feature_names,
-        compute=lambda graph, keys: {},
+        compute=lambda graph, keys: dict.fromkeys(keys),
         count_rows=lambda blocks: None,
     )
     if source.n_rows is None:
         raise DataError("the number of rows is not known; give arrays of known shape")
     checked = checked.for_columns(source.feature_names)
     layout = lay_out(source, checked, cluster_threads=cluster.n_threads)
+    _check_hessian(layout, checked)
     vectors = {"y": y, "sample_weight": sample_weight, "offset": offset}
     given = Given(X, {**vectors, "groups": groups}, 0)
     return _planned(layout, checked, cluster, given)
 
 
+def _check_hessian(layout: Layout, options: FitOptions) -> None:
+    """Refuse matrices that no task could hold a dozen of."""
+    n_params = _n_params(layout, options)
+    if layout.solver == "newton" and 8 * n_params**2 > LARGEST_MATRIX:
+        raise DataError(
+            f"a Hessian of {n_params:,} coefficients takes "
+            f"{bytes_text(8 * n_params**2)}, and a task holds a dozen; give --solver "
+            "lbfgs or fewer columns"
+        )
+
+
+def _n_params(layout: Layout, options: FitOptions) -> int:
+    return options.n_equations * (layout.source.n_features + options.fit_intercept)
+
+
 def _planned(
     layout: Layout, options: FitOptions, cluster: Cluster, given: Given
 ) -> ScalePlan:
-    source = layout.source
-    n_params = options.n_equations * (source.n_features + options.fit_intercept)
+    source, n_params = layout.source, _n_params(layout, options)
     moved = traffic(layout, _kernel(layout, options), cluster.n_workers)
     n_bytes = bytes_per_pass(source, given.vectors["y"]) or 0
     n_tasks = len(layout.partitions)
@@ -271,4 +291,7 @@ def busiest(n_tasks: int, n_slots: int) -> float:
 
 
 def _pickled(value: Any) -> int:
-    return len(pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL))
+    """Return the bytes of a pickle; arrays are counted where they lie."""
+    apart: list[pickle.PickleBuffer] = []
+    text = pickle.dumps(value, protocol=5, buffer_callback=apart.append)
+    return len(text) + sum(buffer.raw().nbytes for buffer in apart)

@@ -31,23 +31,26 @@ def _on_idle(plan: ScalePlan) -> str:
     else:
         why = f"leaves hold at least 8 rows for each of {plan.n_params:,} coefficients"
     return (
-        f"{threads - n:,} of {threads:,} threads stay idle: {n:,} tasks read "
-        f"{plan.n_leaves:,} leaves, and {why}; {n:,} threads are as fast"
+        f"{threads - n:,} of {threads:,} threads stay idle, as there are no more than "
+        f"{n:,} tasks: {why}; as many threads would be as fast"
     )
 
 
 def _on_rounds(plan: ScalePlan) -> str:
-    """Say how few threads would take as many rounds of tasks."""
+    """Say how few threads would take as many rounds of tasks, and read as fast."""
     threads, n = plan.cluster.n_threads, plan.n_tasks
     rounds = -(-n // threads)
     enough = -(-n // rounds)
     wasted = 1 - enough / threads
     same = n <= int(enough * CLUSTER_TASKS_PER_THREAD)
+    if plan.seconds.bottleneck == "reading":
+        workers = -(-enough // plan.cluster.threads_per_worker)
+        same = same and -(-n // workers) == -(-n // plan.cluster.n_workers)
     if n < threads or wasted < WASTED or not same:
         return ""
     return (
         f"{n:,} tasks take {rounds} rounds of {threads:,} threads, the last one with "
-        f"few of them: {enough:,} threads compute as fast"
+        f"few of them: {enough:,} threads would be as fast"
     )
 
 

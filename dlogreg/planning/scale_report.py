@@ -140,9 +140,9 @@ class ScalePlan:
 
     def _cluster(self) -> str:
         cluster = self.cluster
-        n, threads = cluster.n_workers, cluster.threads_per_worker
+        workers = _count(cluster.n_workers, "worker")
         return (
-            f"{n:,} worker{'s' * (n != 1)} with {threads} thread{'s' * (threads != 1)} "
+            f"{workers} with {_count(cluster.threads_per_worker, 'thread')} "
             f"each; network {bytes_text(cluster.bandwidth)}/s, reading "
             f"{bytes_text(cluster.read_rate)}/s a worker, scheduler "
             f"{seconds_text(cluster.task_seconds)} a task"
@@ -151,14 +151,16 @@ class ScalePlan:
     def _source(self) -> str:
         block = self.memory.block
         size = "" if block is None else f" of up to {bytes_text(block)}"
+        blocks = f"{_count(self.n_blocks, 'block')}{size}"
         whole = bytes_text(self.bytes_per_pass)
-        return f"{self.kind}, {self.dtype}; {self.n_blocks:,} blocks{size}; {whole}"
+        return f"{self.kind}, {self.dtype}; {blocks}; {whole} per pass"
 
     def _tasks(self) -> str:
-        read = f"{self.n_tasks:,} per pass that read {self.n_leaves:,} leaves"
+        leaves = f"{self.n_leaves:,} {'leaf' if self.n_leaves == 1 else 'leaves'}"
+        read = f"{self.n_tasks:,} per pass for {leaves}"
         if not self.n_adding:
             return read
-        levels = f"{self.n_levels} level{'s' * (self.n_levels != 1)}"
+        levels = _count(self.n_levels, "level")
         return f"{read}, and {self.n_adding:,} in {levels} that add their sums"
 
     def _passes(self) -> str:
@@ -200,3 +202,7 @@ class ScalePlan:
             f"{bytes_text(self.memory_per_worker)} per worker, and "
             f"{bytes_text(memory.driver)} on the driver, beside the interpreters"
         )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
