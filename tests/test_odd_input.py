@@ -3,6 +3,8 @@
 import dask.array as da
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import dlogreg
@@ -211,3 +213,39 @@ def test_columns_of_lists():
     table = pd.DataFrame({"y": Y, "a": [None] + [[1]] * (N - 1)})
     with pytest.raises(DataError, match="column 'a' has values of type list"):
         dlogreg.fit_formula("y ~ a", table)
+
+
+def table_with_a_late_level():
+    rare = ["u"] * 150 + ["v"] * 130 + ["w", "v"] * 10
+    return pd.DataFrame({"y": Y, "a": X[:, 0], "g": rare})
+
+
+def test_empty_row_groups_and_files_and_a_level_in_the_last(tmp_path):
+    table = table_with_a_late_level()
+    rows = pa.Table.from_pandas(table)
+    with pq.ParquetWriter(tmp_path / "a.parquet", rows.schema) as writer:
+        for piece in (rows[:0], rows[:280], rows[:0]):
+            writer.write_table(piece, row_group_size=100)
+    pq.write_table(rows[280:], tmp_path / "b.parquet")
+    pq.write_table(rows[:0], tmp_path / "c.parquet")
+    found = dlogreg.fit_formula("y ~ a + g", str(tmp_path))
+    same = dlogreg.fit_formula("y ~ a + g", table)
+    assert found.names == same.names == ("const", "a", "g[T.v]", "g[T.w]")
+    np.testing.assert_allclose(found.params, same.params, rtol=1e-8)
+
+
+def test_a_changed_byte_is_found_where_pages_have_checksums(tmp_path):
+    path = tmp_path / "t.parquet"
+    rows = pa.Table.from_pandas(table_with_a_late_level())
+    pq.write_table(rows, path, row_group_size=100, write_page_checksum=True)
+    whole = path.read_bytes()
+    column = pq.ParquetFile(path).metadata.row_group(1).column(1)
+    start = column.dictionary_page_offset or column.data_page_offset
+    end = start + column.total_compressed_size
+    for place in range(end - 300, end - 1, 140):
+        changed = bytearray(whole)
+        changed[place] ^= 0xFF
+        path.write_bytes(changed)
+        message = r"column 'a' in row group 1 of .*t.parquet cannot be read"
+        with pytest.raises(DataError, match=message):
+            dlogreg.fit_formula("y ~ a", str(path))
