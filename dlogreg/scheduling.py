@@ -6,7 +6,8 @@ import resource
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -65,8 +66,17 @@ def _let_any_thread_set_limits() -> None:
 single_threaded_blas = _SingleThreadedBlas()
 
 
+STATUS = Path("/proc/self/status")
+
+
 def peak_memory() -> int:
-    """Return the largest resident set of this process so far, in bytes."""
+    """Return the largest resident set of this process so far, in bytes.
+
+    Linux counts in ``ru_maxrss`` what the parent held when it started this process.
+    """
+    with suppress(OSError, ValueError, IndexError):
+        _, _, rest = STATUS.read_text().partition("VmHWM:")
+        return 1024 * int(rest.split(maxsplit=1)[0])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else peak * 1024)
 

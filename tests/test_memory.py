@@ -271,3 +271,11 @@ def test_measured_memory_of_sparse_fits_stays_under_the_projection(
     )
     growth, projected = map(int, done.stdout.split())
     assert growth <= projected + ALLOWANCE
+
+
+def test_the_peak_of_a_process_is_its_own():
+    """What its parent held when it started counts nothing."""
+    held = np.ones(300 * 2**17)  # 300 MiB
+    code = "from dlogreg.scheduling import peak_memory; print(peak_memory())"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert int(said.stdout) < held.nbytes

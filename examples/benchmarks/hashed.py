@@ -37,7 +37,6 @@ from table import note, render, seconds_text
 import dlogreg
 
 ALPHA = 1e-6
-TOL = 1e-2
 ROWS_AT_ONCE = 2**15
 LONGER = 10
 """How much nearer to the optimum the fit goes that others are compared with."""
@@ -50,6 +49,7 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=1_000_000)
     parser.add_argument("--values", type=int, default=40, help="stored in a row")
     parser.add_argument("--subset", type=int, default=100_000, help="rows")
+    parser.add_argument("--tol", type=float, default=0.1, help="standard errors")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where the data are written")
@@ -102,7 +102,7 @@ def timed(group: zarr.Group, arguments: argparse.Namespace) -> list[tuple[str, s
         note(f"round {number + 1} of {arguments.rounds}")
         floors.append(floor(group["X"], arguments))
         meter, began = Meter(), time.perf_counter()
-        res = fitted(group)
+        res = fitted(group, arguments.tol)
         fits.append(time.perf_counter() - began)
         growth = meter.reading()["growth"]
         passes.append(statistics.median(one.seconds for one in res.trace[1:]))
@@ -120,11 +120,11 @@ def timed(group: zarr.Group, arguments: argparse.Namespace) -> list[tuple[str, s
     ]
 
 
-def fitted(group: Any, **options: Any) -> Any:
+def fitted(group: Any, tol: float, **options: Any) -> Any:
     """Return the ridge fit of the rows of X and y."""
     X, y = group["X"], group["y"]
     fixed = {"alpha": ALPHA, "inference": False, "solver": "lbfgs"}
-    options = {"tol": TOL, "max_passes": 200, **fixed, **options}
+    options = {"tol": tol, "max_passes": 200, **fixed, **options}
     return dlogreg.fit(X, y, progress=False, **options)
 
 
@@ -157,13 +157,13 @@ def stored_rows(X: zarr.Group, low: int, high: int) -> csr_array:
 def checked(group: zarr.Group, arguments: argparse.Namespace) -> list[tuple[str, str]]:
     """Compare with the optimum of all rows, and with scikit-learn's of some."""
     note("comparing with the optimum")
-    res = fitted(group)
-    far = fitted(group, tol=TOL / LONGER, max_passes=500)
+    res = fitted(group, arguments.tol)
+    far = fitted(group, tol=arguments.tol / LONGER, max_passes=500)
     n, best = res.nobs, objective(far)
     proven = proven_gap(group["X"], group["y"], far)
     subset = min(arguments.subset, arguments.rows)
     X, y = stored_rows(group["X"], 0, subset), group["y"][:subset]
-    part = fitted({"X": X, "y": y}, tol=TOL / LONGER, max_passes=500)
+    part = fitted({"X": X, "y": y}, tol=arguments.tol / LONGER, max_passes=500)
     other = objective_at(X, y, *sklearn_optimum(X, y))
     return [
         ("objective / n", f"{objective(res) / n:.9f}"),

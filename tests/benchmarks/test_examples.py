@@ -208,3 +208,15 @@ def test_many_models(tmp_path):
     assert all(float(lines[name]["worst SE"]) <= 0.01 for name in own)
     assert float(lines["12 replicates refitted"]["worst SE"]) <= 0.01
     assert float(lines["scikit-learn newton-cholesky, ridge"]["worst SE"]) < 0.5
+
+
+@pytest.mark.slow
+def test_hashed(tmp_path):
+    sizes = ["--rows", "4000", "--columns", "300", "--subset", "3000", "--values", "10"]
+    lines = table(run("hashed.py", tmp_path, *sizes, "--rounds", "1", "--markdown"))
+    value = {name: line["value"] for name, line in lines.items()}
+    assert value["status"].startswith("CONVERGED")
+    assert float(value["pass / floor"]) > 0
+    assert abs(float(value["gap to the long fit, relative"])) < 1e-4
+    assert float(value["proven gap of the long fit, relative"]) < 1e-4
+    assert abs(float(value["gap to scikit-learn on 3,000 rows, relative"])) < 1e-4
