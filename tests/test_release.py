@@ -149,5 +149,5 @@ def test_the_wheel_works_in_an_empty_environment(tmp_path):
     version = run(empty / "bin" / "dlogreg", "--version", folder=tmp_path)
     assert version.split()[-1] == dlogreg.__version__
     said = run(empty / "bin" / "dlogreg", "demo", folder=tmp_path)
-    assert "327,346 rows" in said
+    assert "327,346 flights" in said
     assert (tmp_path / "flights-model.json").exists()
