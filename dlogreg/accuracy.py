@@ -7,9 +7,8 @@ from typing import Any
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel import Rows
-from dlogreg.multinomial_prediction import MultinomialModel
 from dlogreg.partition import partition_rows
-from dlogreg.prediction import LogitModel
+from dlogreg.prediction import LogitModel, MultinomialModel
 from dlogreg.reduction import (
     TASKS_PER_THREAD,
     Reduction,

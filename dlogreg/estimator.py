@@ -29,11 +29,10 @@ from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.evaluation import FloatArray
 from dlogreg.labels import resolve_class_weight
 from dlogreg.multinomial import MultinomialResults
-from dlogreg.multinomial_prediction import MultinomialModel
 from dlogreg.options import check_options
 from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import fit_source, open_source
-from dlogreg.prediction import LogitModel, label_array
+from dlogreg.prediction import LogitModel, MultinomialModel, label_array
 from dlogreg.results import Results
 from dlogreg.sklearn_parameters import SOLVERS, in_sklearn_words, refuse_parameters
 from dlogreg.source.opening import kind_of

@@ -19,7 +19,7 @@ from dlogreg.labelled_matrix import LabelledMatrix
 if TYPE_CHECKING:
     from dlogreg.display.plots import MultinomialPlots
     from dlogreg.inference.table import ChiSquaredTest
-    from dlogreg.multinomial_prediction import MultinomialModel
+    from dlogreg.prediction import MultinomialModel
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -384,8 +384,8 @@ class MultinomialResults(FittedModel, Covariances):
     @property
     def _model(self) -> MultinomialModel:
         # loaded on first use, as for two classes
-        name = "dlogreg.multinomial_prediction"
-        model: type[MultinomialModel] = import_module(name).MultinomialModel
+        room = import_module("dlogreg.prediction")
+        model: type[MultinomialModel] = room.MultinomialModel
         lines = self.coefficients
         if not self.symmetric:
             lines = np.vstack([np.zeros(lines.shape[1]), lines])

@@ -16,11 +16,15 @@ from dlogreg.kernel.class_scores import ClassScoreCollector, ClassScores
 from dlogreg.kernel.scores import ScoreCollector, ScoreSums
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.multinomial import MultinomialResults
-from dlogreg.multinomial_prediction import MultinomialModel
 from dlogreg.offsets import check_offset_given
 from dlogreg.partition import partition_rows, pick_blocks
 from dlogreg.passes import Passes, Progress
-from dlogreg.prediction import LogitModel, linear_predictor_rows, model_columns
+from dlogreg.prediction import (
+    LogitModel,
+    MultinomialModel,
+    linear_predictor_rows,
+    model_columns,
+)
 from dlogreg.progress import progress_for
 from dlogreg.reduction import (
     INLINE_BYTES,

@@ -406,7 +406,9 @@ def test_more_groups_than_memory(grouped, monkeypatch):
 
 
 def test_without_a_hessian(monkeypatch):
-    monkeypatch.setattr("dlogreg.options.hessian_fits", lambda n_params: False)
+    monkeypatch.setattr(
+        "dlogreg.options.fit_options.hessian_fits", lambda n_params: False
+    )
     X = np.random.default_rng(0).normal(size=(100, 2))
     y, groups = np.arange(100) % 2, np.arange(100) // 2
     message = "need the Hessian, and L-BFGS does not form it for 3 coefficients"

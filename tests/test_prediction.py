@@ -20,9 +20,8 @@ from scipy.sparse import csr_array
 from zarr.storage import MemoryStore
 
 import dlogreg
-from dlogreg import prediction
-from dlogreg.prediction import (
-    LogitModel,
+from dlogreg.prediction import LogitModel, binary, blocks
+from dlogreg.prediction.rows import (
     class_log_probability_rows,
     class_probability_rows,
     label_array,
@@ -160,8 +159,8 @@ def test_building_a_prediction_runs_no_block(
     def refuse(*args):
         raise AssertionError("the block function ran while the graph was built")
 
-    monkeypatch.setattr(prediction, "linear_predictor_rows", refuse)
-    monkeypatch.setattr(prediction, "label_rows", refuse)
+    monkeypatch.setattr(blocks, "linear_predictor_rows", refuse)
+    monkeypatch.setattr(binary, "label_rows", refuse)
     array = da.from_array(X, chunks=(100, 2))
     stored = zarr.create_array(tmp_path / "X", data=X, chunks=(100, 2))
     frame = dd.from_pandas(pd.DataFrame(X, columns=list(NAMES)), npartitions=3)

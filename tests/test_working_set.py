@@ -20,7 +20,9 @@ from tests.test_elastic_net import drawn, missing_slopes
 @pytest.fixture
 def wide(monkeypatch):
     """Let no Hessian of all columns be formed."""
-    monkeypatch.setattr("dlogreg.options.hessian_fits", lambda n_params: n_params < 3)
+    monkeypatch.setattr(
+        "dlogreg.options.fit_options.hessian_fits", lambda n_params: n_params < 3
+    )
     monkeypatch.setattr(working_set, "AT_LEAST", 3)
 
 

@@ -17,7 +17,8 @@ from dlogreg.held_rows import split_holdout
 from dlogreg.holdout import with_holdout
 from dlogreg.layout import Layout, lay_out
 from dlogreg.memory import check_memory
-from dlogreg.options import FitOptions, check_flag, check_options
+from dlogreg.options import FitOptions, check_options
+from dlogreg.options.values import check_flag
 from dlogreg.passes import Progress
 from dlogreg.penalty import penalty_rule
 from dlogreg.planning.advice import Given, advise, warn

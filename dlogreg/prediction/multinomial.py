@@ -12,15 +12,9 @@ from scipy.special import log_softmax, softmax
 
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.formula.recipe import Recipe
-from dlogreg.prediction import label_array, predict_blocks, refuse_missing
+from dlogreg.prediction.blocks import predict_blocks
+from dlogreg.prediction.rows import label_array, likeliest_rows
 from dlogreg.source.frames import Array
-
-
-def likeliest_rows(eta: FloatArray, labels: Array) -> Array:
-    """Return the label of the largest linear predictor of every row."""
-    refuse_missing(np.flatnonzero(np.isnan(eta).any(axis=1)))
-    likeliest: Array = labels[eta.argmax(axis=1)]
-    return likeliest
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,88 @@
+"""What the user asked for -> FitOptions, or an error that says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dlogreg.evaluation import Label
+from dlogreg.missing import check_missing_option
+from dlogreg.options.combinations import (
+    check_firth,
+    check_penalty,
+    check_robust,
+    check_trials,
+)
+from dlogreg.options.fit_options import FitOptions
+from dlogreg.options.values import (
+    byte_limit,
+    check_flag,
+    check_max_passes,
+    check_solver,
+    check_tol,
+    class_order,
+    column_names,
+    start_coefficients,
+)
+from dlogreg.penalty import PenaltyRule
+
+
+def check_options(
+    *,
+    classes: Sequence[Label] | None,
+    penalty: PenaltyRule,
+    fit_intercept: bool,
+    feature_names: Sequence[str] | None,
+    solver: str,
+    tol: float,
+    max_passes: int,
+    start: Any,
+    inference: bool,
+    memory_limit: int | str | None,
+    class_weight: Any = None,
+    cov_type: str | None = "model",
+    weight_kind: str = "frequency",
+    has_offset: bool = False,
+    has_groups: bool = False,
+    has_trials: bool = False,
+    has_holdout: bool = False,
+    missing: str = "raise",
+    firth: bool = False,
+) -> FitOptions:
+    """Return the options, or raise with what is wrong."""
+    if has_trials:
+        check_trials(classes, weight_kind, missing)
+    check_solver(solver)
+    check_penalty(penalty)
+    tol = check_tol(tol)
+    inference = check_flag("inference", inference)
+    if cov_type is None:
+        robust = weight_kind == "probability" and inference and not penalty
+        cov_type = "cluster" if has_groups else "HC1" if robust else "model"
+    check_robust(cov_type, penalty, inference=inference, has_groups=has_groups)
+    least = 1 + (inference or has_offset)  # which the first pass cannot evaluate
+    max_passes = check_max_passes(max_passes, least)
+    options = FitOptions(
+        classes=None if classes is None else class_order(classes),
+        penalty=penalty,
+        fit_intercept=check_flag("fit_intercept", fit_intercept),
+        feature_names=None if feature_names is None else column_names(feature_names),
+        solver=solver,
+        tol=tol,
+        max_passes=max_passes,
+        start=None if start is None else start_coefficients(start),
+        inference=inference,
+        memory_limit=None if memory_limit is None else byte_limit(memory_limit),
+        class_weight=class_weight,
+        cov_type=cov_type,
+        weight_kind=weight_kind,
+        has_offset=has_offset,
+        has_groups=has_groups,
+        missing=check_missing_option(missing),
+        firth=check_firth(
+            firth, penalty, solver, cov_type, weight_kind, has_groups=has_groups
+        ),
+        has_holdout=has_holdout,
+    )
+    options.check_n_classes(options.n_equations + 1)
+    return options
