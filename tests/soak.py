@@ -46,6 +46,19 @@ class Report:
         )
 
 
+class Started(Killer):
+    """Kills workers that the scheduler knows.
+
+    A nanny gives its worker up that dies before, and nobody starts another.
+    """
+
+    def living(self):
+        known = set(self.cluster.scheduler.workers)
+        nannies = list(self.cluster.workers.values())
+        pids = [nanny.pid for nanny in nannies if nanny.worker_address in known]
+        return [pid for pid in pids if pid not in (None, *self.killed)]
+
+
 def cases(folder):
     """Return fits of several kinds, each with its undisturbed bits."""
     X, y = rows()
@@ -81,9 +94,10 @@ def soak(n_fits, n_kills, seed=0, say=lambda line: None):
 
 def one_fit(cluster, prepared, rng, n_kills, report):
     """Make a fit during which workers are killed, and compare it."""
-    killer, left = Killer(cluster), [n_kills]
+    killer, left = Started(cluster), [n_kills]
 
     def strike(number):
+        killer.join()  # those of the pass before, should they be late
         if number and left[0]:
             count = int(rng.integers(0, min(KILLS_PER_PASS, left[0]) + 1))
             left[0] -= count
