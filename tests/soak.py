@@ -19,6 +19,7 @@ from pathlib import Path
 import dask.array as da
 import numpy as np
 from distributed import Client
+from distributed.core import Status
 
 from tests.conftest import make_cluster
 from tests.faulty import Killer, OnPass, bits, fitted, rows, stored
@@ -47,16 +48,21 @@ class Report:
 
 
 class Started(Killer):
-    """Kills workers that the scheduler knows.
+    """Kills workers that have started.
 
     A nanny gives its worker up that dies before, and nobody starts another.
     """
 
     def living(self):
         known = set(self.cluster.scheduler.workers)
-        nannies = list(self.cluster.workers.values())
-        pids = [nanny.pid for nanny in nannies if nanny.worker_address in known]
-        return [pid for pid in pids if pid not in (None, *self.killed)]
+        running = [
+            nanny
+            for nanny in list(self.cluster.workers.values())
+            if nanny.process is not None
+            and nanny.process.status is Status.running
+            and nanny.worker_address in known
+        ]
+        return [nanny.pid for nanny in running if nanny.pid not in (None, *self.killed)]
 
 
 def cases(folder):
