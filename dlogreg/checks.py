@@ -117,6 +117,8 @@ def find_aliased(
         return reasons
     masked = np.concatenate([np.zeros(first, dtype=bool), constant])
     kept = independent_columns(gram, masked, fit_intercept=bool(first))
+    if len(kept) + int(masked.sum()) == len(gram):
+        return reasons
     for j in np.setdiff1d(np.flatnonzero(~masked), kept).tolist():
         weights = combination(gram, kept, j)
         sizes = np.maximum(np.diagonal(gram), LEAST_SQUARES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from dlogreg.evaluation import Tally
@@ -52,8 +51,8 @@ def sum_partition(
             watch.reduced()
     total = tree.total()
     watch.reduced()
-    tally = Tally(n_rows, n_blocks, n_bytes, 1, peak_memory(), *watch.seconds)
-    return total, replace(tally, n_retries=retries.count)
+    cost = n_rows, n_blocks, n_bytes, 1, peak_memory()
+    return total, Tally(*cost, *watch.seconds, retries.count)
 
 
 def add_nodes(nodes: Sequence[Node], n_threads: int = 1) -> Node:
@@ -62,5 +61,5 @@ def add_nodes(nodes: Sequence[Node], n_threads: int = 1) -> Node:
     total = add_pairwise([n[0] for n in nodes])
     tally: Tally = add_pairwise([n[1] for n in nodes])
     watch.reduced()
-    reducing = tally.reducing + n_threads * watch.seconds[-1]
-    return total, replace(tally, reducing=reducing)
+    spent = Tally(reducing=n_threads * watch.seconds[-1])
+    return total, tally + spent

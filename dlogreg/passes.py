@@ -101,7 +101,7 @@ class Passes:
         self.close_record()
         self.progress.pass_started(number, kernel.name, len(reduction.partitions))
         result, record = self._recalled(kernel, reduction)
-        self.trace.append(replace(record, number=number))
+        self.trace.append(replace(record, number=number) if number else record)
         self._open = True
         return result
 

@@ -255,6 +255,8 @@ class Problem:
     def guess(self) -> FloatArray | None:
         """Return the user's start, or what the survey has learned."""
         if self.options.start is None:
+            if self.survey.chain is None:
+                return None
             learned = self.survey.learned_theta(np.setdiff1d(self.kept, self.suspects))
             return learned if learned is None else self._shrunk(learned)
         params = check_start(self.options.start, self.n_params)

@@ -69,16 +69,34 @@ single_threaded_blas = _SingleThreadedBlas()
 STATUS = Path("/proc/self/status")
 
 
-def peak_memory() -> int:
-    """Return the largest resident set of this process so far, in bytes.
+class _PeakMemory:
+    """Tells the largest resident set of this process so far, in bytes.
 
-    Linux counts in ``ru_maxrss`` what the parent held when it started this process.
+    Linux counts in ``ru_maxrss`` what the parent held when it started this process, so
+    that the text of its status is read; but that takes longer than a pass over a few
+    rows, and while ``ru_maxrss`` stands still above all that was counted in, so does
+    what it said.
     """
-    with suppress(OSError, ValueError, IndexError):
-        _, _, rest = STATUS.read_text().partition("VmHWM:")
-        return 1024 * int(rest.split(maxsplit=1)[0])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+    def __init__(self) -> None:
+        self._known = (0, 0)
+
+    def __call__(self) -> int:
+        counted = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        counted = int(counted if sys.platform == "darwin" else counted * 1024)
+        before, peak = self._known
+        if counted == before:
+            return peak
+        with suppress(OSError, ValueError, IndexError):
+            _, _, rest = STATUS.read_text().partition("VmHWM:")
+            peak = 1024 * int(rest.split(maxsplit=1)[0])
+            if peak >= counted:
+                self._known = counted, peak
+            return peak
+        return counted
+
+
+peak_memory = _PeakMemory()
 
 
 def active_client() -> Any:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 import dlogreg
-from dlogreg.solvers.certificate import bound_after_step, distance, remainder
+from dlogreg.evaluation import Evaluation
+from dlogreg.solvers import Geometry, NewtonSystem
+from dlogreg.solvers.certificate import (
+    bound_after_step,
+    certify,
+    distance,
+    remainder,
+)
 from tests.reference import exact_optimum, random_problem
 
 
@@ -112,3 +119,66 @@ def test_distance_is_the_root_of_its_inequality():
     assert distance(np.inf, 0.5) == np.inf
     assert bound_after_step(1.0, 60.0, 1.0, 0.0) == np.inf
     assert bound_after_step(1e-6, 1e-6, 1.0, 1e-9) >= 1e-9
+
+
+def certified(Z, y, theta, weight):
+    """Return the certificate of a point by the sums of all rows, and max abs(z'd)."""
+    sign = np.where(y, 1.0, -1.0)
+    margin = sign * (Z @ theta)
+    miss = np.exp(-np.logaddexp(0, margin))
+    curvature = weight * miss * np.exp(-np.logaddexp(0, -margin))
+    evaluation = Evaluation(
+        float(weight @ np.logaddexp(0, -margin)),
+        -Z.T @ (weight * sign * miss),
+        Z.T @ (Z * curvature[:, None]),
+    )
+    radius = float(np.sqrt((Z**2).sum(axis=1).max()))
+    geometry = Geometry(np.abs(Z).max(axis=0), radius, weight @ Z**2)
+    system = NewtonSystem.of(evaluation.hessian, np.arange(Z.shape[1]))
+    found = certify(evaluation, system, theta, geometry)
+    return found, np.abs(Z @ found.step).max()
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_on_separated_data_no_step_is_short(seed):
+    """Levels of one outcome, wherever Newton's method has come with them."""
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(20, 200)), int(rng.integers(1, 4))
+    level = rng.random(n) < rng.uniform(0.1, 0.6)
+    level[:2] = True, False
+    Z = np.column_stack([np.ones(n), level, rng.normal(size=(n, d))])
+    y = rng.random(n) < 0.5
+    y[level] = True
+    theta = np.append([0.0, rng.uniform(0, 12)], rng.normal(size=d))
+    found, moved = certified(Z, y, theta, rng.uniform(0.5, 2, size=n))
+    assert moved >= 1
+    assert found.unproven
+    assert not found.short
+
+
+def test_a_short_step_proves_an_optimum_where_nothing_else_does_yet():
+    rng = np.random.default_rng(0)
+    Z = np.column_stack([np.ones(2000), rng.normal(size=(2000, 5))])
+    y = rng.random(2000) < 1 / (1 + np.exp(-1.2 * Z[:, 1]))
+    ones, found = np.ones(2000), []
+    theta = np.zeros(6)
+    for _ in range(3):
+        known, moved = certified(Z, y, theta, ones)
+        assert moved <= known.step_reach
+        found.append((known.short, known.kappa * known.decrement < 0.9))
+        theta = theta + known.step
+    assert found == [(False, False), (True, False), (True, True)]
+
+
+@pytest.mark.parametrize("apart", [0.0, 1e-6])
+def test_a_short_step_by_a_singular_hessian_proves_nothing(apart):
+    rng = np.random.default_rng(2)
+    Z = np.column_stack([np.ones(200), rng.normal(size=(200, 2))])
+    y, ones, theta = rng.random(200) < 0.5, np.ones(200), np.zeros(4)
+    assert certified(Z, y, np.zeros(3), ones)[0].short
+    same = np.column_stack([Z, Z[:, 2] * (1 + apart * rng.normal(size=200))])
+    for _ in range(6):
+        found = certified(same, y, theta, ones)[0]
+        theta = theta + found.step
+    assert found.step_reach < 0.5
+    assert not found.short

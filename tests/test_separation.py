@@ -346,6 +346,18 @@ def test_measures_of_a_limiting_fit_are_those_of_all_rows():
     assert measures.brier == pytest.approx(np.mean((y - p) ** 2), rel=1e-9)
 
 
+def test_no_row_is_kept_once_a_short_step_has_proven_that_the_classes_overlap(
+    monkeypatch,
+):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 5))
+    y = rng.random(2000) < expit(1.2 * X[:, 0])
+    monkeypatch.delattr("dlogreg.separation_watch.ExtremeRowsKernel")
+    res = dlogreg.fit(X, y, tol=1e-8)
+    assert res.converged
+    assert res.n_passes > 3
+
+
 def test_a_fit_of_a_few_rows_proves_that_they_overlap():
     rng = np.random.default_rng(0)
     Z = np.column_stack([np.ones(400), rng.normal(size=(400, 5))])

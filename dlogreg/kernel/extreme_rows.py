@@ -176,9 +176,11 @@ class ExtremeRowsKernel:
             kept = slab.positive()
             if len(kept):
                 spread = SPREAD * -(-len(kept) // usual)
-                sums[0] += self._of_slab(kept, spread)
+                sums[0] += self._of_slab(kept, spread, sums[0].lowest)
 
-    def _of_slab(self, rows: Rows, n_spread: int) -> ExtremeRows:
+    def _of_slab(
+        self, rows: Rows, n_spread: int, known: tuple[Lowest, ...]
+    ) -> ExtremeRows:
         sign = np.where(rows.y == self.event, 1.0, -1.0)
         signed = signed_rows(rows.X, sign, self.centre, self.units)
         margins, zero = signed.margins(self.directions)
@@ -189,7 +191,8 @@ class ExtremeRowsKernel:
             right.sum(axis=0),
             np.where(right, margins, np.inf).min(axis=0),
         )
-        lowest = tuple(self._lowest(signed, m) for m in margins.T)
+        pairs = zip(margins.T, known, strict=True)
+        lowest = tuple(self._lowest(signed, m, before) for m, before in pairs)
         inside = np.arange(len(rows))
         if self.doubtful:
             inside = inside[~right[:, 0]]
@@ -201,11 +204,14 @@ class ExtremeRowsKernel:
         spread = signed.take(thinned(inside, n_spread))
         return ExtremeRows(counts, lowest, high, low, spread, self.most)
 
-    def _lowest(self, signed: SignedRows, margins: FloatArray) -> Lowest:
+    def _lowest(self, signed: SignedRows, margins: FloatArray, known: Lowest) -> Lowest:
+        """Return the rows of least margin that those before them leave a place."""
         near = np.arange(len(margins))
         if len(margins) > self.most:
             border = np.partition(margins, self.most - 1)[self.most - 1]
             near = np.flatnonzero(margins <= border)
+        if len(known.margins) == self.most:
+            near = near[margins[near] < known.margins[-1]]
         near = near[np.argsort(margins[near], kind="stable")[: self.most]]
         return Lowest(signed.take(near), margins[near])
 

@@ -200,7 +200,7 @@ def long_rows(n_params: int) -> int:
     Twice what the second-level cache holds: threads then meet half as often at the
     interpreter's lock, which gains more than the cache.
     """
-    return int(np.clip(2 * CACHE_VALUES // n_params, 1024, 16384))
+    return min(max(2 * CACHE_VALUES // n_params, 1024), 16384)
 
 
 def short_rows(n_params: int) -> int:

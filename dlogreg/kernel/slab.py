@@ -26,7 +26,7 @@ def slab_rows(n_params: int) -> int:
 
     It fixes the order of summation, so it must not depend on the machine.
     """
-    return int(np.clip(CACHE_VALUES // n_params, 1024, 16384))
+    return min(max(CACHE_VALUES // n_params, 1024), 16384)
 
 
 class Slab:

@@ -45,6 +45,19 @@ A Hessian Hg kept from another point, from which no predictor has moved by more 
 S0, is such an approximation too: exp(-S0) Hg <= H <= exp(S0) Hg, and so within 1 +- eps
 with 1 + eps = exp(S0) times that of rounding, since exp(-S0) >= 2 - exp(S0).
 
+Where no products are rounded and nothing is penalised, a short step also proves that
+the data are not separated. Along a direction b that separates them, with margins
+m_i = a_i'b >= 0 of the signed rows a_i = +-x_i and not all zero, H d = -g says
+
+    sum_i s_i w_i m_i a_i'd = sum_i s_i q_i m_i,
+    q_i = sigma(-a_i'theta),  w_i = q_i (1 - q_i),
+
+so that a weighted mean of (1 - q_i) a_i'd over the rows with m_i > 0 is 1, and one of
+them has a_i'd > 1: on separated data every Newton step moves some row's predictor by
+more than 1, however long it goes on. S < 1 therefore proves that a finite optimum
+exists, as kappa lambda < 1 does. A penalty on the columns that b needs makes the
+optimum finite in any case, and one on others leaves b'H d and b'g as they are.
+
 That is the mathematics; sums in floating point carry rounding besides. Its size in the
 H^-1 norm is taken as 4 units of rounding of the sums of absolute values, independent
 between columns, and enters step 1 as an addition to norm(g+). This term is a model,
@@ -64,6 +77,10 @@ from dlogreg.evaluation import SINGLE_ROUNDING, Evaluation, FloatArray
 from dlogreg.solvers.system import NewtonSystem, largest_eigenvalue
 
 ROUNDING = 4 * 2.0**-53
+SHORT_STEP = 0.99
+"""Of S: on separated data it is above 1."""
+MOST_LOST = 1e-3
+"""Of a step, by rounding where the Hessian is nearly singular."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,17 +123,28 @@ class Certificate:
     """eps that products in float32 have or would have at this point."""
     singular: bool = False
     """The Hessian is singular where it matters, so that nothing can be proven."""
+    short: bool = False
+    """The step moves no row's predictor as far as it must on separated data."""
 
     @property
     def unproven(self) -> bool:
         """Tell whether even the existence of a finite optimum is not proven."""
-        return not self.kappa * self.decrement < 0.9
+        return not (self.short or self.kappa * self.decrement < 0.9)
 
 
 def certify(
-    evaluation: Evaluation, system: NewtonSystem, theta: FloatArray, geometry: Geometry
+    evaluation: Evaluation,
+    system: NewtonSystem,
+    theta: FloatArray,
+    geometry: Geometry,
+    *,
+    single: bool = True,
 ) -> Certificate:
-    """Return the Newton step and the bounds before and after it."""
+    """Return the Newton step and the bounds before and after it.
+
+    Without ``single``, what products in float32 would be off by is only found where
+    some were made: it takes eigenvalues.
+    """
     gradient, kept = evaluation.gradient, system.kept
     step = -system.solve(gradient)
     decrement = math.sqrt(max(0.0, -float(gradient @ step)))
@@ -129,10 +157,11 @@ def certify(
         kappa * decrement,
     )
     rounding = gradient_rounding(evaluation.loss, theta, geometry, deviations, kept)
-    single = single_error(inverse, system.unit)
-    if np.isinf(evaluation.rounding):
-        single = np.inf
-    eps = hessian_error(evaluation, single)
+    error = np.inf
+    if (single or evaluation.rounding) and np.isfinite(evaluation.rounding):
+        error = single_error(inverse, system.unit)
+    eps = hessian_error(evaluation, error)
+    short = eps == 0 and _is_short(step_reach + kappa * rounding, deviations, system)
     if system.regularized or eps >= 1:
         kappa, eps = np.inf, 0.0
     shrunk = math.sqrt(1 - eps)
@@ -145,8 +174,16 @@ def certify(
         bound_after_step(decrement, step_reach, kappa, rounding, eps),
         bound_after_step(decrement, step_reach, kappa, 0.0, eps),
         rounding,
-        single,
+        error,
+        short=short,
     )
+
+
+def _is_short(reach: float, deviations: FloatArray, system: NewtonSystem) -> bool:
+    """Tell whether a step is too short for separated data, and exact enough to tell."""
+    scaled = deviations / system.unit  # largest where the Hessian is least certain
+    lost = ROUNDING * len(scaled) * float(scaled @ scaled)
+    return not system.regularized and lost < MOST_LOST and reach < SHORT_STEP
 
 
 def bound_after_step(

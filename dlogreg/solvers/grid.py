@@ -247,7 +247,7 @@ class GridModel:
         if system.regularized:
             return np.nan
         whole = Evaluation(found.loss, found.gradient, matrix)
-        known = certify(whole, system, self.theta, self.geometry)
+        known = certify(whole, system, self.theta, self.geometry, single=single)
         inverse, shift = system.inverse(), self.shift
         eps = known.single_error if single else 0.0
         if eps >= 1:

@@ -100,7 +100,8 @@ class Newton:
         hessian = point.evaluation.hessian
         assert hessian is not None
         system = NewtonSystem.of(hessian, self.kept)
-        return certify(point.evaluation, system, point.theta, self.geometry)
+        known = (point.evaluation, system, point.theta, self.geometry)
+        return certify(*known, single=self.rounds)
 
     def first_precision(self, information: FloatArray) -> str:
         """Return how to evaluate the start, where this is known of its Hessian.

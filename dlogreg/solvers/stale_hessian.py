@@ -84,7 +84,7 @@ class StaleHessian:
         assert found.hessian is not None
         evaluation = Evaluation(found.loss, found.gradient, found.hessian)
         system = NewtonSystem.of(found.hessian, kept)
-        known = certify(evaluation, system, found.theta, geometry)
+        known = certify(evaluation, system, found.theta, geometry, single=False)
         inverse = np.zeros_like(found.hessian)
         inverse[np.ix_(kept, kept)] = system.inverse()
         return cls(found.theta, inverse, known.kappa, known.rounding, geometry)

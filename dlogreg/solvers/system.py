@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky
+from scipy.linalg import LinAlgError
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from dlogreg.evaluation import FloatArray
 
@@ -17,7 +18,9 @@ products, which carry the square of the condition number)."""
 EXACT_EIGENVALUE_SIZE = 512
 SINGULAR_PIVOT = 4 * np.finfo(float).eps
 """Times the number of columns: what is left of a column that others explain."""
-LEAST_SQUARES = np.finfo(float).tiny / np.finfo(float).eps
+TINY = float(np.finfo(float).tiny)
+RIDGES = (0.0, *(10.0 ** np.arange(-13, 1)).tolist())
+LEAST_SQUARES = TINY / float(np.finfo(float).eps)
 """Sums of squares below this have lost digits, and their inverse may overflow."""
 
 
@@ -35,16 +38,15 @@ class NewtonSystem:
     @classmethod
     def of(cls, hessian: FloatArray, kept: npt.NDArray[np.intp]) -> NewtonSystem:
         """Factorise; raise the diagonal as far as a singular Hessian needs it."""
-        inside = hessian[np.ix_(kept, kept)]
+        whole = len(kept) == len(hessian)  # in their order
+        inside = hessian if whole else hessian[np.ix_(kept, kept)]
         diagonal = np.diagonal(inside)
-        floor = np.finfo(float).tiny
-        unit = 1.0 / np.sqrt(np.maximum(diagonal, floor))
+        unit = 1.0 / np.sqrt(np.maximum(diagonal, TINY))
         scaled = inside * unit * unit[:, None]
-        for ridge in (0.0, *10.0 ** np.arange(-13, 1)):
-            try:
-                shifted = scaled + ridge * np.eye(len(kept)) if ridge else scaled
-                factor, _ = cho_factor(shifted, lower=True, check_finite=False)
-            except LinAlgError:
+        for ridge in RIDGES:
+            shifted = scaled + ridge * np.eye(len(kept)) if ridge else scaled
+            factor, failed = dpotrf(shifted, lower=True, clean=False)
+            if failed:
                 continue
             pivots = np.diagonal(factor) ** 2
             if pivots.min(initial=1.0) < SINGULAR_PIVOT * len(kept):
@@ -56,16 +58,20 @@ class NewtonSystem:
         """Return H^-1 right, zero on aliased columns."""
         full = np.zeros(self.n_params)
         inside = right[self.kept] * self.unit
-        solved = cho_solve((self.factor, True), inside, check_finite=False)
-        full[self.kept] = self.unit * solved
+        full[self.kept] = self.unit * self._solved(inside)
         return full
 
     def inverse(self) -> FloatArray:
         """Return H^-1 on the kept columns."""
-        eye = np.eye(len(self.kept))
-        inverse = cho_solve((self.factor, True), eye, check_finite=False)
+        inverse = self._solved(np.eye(len(self.kept)))
         inverse = 0.5 * (inverse + inverse.T)
         return np.asarray(inverse * self.unit * self.unit[:, None])
+
+    def _solved(self, right: FloatArray) -> FloatArray:
+        """Return what LAPACK solves, which is not to be asked for nothing."""
+        if not len(right):
+            return right
+        return np.asarray(dpotrs(self.factor, right, lower=True)[0])
 
 
 def largest_eigenvalue(matrix: FloatArray) -> float:
@@ -115,10 +121,10 @@ def independent_columns(
 
 def _well_conditioned(scaled: FloatArray, tolerance: float) -> bool:
     """Tell whether every residual, the squared diagonal of the factor, is large."""
-    try:
-        residuals = np.diagonal(cholesky(scaled, lower=True)) ** 2
-    except LinAlgError:
+    factor, failed = dpotrf(scaled, lower=True, clean=False)
+    if failed or not np.isfinite(scaled).all():
         return False
+    residuals = np.diagonal(factor) ** 2
     return bool(residuals.min(initial=1.0) > tolerance)
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol, Self
 
-import numpy as np
-
 from dlogreg.source.frames import Array, frame_to_numpy
 
 __all__ = [
@@ -66,7 +64,7 @@ class Blocks(Protocol):
 
 def even_bounds(n_rows: int, row_bytes: int) -> tuple[int, ...]:
     """Return the borders of blocks of about BLOCK_BYTES, from the shape alone."""
-    length = int(np.clip(BLOCK_BYTES // max(row_bytes, 1), 256, 2**17))
+    length = min(max(BLOCK_BYTES // max(row_bytes, 1), 256), 2**17)
     return (*range(0, n_rows, length), n_rows) if n_rows else (0, 0)
 
 

@@ -61,8 +61,10 @@ class PilotRows:
         with np.errstate(all="ignore"):  # the survey names NaN and overflow
             for low in range(0, X.shape[1], COLUMNS_AT_ONCE):
                 columns = slice(low, low + COLUMNS_AT_ONCE)
-                part = X[:, columns].astype(float)
-                mean[columns], variance[columns] = part.mean(axis=0), part.var(axis=0)
+                part = X[:, columns].astype(float, copy=False)
+                centre = part.mean(axis=0, keepdims=True)
+                mean[columns] = centre[0]
+                variance[columns] = part.var(axis=0, mean=centre)
             return Standardization.from_moments(
                 mean, variance, fit_intercept=fit_intercept
             )
@@ -70,6 +72,8 @@ class PilotRows:
 
 def _stacked(parts: Sequence[Any]) -> Any:
     """Return blocks of X of any kind as one."""
+    if len(parts) == 1:
+        return parts[0]
     for kind in (CSR, Mixed):
         if isinstance(parts[0], kind):
             return kind.concatenated(parts)
