@@ -11,6 +11,7 @@ from dlogreg.kernel import Kernel
 from dlogreg.partition import Partition
 from dlogreg.scheduling import peak_memory, single_threaded_blas
 from dlogreg.source.retrying import Retries
+from dlogreg.spare_matrices import spare_matrices
 from dlogreg.stopwatch import Stopwatch
 from dlogreg.tree_sum import TreeSum, add_pairwise
 
@@ -31,7 +32,7 @@ def sum_partition(
     """Sum a kernel over the rows of one partition; this is what a task runs."""
     tree, watch, retries = TreeSum(), Stopwatch(), Retries()
     n_rows = n_blocks = n_bytes = 0
-    with single_threaded_blas():
+    with single_threaded_blas(), spare_matrices.kept():
         buffers = kernel.open()
         watch.computed()
         for leaf in partition.stream(inputs, retries):
