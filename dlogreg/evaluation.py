@@ -83,11 +83,11 @@ class Evaluation:
         return Evaluation(
             self.loss + other.loss,
             self.gradient + other.gradient,
-            _add(self.hessian, other.hessian),
+            _sum(self.hessian, other.hessian),
             _add(self.trial_losses, other.trial_losses),
             max(self.rounding, other.rounding),
             max(self.stale, other.stale),
-            _add(self.meat, other.meat),
+            _sum(self.meat, other.meat),
             None
             if self.closing is None or other.closing is None
             else self.closing + other.closing,
@@ -146,6 +146,12 @@ class HessianProducts:
 
 def _add(left: FloatArray | None, right: FloatArray | None) -> FloatArray | None:
     return None if left is None or right is None else left + right
+
+
+def _sum(left: FloatArray | None, right: FloatArray | None) -> FloatArray | None:
+    if left is None or right is None:
+        return None
+    return np.add(left, right, out=spare_matrices.empty(left.shape))
 
 
 def _absorbed(left: FloatArray | None, right: FloatArray | None) -> FloatArray | None:

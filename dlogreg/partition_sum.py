@@ -60,7 +60,8 @@ def sum_partition(
 def add_nodes(nodes: Sequence[Node], n_threads: int = 1) -> Node:
     """Add results; ``n_threads`` have nothing else to do meanwhile."""
     watch = Stopwatch()
-    total = add_pairwise([n[0] for n in nodes])
+    with spare_matrices.kept():
+        total = add_pairwise([n[0] for n in nodes])
     tally: Tally = add_pairwise([n[1] for n in nodes])
     watch.reduced()
     reducing = tally.reducing + n_threads * watch.seconds[-1]

@@ -18,6 +18,7 @@ from typing import Any
 
 import dask
 import dask.threaded
+from dask._task_spec import Task, parse_input
 from dask.optimization import cull
 from dask.sizeof import sizeof
 
@@ -67,6 +68,9 @@ SENDINGS = 6
 """Times that a pass is begun on a cluster which loses the data sent to it."""
 FAN_IN = 8
 """Results added by one task on a cluster; a power of two, so the tree stays fixed."""
+
+TASKS_PER_MESSAGE = 256
+"""Dask warns of graphs above 10 MB: recipes of stores hold a few kilobytes."""
 
 TaskDone = Callable[[Tally], None]
 _pass_numbers = count()
@@ -185,32 +189,56 @@ class Reduction:
         running: list[Any],
     ) -> Any:
         """Submit the tasks of a pass; return the future of its sum."""
-        number = next(_pass_numbers)
+        name = f"{self._token}-{next(_pass_numbers)}"
         homes = spread(threads, len(self.partitions))
         given = sent_apart(kernel, client)
-        for i, (partition, home) in enumerate(zip(self.partitions, homes, strict=True)):
-            future = client.submit(
-                _sum_sent,
-                given,
-                *self._parcels.send(client, partition, home),
-                key=f"{kernel.name}-{self._token}-{number}-{i}",
-                pure=False,
-            )
-            running.append(future)
-            if self.on_task is not None:
+        tasks = [
+            (given, *self._parcels.send(client, partition, home))
+            for partition, home in zip(self.partitions, homes, strict=True)
+        ]
+        for low in range(0, len(tasks), TASKS_PER_MESSAGE):
+            some = tasks[low : low + TASKS_PER_MESSAGE]
+            label = f"{kernel.name}-{name}-{low}"
+            free = all(parcel is None for _, _, parcel, _ in some)
+            running += submitted(client, _sum_sent, some, label, anywhere=free)
+        if self.on_task is not None:
+            for future in running:
                 future.add_done_callback(self._report)
         futures = list(running)
         while len(futures) > 1:
-            futures = [
-                client.submit(add_nodes, futures[i : i + FAN_IN], pure=False)
-                for i in range(0, len(futures), FAN_IN)
+            groups = [
+                (futures[i : i + FAN_IN],) for i in range(0, len(futures), FAN_IN)
             ]
+            label = f"{add_nodes.__name__}-{name}-{len(running)}"
+            futures = submitted(client, add_nodes, groups, label)
             running += futures
         return futures[0]
 
     def _report(self, future: Any) -> None:
         if self.on_task is not None and future.status == "finished":
             self.on_task(Tally(n_tasks=1))
+
+
+def submitted(
+    client: Any,
+    function: Callable[..., Any],
+    calls: Sequence[Sequence[Any]],
+    name: str,
+    *,
+    anywhere: bool = False,
+) -> list[Any]:
+    """Submit calls in one message; return their futures.
+
+    A message for each would cost the scheduler as much again. Those that may run
+    ``anywhere``, as what they need lies on no worker, wait at the scheduler until one
+    is free; dask gives out at once what is fewer than two tasks for a thread, and in
+    one message unevenly.
+    """
+    graph = {
+        key: Task(key, function, *map(parse_input, arguments), _data_producer=anywhere)
+        for key, arguments in ((f"{name}-{i}", call) for i, call in enumerate(calls))
+    }
+    return list(client.get(graph, list(graph), sync=False))
 
 
 def compute_shared(graph: dict[Any, Any], keys: Sequence[Any]) -> dict[Any, Any]:
