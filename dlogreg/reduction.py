@@ -28,7 +28,7 @@ from dlogreg.kernel import Kernel
 from dlogreg.parcels import Parcel, Parcels
 from dlogreg.partition import Partition
 from dlogreg.partition_sum import Node, Stopped, add_nodes, sum_partition
-from dlogreg.placement import sent_apart, spread
+from dlogreg.placement import homes, sent_apart
 from dlogreg.scheduling import (
     active_client,
     check_reachable,
@@ -190,11 +190,13 @@ class Reduction:
     ) -> Any:
         """Submit the tasks of a pass; return the future of its sum."""
         name = f"{self._token}-{next(_pass_numbers)}"
-        homes = spread(threads, len(self.partitions))
+        places: Sequence[str | None] = [None] * len(self.partitions)
+        if not all(map(self._parcels.knows, self.partitions)):
+            places = homes(client, self.partitions, threads)
         given = sent_apart(kernel, client)
         tasks = [
-            (given, *self._parcels.send(client, partition, home))
-            for partition, home in zip(self.partitions, homes, strict=True)
+            (given, *self._parcels.send(client, partition, place))
+            for partition, place in zip(self.partitions, places, strict=True)
         ]
         for low in range(0, len(tasks), TASKS_PER_MESSAGE):
             some = tasks[low : low + TASKS_PER_MESSAGE]
@@ -268,17 +270,18 @@ def count_rows(blocks: Blocks) -> tuple[int, ...]:
     client = active_client()
     if client is not None:
         parcels, cut = Parcels(), [Partition(run, (), (), 0) for run in runs]
-        homes = spread(await_workers(client, lost=False).threads, len(cut))
-        futures = [
-            client.submit(_count_sent, *parcels.send(client, part, home), pure=False)
-            for part, home in zip(cut, homes, strict=True)
+        places = homes(client, cut, await_workers(client, lost=False).threads)
+        tasks = [
+            parcels.send(client, part, place)
+            for part, place in zip(cut, places, strict=True)
         ]
-        counts = client.gather(futures)
+        name = f"{count_rows.__name__}-{uuid.uuid4().hex[:12]}"
+        counts = client.gather(submitted(client, _count_sent, tasks, name))
     else:
         keys = [("count_rows", i) for i in range(len(runs))]
-        tasks = [(partial(_count, run, run.inputs),) for run in runs]
+        calls = [(partial(_count, run, run.inputs),) for run in runs]
         get = local_scheduler()
-        counts = get(dict(zip(keys, tasks, strict=True)), keys)
+        counts = get(dict(zip(keys, calls, strict=True)), keys)
     return tuple(n for part in counts for n in part)
 
 

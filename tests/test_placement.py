@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask.array as da
 import distributed
@@ -21,7 +22,7 @@ import dlogreg
 from dlogreg import layout, placement
 from dlogreg import reduction as reduction_module
 from dlogreg.partition import partition_rows
-from dlogreg.placement import array_bytes, spread
+from dlogreg.placement import array_bytes, homes, spread
 from dlogreg.reduction import Reduction, compute_shared, count_rows
 from dlogreg.source import as_source
 from tests.benchmarks.nothing import ZerosKernel
@@ -42,6 +43,26 @@ def test_neighbours_go_together_and_threads_share_evenly(threads, n_partitions):
     share = n_partitions / sum(threads.values())
     for worker, count in threads.items():
         assert abs(homes.count(worker) - share * count) <= count
+
+
+class Holding:
+    """Stands for a client that knows where three values lie."""
+
+    def who_has(self, futures):
+        places = {"x": ("c", "b"), "y": ("b",), "z": ("gone",)}
+        return {future.key: places[future.key] for future in futures}
+
+
+def test_partitions_go_to_the_worker_that_holds_most_of_their_data():
+    def part(*names):
+        held = [SimpleNamespace(client=None, key=name) for name in names]
+        return SimpleNamespace(inputs=((1.0, *held[:1]), tuple(held[1:])))
+
+    parts = [part("x", "y"), part("x"), part("z"), part(), part("y", "x")]
+    threads = {"a": 1, "b": 1, "c": 1}
+    assert spread(threads, 5) == ["a", "a", "b", "b", "c"]
+    assert homes(Holding(), parts, threads) == ["b", "b", "b", "b", "b"]
+    assert homes(None, [part(), part()], threads) == ["a", "b"]
 
 
 def test_without_workers_nothing_has_a_home():
