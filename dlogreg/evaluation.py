@@ -6,11 +6,13 @@ and *summed* over rows, never averaged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from dlogreg.spare_matrices import spare_matrices
 
 if TYPE_CHECKING:
     from dlogreg.kernel.closing_sums import ClosingSums
@@ -27,7 +29,10 @@ SINGLE_ROUNDING = _TERMS / (1 - _TERMS)
 
 
 class Summable(Protocol):
-    """A sum over rows: adding two of them gives the sum over both sets of rows."""
+    """A sum over rows: adding two of them gives the sum over both sets of rows.
+
+    With a method ``absorb(other)`` they are added in the memory that they have.
+    """
 
     def __add__(self, other: Self) -> Self:
         """Return the sum over the rows of both."""
@@ -78,15 +83,28 @@ class Evaluation:
         return Evaluation(
             self.loss + other.loss,
             self.gradient + other.gradient,
-            _add(self.hessian, other.hessian),
+            _sum(self.hessian, other.hessian),
             _add(self.trial_losses, other.trial_losses),
             max(self.rounding, other.rounding),
             max(self.stale, other.stale),
-            _add(self.meat, other.meat),
+            _sum(self.meat, other.meat),
             None
             if self.closing is None or other.closing is None
             else self.closing + other.closing,
             None if self.clusters is None else self.clusters + other.clusters,
+        )
+
+    def absorb(self, other: Evaluation) -> Evaluation:
+        """Return the sums of both, bit for bit, in matrices that are here.
+
+        Neither may be read again: the matrices of one hold the sums, those of the other
+        are spare.
+        """
+        rest = replace(self, hessian=None, meat=None) + other
+        return replace(
+            rest,
+            hessian=_absorbed(self.hessian, other.hessian),
+            meat=_absorbed(self.meat, other.meat),
         )
 
 
@@ -128,6 +146,20 @@ class HessianProducts:
 
 def _add(left: FloatArray | None, right: FloatArray | None) -> FloatArray | None:
     return None if left is None or right is None else left + right
+
+
+def _sum(left: FloatArray | None, right: FloatArray | None) -> FloatArray | None:
+    if left is None or right is None:
+        return None
+    return np.add(left, right, out=spare_matrices.empty(left.shape))
+
+
+def _absorbed(left: FloatArray | None, right: FloatArray | None) -> FloatArray | None:
+    if left is None or right is None:
+        return None
+    left += right
+    spare_matrices.give(right)
+    return left
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,10 @@ class Parcels:
     _sent: dict[int, Any] = field(default_factory=dict)
     _kept: list[Any] = field(default_factory=list)
 
+    def knows(self, partition: Partition) -> bool:
+        """Tell whether the recipe of a partition was sent."""
+        return id(partition.blocks) in self._sent
+
     def send(
         self, client: Any, partition: Partition, home: str | None
     ) -> tuple[Partition, Any, list[Any]]:

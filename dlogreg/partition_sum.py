@@ -10,6 +10,7 @@ from dlogreg.kernel import Kernel
 from dlogreg.partition import Partition
 from dlogreg.scheduling import peak_memory, single_threaded_blas
 from dlogreg.source.retrying import Retries
+from dlogreg.spare_matrices import spare_matrices
 from dlogreg.stopwatch import Stopwatch
 from dlogreg.tree_sum import TreeSum, add_pairwise
 
@@ -30,7 +31,7 @@ def sum_partition(
     """Sum a kernel over the rows of one partition; this is what a task runs."""
     tree, watch, retries = TreeSum(), Stopwatch(), Retries()
     n_rows = n_blocks = n_bytes = 0
-    with single_threaded_blas():
+    with single_threaded_blas(), spare_matrices.kept():
         buffers = kernel.open()
         watch.computed()
         for leaf in partition.stream(inputs, retries):
@@ -58,7 +59,8 @@ def sum_partition(
 def add_nodes(nodes: Sequence[Node], n_threads: int = 1) -> Node:
     """Add results; ``n_threads`` have nothing else to do meanwhile."""
     watch = Stopwatch()
-    total = add_pairwise([n[0] for n in nodes])
+    with spare_matrices.kept():
+        total = add_pairwise([n[0] for n in nodes])
     tally: Tally = add_pairwise([n[1] for n in nodes])
     watch.reduced()
     spent = Tally(reducing=n_threads * watch.seconds[-1])

@@ -7,6 +7,7 @@ workers that come later.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from dlogreg.kernel import Kernel
+from dlogreg.partition import Partition
+from dlogreg.source.task_graph import is_future
 from dlogreg.waiting import scattered
 
 WIDE_BYTES = 100_000
@@ -29,6 +32,28 @@ def spread(threads: Mapping[str, int], n_partitions: int) -> list[str | None]:
     if not slots:
         return [None] * n_partitions
     return [slots[i * len(slots) // n_partitions] for i in range(n_partitions)]
+
+
+def homes(
+    client: Any, partitions: Sequence[Partition], threads: Mapping[str, int]
+) -> list[str | None]:
+    """Return a worker for what every partition needs beside the data that lie there.
+
+    That is the one that holds most of them: what lies on two workers lets dask choose,
+    and it puts the tasks that wait above the bytes that travel.
+    """
+    needed = [
+        [value for given in part.inputs for value in given if is_future(value)]
+        for part in partitions
+    ]
+    found = spread(threads, len(partitions))
+    if any(needed):
+        holders = client.who_has([value for values in needed for value in values])
+        for i, values in enumerate(needed):
+            there = [w for value in values for w in holders.get(value.key, ())]
+            places = Counter(worker for worker in there if worker in threads)
+            found[i] = max(sorted(places), key=places.__getitem__, default=found[i])
+    return found
 
 
 def sent_apart(kernel: Kernel, client: Any) -> Any:

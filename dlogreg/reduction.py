@@ -18,6 +18,7 @@ from typing import Any
 
 import dask
 import dask.threaded
+from dask._task_spec import Task, parse_input
 from dask.optimization import cull
 from dask.sizeof import sizeof
 
@@ -27,7 +28,7 @@ from dlogreg.kernel import Kernel
 from dlogreg.parcels import Parcel, Parcels
 from dlogreg.partition import Partition
 from dlogreg.partition_sum import Node, Stopped, add_nodes, sum_partition
-from dlogreg.placement import sent_apart, spread
+from dlogreg.placement import homes, sent_apart
 from dlogreg.scheduling import (
     active_client,
     check_reachable,
@@ -67,6 +68,9 @@ SENDINGS = 6
 """Times that a pass is begun on a cluster which loses the data sent to it."""
 FAN_IN = 8
 """Results added by one task on a cluster; a power of two, so the tree stays fixed."""
+
+TASKS_PER_MESSAGE = 256
+"""Dask warns of graphs above 10 MB: recipes of stores hold a few kilobytes."""
 
 TaskDone = Callable[[Tally], None]
 _pass_numbers = count()
@@ -185,32 +189,58 @@ class Reduction:
         running: list[Any],
     ) -> Any:
         """Submit the tasks of a pass; return the future of its sum."""
-        number = next(_pass_numbers)
-        homes = spread(threads, len(self.partitions))
+        name = f"{self._token}-{next(_pass_numbers)}"
+        places: Sequence[str | None] = [None] * len(self.partitions)
+        if not all(map(self._parcels.knows, self.partitions)):
+            places = homes(client, self.partitions, threads)
         given = sent_apart(kernel, client)
-        for i, (partition, home) in enumerate(zip(self.partitions, homes, strict=True)):
-            future = client.submit(
-                _sum_sent,
-                given,
-                *self._parcels.send(client, partition, home),
-                key=f"{kernel.name}-{self._token}-{number}-{i}",
-                pure=False,
-            )
-            running.append(future)
-            if self.on_task is not None:
+        tasks = [
+            (given, *self._parcels.send(client, partition, place))
+            for partition, place in zip(self.partitions, places, strict=True)
+        ]
+        for low in range(0, len(tasks), TASKS_PER_MESSAGE):
+            some = tasks[low : low + TASKS_PER_MESSAGE]
+            label = f"{kernel.name}-{name}-{low}"
+            free = all(parcel is None for _, _, parcel, _ in some)
+            running += submitted(client, _sum_sent, some, label, anywhere=free)
+        if self.on_task is not None:
+            for future in running:
                 future.add_done_callback(self._report)
         futures = list(running)
         while len(futures) > 1:
-            futures = [
-                client.submit(add_nodes, futures[i : i + FAN_IN], pure=False)
-                for i in range(0, len(futures), FAN_IN)
+            groups = [
+                (futures[i : i + FAN_IN],) for i in range(0, len(futures), FAN_IN)
             ]
+            label = f"{add_nodes.__name__}-{name}-{len(running)}"
+            futures = submitted(client, add_nodes, groups, label)
             running += futures
         return futures[0]
 
     def _report(self, future: Any) -> None:
         if self.on_task is not None and future.status == "finished":
             self.on_task(Tally(n_tasks=1))
+
+
+def submitted(
+    client: Any,
+    function: Callable[..., Any],
+    calls: Sequence[Sequence[Any]],
+    name: str,
+    *,
+    anywhere: bool = False,
+) -> list[Any]:
+    """Submit calls in one message; return their futures.
+
+    A message for each would cost the scheduler as much again. Those that may run
+    ``anywhere``, as what they need lies on no worker, wait at the scheduler until one
+    is free; dask gives out at once what is fewer than two tasks for a thread, and in
+    one message unevenly.
+    """
+    graph = {
+        key: Task(key, function, *map(parse_input, arguments), _data_producer=anywhere)
+        for key, arguments in ((f"{name}-{i}", call) for i, call in enumerate(calls))
+    }
+    return list(client.get(graph, list(graph), sync=False))
 
 
 def compute_shared(graph: dict[Any, Any], keys: Sequence[Any]) -> dict[Any, Any]:
@@ -240,17 +270,18 @@ def count_rows(blocks: Blocks) -> tuple[int, ...]:
     client = active_client()
     if client is not None:
         parcels, cut = Parcels(), [Partition(run, (), (), 0) for run in runs]
-        homes = spread(await_workers(client, lost=False).threads, len(cut))
-        futures = [
-            client.submit(_count_sent, *parcels.send(client, part, home), pure=False)
-            for part, home in zip(cut, homes, strict=True)
+        places = homes(client, cut, await_workers(client, lost=False).threads)
+        tasks = [
+            parcels.send(client, part, place)
+            for part, place in zip(cut, places, strict=True)
         ]
-        counts = client.gather(futures)
+        name = f"{count_rows.__name__}-{uuid.uuid4().hex[:12]}"
+        counts = client.gather(submitted(client, _count_sent, tasks, name))
     else:
         keys = [("count_rows", i) for i in range(len(runs))]
-        tasks = [(partial(_count, run, run.inputs),) for run in runs]
+        calls = [(partial(_count, run, run.inputs),) for run in runs]
         get = local_scheduler()
-        counts = get(dict(zip(keys, tasks, strict=True)), keys)
+        counts = get(dict(zip(keys, calls, strict=True)), keys)
     return tuple(n for part in counts for n in part)
 
 

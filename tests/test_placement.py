@@ -5,8 +5,10 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask.array as da
 import distributed
@@ -18,8 +20,9 @@ from hypothesis import strategies as st
 
 import dlogreg
 from dlogreg import layout, placement
+from dlogreg import reduction as reduction_module
 from dlogreg.partition import partition_rows
-from dlogreg.placement import array_bytes, spread
+from dlogreg.placement import array_bytes, homes, spread
 from dlogreg.reduction import Reduction, compute_shared, count_rows
 from dlogreg.source import as_source
 from tests.benchmarks.nothing import ZerosKernel
@@ -40,6 +43,26 @@ def test_neighbours_go_together_and_threads_share_evenly(threads, n_partitions):
     share = n_partitions / sum(threads.values())
     for worker, count in threads.items():
         assert abs(homes.count(worker) - share * count) <= count
+
+
+class Holding:
+    """Stands for a client that knows where three values lie."""
+
+    def who_has(self, futures):
+        places = {"x": ("c", "b"), "y": ("b",), "z": ("gone",)}
+        return {future.key: places[future.key] for future in futures}
+
+
+def test_partitions_go_to_the_worker_that_holds_most_of_their_data():
+    def part(*names):
+        held = [SimpleNamespace(client=None, key=name) for name in names]
+        return SimpleNamespace(inputs=((1.0, *held[:1]), tuple(held[1:])))
+
+    parts = [part("x", "y"), part("x"), part("z"), part(), part("y", "x")]
+    threads = {"a": 1, "b": 1, "c": 1}
+    assert spread(threads, 5) == ["a", "a", "b", "b", "c"]
+    assert homes(Holding(), parts, threads) == ["b", "b", "b", "b", "b"]
+    assert homes(None, [part(), part()], threads) == ["a", "b"]
 
 
 def test_without_workers_nothing_has_a_home():
@@ -103,18 +126,18 @@ def test_wide_coefficients_are_sent_once(client, monkeypatch, tmp_path, n_values
     group = stored(tmp_path / "rows.zarr", *rows(), chunk=200)
     reduction = Reduction(partition_rows(source_of(group["X"], group["y"]), 5, 8))
     sent, given = [], []
-    scatter, submit = client.scatter, client.submit
+    scatter, submitted = client.scatter, reduction_module.submitted
 
     def note_scattered(values, **options):
         sent.extend(v for v in values if isinstance(v, Wide))
         return scatter(values, **options)
 
-    def note_submitted(function, *arguments, **options):
-        given.extend(a for a in arguments if isinstance(a, Wide))
-        return submit(function, *arguments, **options)
+    def note_submitted(client, function, calls, *rest, **options):
+        given.extend(a for call in calls for a in call if isinstance(a, Wide))
+        return submitted(client, function, calls, *rest, **options)
 
     monkeypatch.setattr(client, "scatter", note_scattered)
-    monkeypatch.setattr(client, "submit", note_submitted)
+    monkeypatch.setattr(reduction_module, "submitted", note_submitted)
     kernel = Wide(np.zeros(n_values))
     for _ in range(2):
         assert reduction.sum(kernel)[0] == 6000
@@ -142,29 +165,54 @@ def test_partitions_stay_where_their_blocks_are(client):
 
 
 @pytest.mark.cluster
+@pytest.mark.usefixtures("small_blocks")
+def test_few_tasks_are_shared_evenly(tmp_path):
+    """Dask would give two to most of the workers, were it told of them together."""
+    group = stored(tmp_path / "rows.zarr", *rows(), chunk=100)
+    with make_cluster(24, processes=False) as cluster, Client(cluster) as client:
+        client.wait_for_workers(24)
+        reduction = Reduction(partition_rows(source_of(group["X"], group["y"]), 4, 32))
+        assert len(reduction.partitions) == 30
+        held = reduction.sum(Slowly())[0]
+        assert len(set(held)) == 24
+
+
+@dataclass(frozen=True)
+class Slowly(Where):
+    """Takes its time, so that no worker takes a second task before each has one."""
+
+    def add(self, sums, rows, buffers):
+        time.sleep(0.1)
+
+    def finish(self, sums):
+        return (get_worker().address,)
+
+
+@pytest.mark.cluster
 def test_at_most_four_tasks_for_a_thread(tmp_path, monkeypatch, small_blocks):
     """Whatever the number of leaves; the driver sees one sum."""
     group = stored(tmp_path / "rows.zarr", *rows(), chunk=50)
     expected = dlogreg.fit(group["X"], group["y"])
-    with make_cluster(4, processes=False) as cluster, Client(cluster) as client:
-        submitted, results = [], []
-        submit, result = client.submit, distributed.Future.result
+    with make_cluster(4, processes=False) as cluster, Client(cluster):
+        messages, results = [], []
+        submitted, result = reduction_module.submitted, distributed.Future.result
 
-        def note_submitted(function, *arguments, **options):
-            submitted.append(function.__name__)
-            return submit(function, *arguments, **options)
+        def note_submitted(client, function, calls, *rest, **options):
+            messages.append(len(calls))
+            return submitted(client, function, calls, *rest, **options)
 
         def note_result(self, timeout=None):
             results.append(self.key)
             return result(self, timeout=timeout)
 
-        monkeypatch.setattr(client, "submit", note_submitted)
+        monkeypatch.setattr(reduction_module, "submitted", note_submitted)
         monkeypatch.setattr(distributed.Future, "result", note_result)
         res = dlogreg.fit(group["X"], group["y"])
     assert res.params.tobytes() == expected.params.tobytes()
     passes = [record.tally.n_tasks for record in res.trace]
     assert max(passes) <= layout.CLUSTER_TASKS_PER_THREAD * 4
-    assert len(submitted) <= 4 * 4 * len(passes)
+    assert sum(passes) < sum(messages) <= 4 * 4 * len(passes)
+    assert len(messages) <= 3 * len(passes)
     assert len(results) == len(passes)
 
 

@@ -128,7 +128,8 @@ class Kernel(Protocol):
     """A sum over rows, made block by block inside one task.
 
     ``open`` gives what is reused from block to block; ``start`` an empty sum for
-    each leaf; ``add`` puts a block in; ``finish`` returns the leaf's sum, which adds.
+    each leaf; ``add`` puts a block in; ``finish`` returns the leaf's sum, which adds,
+    and whose memory is its own.
     """
 
     @property

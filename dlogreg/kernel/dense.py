@@ -194,6 +194,7 @@ class LossKernel:
         if information is not None:  # of 0/1 columns, where nothing is centred
             first = self.fit_intercept
             information = information[0] if first else np.diagonal(information)
+            information = information.copy()  # the matrix goes on being added to
         return sums.closing.sums(sums.gradient, information)
 
     def _underflows(self, sums: _Sums) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.row_kind import RowKind
+from dlogreg.spare_matrices import spare_matrices
 
 TURNED_LINES = 128
 """Lines of a matrix that are turned at once, so that both sides stay in the cache."""
@@ -19,7 +20,7 @@ TURNED_LINES = 128
 
 def information_sums(n_params: int, kind: int) -> FloatArray:
     """Return zeros to which slabs of this kind of rows add sum w z z'."""
-    return np.zeros((n_params + 2 * (kind == RowKind.MIXED), n_params))
+    return spare_matrices.zeros((n_params + 2 * (kind == RowKind.MIXED), n_params))
 
 
 def completed(total: FloatArray, kind: int) -> FloatArray:

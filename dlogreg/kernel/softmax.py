@@ -26,6 +26,7 @@ from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
 from dlogreg.kernel.slab import Slab, slab_rows
 from dlogreg.loss import softmax_loss_rows, softmax_rows
+from dlogreg.spare_matrices import spare_matrices
 
 
 @dataclass(slots=True)
@@ -99,8 +100,8 @@ class SoftmaxKernel:
             0.0,
             np.zeros_like(self.params),
             np.zeros((n_equations, k, k)),
-            np.zeros((size, size)),
-            np.zeros((size, size) if closing else (0, 0)),
+            spare_matrices.zeros((size, size)),
+            spare_matrices.zeros((size, size) if closing else (0, 0)),
             np.zeros(len(self.step_lengths)),
         )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlogreg.evaluation import Evaluation
+from dlogreg.kernel.information import information_sums
+from dlogreg.row_kind import RowKind
 from dlogreg.source import Source
 
 
@@ -60,13 +62,12 @@ class ZerosKernel:
         return None
 
     def start(self):
-        return None
+        return information_sums(self.n_params, RowKind.DENSE)
 
     def add(self, sums, rows, buffers): ...
 
     def finish(self, sums):
-        k = self.n_params
-        return Evaluation(0.0, np.zeros(k), np.zeros((k, k)))
+        return Evaluation(0.0, np.zeros(self.n_params), sums)
 
 
 def nothing_source(n_blocks):
