@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from dlogreg.estimator_cv import LogisticRegressionCV
     from dlogreg.formula.fitting import fit_formula
     from dlogreg.multinomial import MultinomialResults
+    from dlogreg.outcomes.fitting import fit_many
+    from dlogreg.outcomes.results import ManyResults
     from dlogreg.pipeline import fit
     from dlogreg.planning import plan
     from dlogreg.results import LogitResults, load
@@ -48,6 +50,7 @@ _ROOMS = {
     "LogisticRegressionCV": "estimator_cv",
     "LogitResults": "results",
     "ManyLevelsWarning": "errors",
+    "ManyResults": "outcomes.results",
     "MemoryLimitError": "errors",
     "MissingChunkWarning": "errors",
     "MissingValueError": "errors",
@@ -58,6 +61,7 @@ _ROOMS = {
     "evaluate": "scoring",
     "fit": "pipeline",
     "fit_formula": "formula.fitting",
+    "fit_many": "outcomes.fitting",
     "load": "results",
     "path": "selection.path",
     "plan": "planning",
@@ -76,6 +80,7 @@ __all__ = [
     "LogisticRegressionCV",
     "LogitResults",
     "ManyLevelsWarning",
+    "ManyResults",
     "MemoryLimitError",
     "MissingChunkWarning",
     "MissingValueError",
@@ -87,6 +92,7 @@ __all__ = [
     "evaluate",
     "fit",
     "fit_formula",
+    "fit_many",
     "load",
     "path",
     "plan",

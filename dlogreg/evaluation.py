@@ -256,6 +256,8 @@ class ManyEvaluation:
     """Largest abs(x_i'move_b) over rows, for the moves asked for; zeros without."""
     hessians: tuple[FloatArray, ...] = ()
     """Those of the models that were chosen, each (n_params, n_params)."""
+    meats: tuple[FloatArray, ...] = ()
+    """sum_i s_i (p_i - y_i)^2 z_i z_i' of the same models, if that was asked for."""
 
     def __add__(self, other: ManyEvaluation) -> ManyEvaluation:
         """Return the sums over the rows of both."""
@@ -264,4 +266,5 @@ class ManyEvaluation:
             self.gradients + other.gradients,
             np.maximum(self.reaches, other.reaches),
             tuple(a + b for a, b in zip(self.hessians, other.hessians, strict=True)),
+            tuple(a + b for a, b in zip(self.meats, other.meats, strict=True)),
         )

@@ -41,7 +41,7 @@ def take_survey(
     layout: Layout, passes: Passes, options: FitOptions, class_weight: ClassWeight
 ) -> Survey:
     """Read a few blocks for scales and a start, then make the first pass."""
-    pilot = _read_pilot(layout, passes)
+    pilot = read_pilot(layout, passes)
     kernel = survey_kernel(layout, options, pilot, class_weight)
     std, chain = kernel.standardization, kernel.chain
     learns = layout.solver == "lbfgs" and not std.sparse
@@ -131,7 +131,8 @@ def survey_kernel(
     )
 
 
-def _read_pilot(layout: Layout, passes: Passes) -> PilotRows:
+def read_pilot(layout: Layout, passes: Passes) -> PilotRows:
+    """Read rows of a few blocks; of more where those hold none that are fitted."""
     n_params = layout.source.n_features + 1
     wanted, rows = PILOT_BLOCKS, max(PILOT_ROWS, 4 * n_params)
     if layout.solver == "lbfgs":

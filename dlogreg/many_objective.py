@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dlogreg.evaluation import FloatArray, Label, ManyEvaluation
 from dlogreg.kernel import Kernel, ManyKernel
 from dlogreg.kernel.face import Face, FaceKernel
+from dlogreg.kernel.outcomes import Outcome
 from dlogreg.passes import Passes
 from dlogreg.standardization import Standardization
 
@@ -41,8 +42,15 @@ class ManyObjective:
         thetas: FloatArray,
         moves: FloatArray | None = None,
         hessian_of: tuple[int, ...] = (),
+        outcomes: tuple[Outcome, ...] = (),
+        *,
+        meats: bool = False,
     ) -> Kernel:
-        """Return what a pass runs over the blocks."""
+        """Return what a pass runs over the blocks.
+
+        ``outcomes`` are those of the models, where they differ; ``meats``: the middle
+        of the sandwich is formed wherever the Hessian is.
+        """
         std, unit = self.standardization, self.standardization.units[:, None]
         kernel = ManyKernel(
             thetas * unit,
@@ -52,12 +60,17 @@ class ManyObjective:
             None if moves is None else moves * unit,
             hessian_of,
             self.class_weight,
+            outcomes,
+            meats,
         )
         return kernel if self.face is None else FaceKernel(kernel, self.face)
 
     def scaled(self, sums: ManyEvaluation) -> ManyEvaluation:
         """Return the kernel's sums in the coordinates of theta."""
         unit = self.standardization.units
-        hessians = tuple(h * unit * unit[:, None] for h in sums.hessians)
+        hessians, meats = (
+            tuple(matrix * unit * unit[:, None] for matrix in matrices)
+            for matrices in (sums.hessians, sums.meats)
+        )
         gradients = sums.gradients * unit[:, None]
-        return ManyEvaluation(sums.losses, gradients, sums.reaches, hessians)
+        return ManyEvaluation(sums.losses, gradients, sums.reaches, hessians, meats)

@@ -37,8 +37,9 @@ def complete_rows(rows: Rows) -> Rows:
 
 
 def _missing(rows: Rows) -> npt.NDArray[np.bool_]:
-    """Return where some value is missing."""
-    found = is_missing(rows.y)
+    """Return where some value is missing; of several outcomes each stands alone."""
+    several = rows.y.ndim == 2
+    found = np.zeros(len(rows), dtype=bool) if several else is_missing(rows.y)
     if isinstance(rows.X, CSR):
         places = np.flatnonzero(np.isnan(rows.X.data)).tolist()
         found[[rows.X.row_of(place) for place in places]] = True
@@ -114,6 +115,8 @@ class MissingKernel:
     """Counts missing values in rows that are fitted."""
 
     feature_names: tuple[str, ...]
+    outcomes: tuple[str, ...] = ()
+    """Names of the columns of y, if it has several."""
 
     @property
     def name(self) -> str:
@@ -139,8 +142,11 @@ class MissingKernel:
             name: (count // copies, rows.place(first))
             for name, count, first in self._found(rows)
         }
-        incomplete = int(_missing(rows).sum()) // copies
-        sums[0] += MissingCounts(len(rows) // copies, incomplete, columns)
+        incomplete = _missing(rows)
+        if self.outcomes:
+            incomplete |= is_missing(rows.y).any(axis=1)
+        n_incomplete = int(incomplete.sum()) // copies
+        sums[0] += MissingCounts(len(rows) // copies, n_incomplete, columns)
 
     def _found(self, rows: Rows) -> Iterator[tuple[str, int, int]]:
         """Yield columns with missing values, how many, and the first row."""
@@ -157,7 +163,9 @@ class MissingKernel:
             for j in np.flatnonzero(mask.any(axis=0)).tolist():
                 column = mask[:, j]
                 yield self.feature_names[j], int(column.sum()), int(column.argmax())
-        beside = {"y": rows.y, "groups": rows.groups}
+        responses = zip(self.outcomes, rows.y.T, strict=True)
+        beside = dict(responses) if self.outcomes else {"y": rows.y}
+        beside |= {"groups": rows.groups}
         beside |= {"sample_weight": rows.sample_weight, "offset": rows.offset}
         for name, values in beside.items():
             absent = None if values is None else is_missing(values)

@@ -20,7 +20,8 @@ import numpy as np
 from dlogreg.errors import DataError
 from dlogreg.held_rows import with_held
 from dlogreg.kernel import CSR, Rows
-from dlogreg.missing import complete_rows, none_as_nan
+from dlogreg.kernel.outcomes import Outcome
+from dlogreg.missing import complete_rows, is_missing, none_as_nan
 from dlogreg.row_kind import RowKind
 from dlogreg.source import Source
 from dlogreg.source.blocks import Array, Blocks
@@ -61,6 +62,8 @@ class Partition:
     """Beside trials, y holds shares of successes, not their counts."""
     held_share: float = 0.0
     """Share of the rows that are held out by their numbers."""
+    outcome: Outcome | None = None
+    """Which of several outcomes is y; None: y as it is read."""
 
     def grouped(self, run: int) -> Partition:
         """Return the same rows in leaves that each hold ``run`` of these."""
@@ -129,7 +132,7 @@ def _of_kind(X: Any, index: int, *, sparse: int) -> Any:
 def _rows(
     fields: Mapping[str, Array], part: Partition, index: int, start: int | None
 ) -> Rows:
-    y = fields["y"]
+    y = _own_outcome(fields["y"], part.outcome)
     X, n_features = fields.get("X", np.empty((len(y), 0))), part.n_features
     if X.ndim != 2 or X.shape[1] != n_features:
         shape = f"shape {X.shape}, expected {n_features} columns"
@@ -160,6 +163,16 @@ def _rows(
     rows = with_held(rows, fields.get("holdout"), part.held_share)
     trials = fields.get("trials")
     return rows if trials is None else split_trials(rows, trials, shares=part.shares)
+
+
+def _own_outcome(y: Array, outcome: Outcome | None) -> Array:
+    """Return the y of one outcome as 1, 0 and NaN, or y as it is."""
+    if outcome is None or not len(y):
+        return y
+    values = outcome.of(y)
+    if y.ndim == 1:
+        values[is_missing(y)] = np.nan
+    return values
 
 
 def _numbers(name: str, fields: Mapping[str, Array], index: int) -> Array | None:
@@ -333,4 +346,5 @@ def _cut(source: Source, leaves: Sequence[int], borders: Borders) -> Partition:
         source.sparse,
         source.shares,
         source.held_share,
+        source.outcome,
     )

@@ -250,7 +250,9 @@ class Problem:
         names = self.options.feature_names
         assert names is not None
         dropped = find_aliased(self.survey, names, hessian)
-        return replace(self, dropped=dropped, kept=_kept(self.survey, names, dropped))
+        return replace(
+            self, dropped=dropped, kept=kept_params(self.survey, names, dropped)
+        )
 
     def guess(self) -> FloatArray | None:
         """Return the user's start, or what the survey has learned."""
@@ -330,7 +332,7 @@ def pose(
         dropped = find_aliased(survey, feature_names, exact)
         if not options.firth:
             separating = find_separating(survey, feature_names)
-    kept = _kept(survey, feature_names, dropped)
+    kept = kept_params(survey, feature_names, dropped)
     if not penalized and not survey.exact_gram:
         suspects = find_suspects(survey, kept)
     penalty = penalty_of(options.penalty, survey.weight_sum, std)
@@ -356,7 +358,7 @@ def pose(
     )
 
 
-def _kept(
+def kept_params(
     survey: Survey, names: tuple[str, ...], dropped: Mapping[str, str]
 ) -> npt.NDArray[np.intp]:
     """Return the params that are estimated, the intercept among them."""

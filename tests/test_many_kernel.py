@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dlogreg.errors import DataError
 from dlogreg.kernel import LossKernel, ManyKernel, Rows
 from dlogreg.kernel.folds import hashed, row_numbers
+from dlogreg.kernel.outcomes import ColumnOutcome, LabelOutcome
 from dlogreg.kernel.part_sums import PartSumsKernel
 from dlogreg.kernel.parts import RandomParts
 from dlogreg.partition import partition_rows
@@ -69,6 +70,51 @@ def test_every_model_equals_its_own_evaluation(seed, n_models, weighted, fit_int
         if b in chosen:
             hessian = many.hessians[chosen.index(b)]
             np.testing.assert_allclose(hessian, alone.hessian, rtol=1e-11, atol=1e-10)
+
+
+@given(seed=st.integers(0, 1000), n_models=st.integers(1, 40), holes=st.booleans())
+def test_models_of_several_outcomes_equal_their_own_evaluations(seed, n_models, holes):
+    X, _, weight, rng = problem(seed)
+    Y = (rng.random((len(X), 5)) < 0.4).astype(float)
+    if holes:
+        Y[rng.random(Y.shape) < 0.1] = np.nan
+    outcomes = tuple(ColumnOutcome(int(j)) for j in rng.integers(0, 5, n_models))
+    centre, params = X.mean(axis=0), rng.normal(size=(4, n_models))
+    chosen = tuple(range(0, n_models, 7))
+    rest = (True, None, chosen, (), outcomes, True)
+    many = summed(ManyKernel(params, centre, 1, *rest), Rows(X, Y, weight))
+    for b, outcome in enumerate(outcomes):
+        y = Y[:, outcome.position]
+        known = ~np.isnan(y)
+        rows = Rows(X[known], y[known], weight[known])
+        closing = LossKernel(params[:, b], centre, 1, precision="closing")
+        alone = summed(closing, rows)
+        assert many.losses[b] == pytest.approx(alone.loss, rel=1e-12)
+        scale = np.abs(alone.gradient).max()
+        np.testing.assert_allclose(
+            many.gradients[:, b], alone.gradient, rtol=1e-11, atol=1e-12 * scale
+        )
+        if b in chosen:
+            for found, expected in (
+                (many.hessians, alone.hessian),
+                (many.meats, alone.meat),
+            ):
+                one = found[chosen.index(b)]
+                np.testing.assert_allclose(one, expected, rtol=1e-11, atol=1e-10)
+
+
+def test_labels_are_outcomes_against_the_rest():
+    X, y, weight, rng = problem(8)
+    params = np.tile(rng.normal(size=(4, 1)), 2)
+    outcomes = (LabelOutcome("yes"), LabelOutcome("no"))
+    kernel = ManyKernel(params, X.mean(axis=0), 1, outcomes=outcomes)
+    many = summed(kernel, Rows(X, y, weight))
+    for b, label in enumerate(("yes", "no")):
+        alone = summed(
+            LossKernel(params[:, b], X.mean(axis=0), label), Rows(X, y, weight)
+        )
+        assert many.losses[b] == pytest.approx(alone.loss, rel=1e-12)
+        np.testing.assert_allclose(many.gradients[:, b], alone.gradient, rtol=1e-9)
 
 
 def test_rows_and_models_beyond_the_cache_are_taken_in_groups(monkeypatch):

@@ -10,6 +10,9 @@ matrix products, exact in float64:
 Per row that is 4 k B operations and B evaluations of exp and log1p; a Hessian, formed
 for chosen models alone, costs k^2 more for each. Models are taken in groups whose
 margins stay in the cache beside the slab.
+
+Models may have outcomes of their own; the margins and the residuals p - y then follow
+from a matrix of signs in the place of a vector, and products are as many.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import numpy as np
 from dlogreg.evaluation import FloatArray, Label, ManyEvaluation
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
+from dlogreg.kernel.outcomes import Outcome, signs
 from dlogreg.kernel.predictor import linear_predictors
 from dlogreg.kernel.slab import CACHE_VALUES, Slab
 from dlogreg.loss import loss_residual_weight_rows
@@ -32,6 +36,7 @@ class _Sums:
     gradients: FloatArray
     reaches: FloatArray
     hessians: tuple[FloatArray, ...]
+    meats: tuple[FloatArray, ...]
 
 
 class _Buffers:
@@ -61,6 +66,10 @@ class ManyKernel:
     hessian_of: tuple[int, ...] = ()
     """Models, by position, of which the Hessian is formed too."""
     class_weight: tuple[tuple[Label, float], ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    """Those of the models, one for each; without them all have that of ``event``."""
+    meats: bool = False
+    """Form the middle of the sandwich too wherever a Hessian is formed."""
 
     @property
     def name(self) -> str:
@@ -80,8 +89,10 @@ class ManyKernel:
     def start(self) -> _Sums:
         """Return empty sums."""
         k, B = self.params.shape
-        hessians = tuple(np.zeros((k, k)) for _ in self.hessian_of)
-        return _Sums(np.zeros(B), np.zeros((k, B)), np.zeros(B), hessians)
+        n = len(self.hessian_of)
+        hessians = tuple(np.zeros((k, k)) for _ in range(n))
+        meats = tuple(np.zeros((k, k)) for _ in range(n if self.meats else 0))
+        return _Sums(np.zeros(B), np.zeros((k, B)), np.zeros(B), hessians, meats)
 
     def add(self, sums: _Sums, rows: Rows, buffers: _Buffers) -> None:
         """Add a block, slab by slab."""
@@ -92,12 +103,25 @@ class ManyKernel:
 
     def _add_slab(self, sums: _Sums, rows: Rows, buffers: _Buffers) -> None:
         z = buffers.slab.load(rows.X)
-        sign = np.where(rows.y == self.event, 1.0, -1.0)
-        weight = row_weights(rows, self.class_weight)
+        sign, weight = self._signs(rows), row_weights(rows, self.class_weight)
+        if self.outcomes and not sign.all():  # rows whose outcome is not known
+            known = np.abs(sign)
+            weight = known if weight is None else known * weight
         group = max(1, CACHE_VALUES // len(rows))
         for low in range(0, self.n_models, group):
             models = range(low, min(low + group, self.n_models))
-            self._add_models(sums, models, z, rows, sign, weight, buffers)
+            own = slice(models.start, models.stop)
+            signs_of = sign[own] if sign.ndim == 2 else sign
+            own_weight = weight
+            if weight is not None and weight.ndim == 2:
+                own_weight = weight[own]
+            self._add_models(sums, models, z, rows, signs_of, own_weight, buffers)
+
+    def _signs(self, rows: Rows) -> FloatArray:
+        """Return the signs of the rows, for all models or (n_models, n_rows)."""
+        if self.outcomes:
+            return signs(rows, self.outcomes)
+        return np.where(rows.y == self.event, 1.0, -1.0)
 
     def _add_models(
         self,
@@ -114,8 +138,9 @@ class ManyKernel:
         margin = linear_predictors(buffers.slab, self.params[:, cut], rows)
         margin *= sign
         loss, miss, curvature = loss_residual_weight_rows(margin)
+        square = miss**2 if self.meats else np.empty(0)
         if weight is not None:
-            for values in (loss, miss, curvature):
+            for values in (loss, miss, curvature, *([square] if self.meats else [])):
                 values *= weight
         sums.losses[cut] += loss.sum(axis=1)
         miss *= sign
@@ -123,11 +148,13 @@ class ManyKernel:
         if self.moves is not None:
             reach = np.abs(self.moves[:, cut].T @ z).max(axis=1)
             np.maximum(sums.reaches[cut], reach, out=sums.reaches[cut])
-        for total, model in zip(sums.hessians, self.hessian_of, strict=True):
-            if model in models:
-                root = np.sqrt(curvature[model - models.start])
-                buffers.slab.add_gram(total, buffers.scaled(z, root))
+        for totals, rows_of in ((sums.hessians, curvature), (sums.meats, square)):
+            for total, model in zip(totals, self.hessian_of, strict=False):
+                if model in models:
+                    root = np.sqrt(rows_of[model - models.start])
+                    buffers.slab.add_gram(total, buffers.scaled(z, root))
 
     def finish(self, sums: _Sums) -> ManyEvaluation:
         """Return the sums."""
-        return ManyEvaluation(sums.losses, sums.gradients, sums.reaches, sums.hessians)
+        parts = sums.losses, sums.gradients, sums.reaches
+        return ManyEvaluation(*parts, sums.hessians, sums.meats)

@@ -102,7 +102,7 @@ def _predict_pieces(
         eta += linear_predictor_rows(piece, model.slopes[first:last])
         first = last
     if offset is not None:
-        eta += offset_rows(offset, len(eta))
+        eta.T[...] += offset_rows(offset, len(eta))
     return finish(eta)
 
 

@@ -67,7 +67,11 @@ def one_of(
     found: ManyEvaluation, i: int, theta: FloatArray, chosen: Sequence[int] = ()
 ) -> Found:
     """Return what a pass found for the model at position i."""
-    hessian = found.hessians[list(chosen).index(i)] if i in chosen else None
+    hessian = meat = None
+    if i in chosen:
+        place = list(chosen).index(i)
+        hessian = found.hessians[place]
+        meat = found.meats[place] if found.meats else None
     gradient = np.ascontiguousarray(found.gradients[:, i])
     loss, reach = float(found.losses[i]), float(found.reaches[i])
-    return Found(theta, loss, gradient, reach, hessian)
+    return Found(theta, loss, gradient, reach, hessian, meat)

@@ -163,7 +163,7 @@ class Newton:
             return Status.STALLED
         if self.watch is not None and self.watch.separated:
             return Status.SEPARATED
-        if self._may_be_separated and _growing_without_end(history):
+        if self._may_be_separated and growing_without_end(history):
             watched = self.watch is not None
             return Status.UNDECIDED if watched else Status.SEPARATION_SUSPECTED
         if len(history) > 2 and last.decrement <= 2 * last.rounding:
@@ -224,7 +224,7 @@ def _best_length(lengths: tuple[float, ...], losses: FloatArray) -> float:
     return lengths[best] if np.isfinite(finite[best]) else lengths[-1]
 
 
-def _growing_without_end(history: list[Certificate]) -> bool:
+def growing_without_end(history: list[Certificate]) -> bool:
     """Tell whether the decrement is small and still falls only at a linear rate."""
     if len(history) < 4:
         return False

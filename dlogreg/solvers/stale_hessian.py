@@ -59,6 +59,8 @@ class Found:
     stale: float
     """Largest change of a row's predictor since the model's metric was taken."""
     hessian: FloatArray | None = None
+    meat: FloatArray | None = None
+    """The middle of the sandwich at the point, if it was asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,6 +28,7 @@ from dlogreg.source.frames import (
 )
 from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
 from dlogreg.source.memmap import MappedFile, MemmapBlocks
+from dlogreg.source.outcomes import outcome_matrix
 from dlogreg.source.source import Source
 from dlogreg.source.sparse_store import StoredCSR, is_csr_group
 from dlogreg.source.zarr_store import ZarrBlocks, checked
@@ -51,6 +52,7 @@ def as_source(
     trials: Any = None,
     holdout: Any = None,
     feature_names: Sequence[str] | None = None,
+    several: bool = False,
     compute: Compute,
     count_rows: CountRows,
 ) -> Source:
@@ -66,6 +68,8 @@ def as_source(
         1-D of any of these kinds, chunked in any way.
     feature_names
         Names of the columns; taken from a dataframe, else ``x1, x2, ...``.
+    several
+        y has a column for each of several outcomes.
     compute, count_rows
         How to run work before the first pass; see ``dlogreg.reduction``.
     """
@@ -82,7 +86,12 @@ def as_source(
         X, fields = _open_frame(X, names, fields)
     else:
         X = _matrix(X, kind, names)
-    fields = {name: _vector(name, values) for name, values in fields.items()}
+    fields = {
+        name: outcome_matrix(values)
+        if several and name == "y"
+        else _vector(name, values)
+        for name, values in fields.items()
+    }
     _check_lengths(X, fields)
     blocks, vectors = _lay_blocks({"X": X, **fields}, compute, count_rows)
     dtype = np.dtype(np.float64) if hasattr(X, "iloc") else X.dtype
@@ -230,7 +239,8 @@ def _vector(name: str, values: Any) -> Any:
     if values.ndim != 1:
         shape = tuple(values.shape)
         message = f"{name} must be 1-D, one value per row, but has shape {shape}"
-        raise DataError(f"{message}; select the column you mean")
+        advice = "; dlogreg.fit_many fits several outcomes" if name == "y" else ""
+        raise DataError(f"{message}; select the column you mean{advice}")
     if name == "y" and values.dtype.kind == "c":
         raise DataError("y must be labels, not complex numbers; convert it with y.real")
     if name == "holdout" and values.dtype.kind not in "bO":

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dlogreg.kernel.outcomes import Outcome
 from dlogreg.row_kind import RowKind
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
@@ -44,6 +45,8 @@ class Source:
     """Beside trials, y holds shares of successes, not their counts."""
     held_share: float = 0.0
     """Share of the rows that are held out by their numbers."""
+    outcome: Outcome | None = None
+    """Which of several outcomes is y; None: y as it is read."""
 
     @property
     def n_features(self) -> int:

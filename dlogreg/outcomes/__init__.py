@@ -1,0 +1,1 @@
+"""Several outcomes over the same rows, fitted in shared passes."""

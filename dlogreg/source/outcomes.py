@@ -1,0 +1,91 @@
+"""Several outcomes beside X: a matrix of 0 and 1 with a name for every column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from dlogreg.errors import DataError
+from dlogreg.source.frames import frame_to_numpy
+
+NUMERIC = "outcomes are 0 and 1"
+
+
+def outcome_names(Y: Any, given: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names of the columns of Y: given, its own, or ``y1, y2, ...``.
+
+    Raises
+    ------
+    DataError
+        If Y has not one column for every outcome, or two of the same name.
+    """
+    shape = tuple(Y.shape) if hasattr(Y, "shape") else np.shape(Y)
+    if len(shape) != 2:
+        raise DataError(
+            f"Y must be 2-D, rows by outcomes, but has {len(shape)} dimension(s); a "
+            "single outcome goes to dlogreg.fit, labels of which each is to be fitted "
+            "against the rest to one_vs_rest="
+        )
+    own = [str(name) for name in Y.columns] if hasattr(Y, "columns") else None
+    names = list(map(str, given)) if given is not None else own
+    if names is None:
+        names = [f"y{j + 1}" for j in range(shape[1])]
+    if len(names) != shape[1]:
+        raise DataError(f"{len(names)} outcome_names for {shape[1]} columns of Y")
+    if not names:
+        raise DataError("Y has no columns; give at least one outcome")
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(f"outcome name {repeated[0]!r} occurs twice; names must differ")
+    return tuple(names)
+
+
+def outcome_matrix(Y: Any) -> Any:
+    """Return Y as a numpy, Zarr or dask array of numbers, in one column of chunks."""
+    if hasattr(Y, "columns"):
+        _check_types(Y)
+        if not hasattr(Y, "map_partitions"):
+            return frame_to_numpy(Y)
+        meta = np.empty((0, len(Y.columns)))
+        Y = Y.map_partitions(_numbers, meta=meta)
+    if isinstance(Y, da.Array):
+        if Y.dtype.kind not in "fiub":
+            raise _not_numbers(Y.dtype)
+        return Y.rechunk({1: -1}) if Y.numblocks[1] > 1 else Y
+    if hasattr(Y, "chunks"):  # a Zarr array
+        if Y.dtype.kind not in "fiub":
+            raise _not_numbers(Y.dtype)
+        return Y
+    array = np.asarray(Y)
+    if array.dtype == object:
+        try:
+            array = np.array(Y, dtype=np.float64)  # None becomes NaN
+        except (TypeError, ValueError) as error:
+            raise _not_numbers(array.dtype) from error
+    if array.dtype.kind not in "fiub":
+        raise _not_numbers(array.dtype)
+    return array
+
+
+def _numbers(frame: Any) -> Any:
+    return frame_to_numpy(frame).astype(np.float64, copy=False)
+
+
+def _check_types(frame: Any) -> None:
+    for name, kind in zip(frame.columns, frame.dtypes, strict=True):
+        if getattr(kind, "kind", "O") not in "fiub":
+            raise DataError(
+                f"outcome {str(name)!r} is not numeric (type {kind}), and {NUMERIC}: "
+                "give y == label"
+            )
+
+
+def _not_numbers(kind: Any) -> DataError:
+    return DataError(
+        f"Y has type {kind}, and {NUMERIC}: convert it, for example with "
+        "astype(float); labels of one y go to one_vs_rest="
+    )
