@@ -99,10 +99,11 @@ def test_the_passes_of_all_models_are_about_those_of_one():
     assert np.nanmax(cv.error_bounds) <= 0.01
 
 
-def test_runs_of_penalties_give_the_same(monkeypatch):
+@pytest.mark.parametrize("limit", ["HESSIAN_VALUES", "MOST_MODELS"])
+def test_runs_of_penalties_give_the_same(monkeypatch, limit):
     X, y, _ = problem()
     whole = dlogreg.cross_validate(X, y, alphas=ALPHAS, n_folds=2)
-    monkeypatch.setattr(class_grid, "HESSIAN_VALUES", 1)
+    monkeypatch.setattr(class_grid, limit, 1)
     runs = dlogreg.cross_validate(X, y, alphas=ALPHAS, n_folds=2)
     assert runs.n_passes > whole.n_passes
     np.testing.assert_array_equal(runs.fold_params, whole.fold_params)

@@ -134,7 +134,7 @@ with dask.config.set(num_workers=2):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["log_loss", "auc", "path", "bootstrap"])
+@pytest.mark.parametrize("what", ["log_loss", "auc", "path", "bootstrap", "classes"])
 @pytest.mark.parametrize("columns", [10, 120])
 def test_measured_memory_stays_under_the_projection(tmp_path, what, columns):
     n_rows, rows = 6_000_000 // columns, 10_000
@@ -145,7 +145,8 @@ def test_measured_memory_stays_under_the_projection(tmp_path, what, columns):
     rng = np.random.default_rng(0)
     values = rng.normal(size=shape).astype("f4")
     X[:] = values
-    y[:] = values[:, 0] + rng.logistic(size=n_rows) > 0
+    eta = values[:, 0] + rng.logistic(size=n_rows)
+    y[:] = np.searchsorted([-1, 1], eta) if what == "classes" else eta > 0
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, str(tmp_path / "data.zarr"), what],
         capture_output=True,

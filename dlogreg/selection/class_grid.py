@@ -43,6 +43,8 @@ from dlogreg.survey import Survey, SurveyKernel, null_point
 
 HESSIAN_VALUES = 2**22
 """Values in the Hessians of one pass, at most."""
+MOST_MODELS = 512
+"""In one pass: each has a thread, which rests but takes room."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,8 +106,9 @@ class ClassGrid:
     @property
     def n_together(self) -> int:
         """Penalties whose models share their passes."""
-        each = (self.folding.n_folds + 1) * self.stacked.n_params**2
-        return max(1, HESSIAN_VALUES // each)
+        n_sets = self.folding.n_folds + 1
+        values = HESSIAN_VALUES // self.stacked.n_params**2
+        return max(1, min(values, MOST_MODELS) // n_sets)
 
     def surveys(self) -> list[Survey]:
         """Return what a first pass over every fold's rows tells, and last that of all.
