@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
 from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import validate_data
@@ -284,8 +285,7 @@ class LogisticRegressionCV(LogisticRegression):
                 f"data that are not in memory are scored by {known}, not by {name!r}"
             )
         validate_data(self, header(X), y, skip_check_array=True)
-        seed = self.random_state if isinstance(self.random_state, Integral) else 0
-        folding = Folding.leaving_out(RandomParts(int(n_folds), int(seed)))
+        folding = Folding.leaving_out(RandomParts(int(n_folds), self._seed()))
         options = self._options(rules)
         own, sign = SCORES[name]
         source = open_source(X, y, sample_weight, options)
@@ -294,6 +294,13 @@ class LogisticRegressionCV(LogisticRegression):
         self.classes_ = label_array(found.classes)
         assert found.scores is not None
         return found, sign * found.scores.T
+
+    def _seed(self) -> int:
+        """Return the seed of folds by hash, drawn where a generator was given."""
+        given = self.random_state
+        if given is None or isinstance(given, Integral):
+            return int(given or 0)
+        return int(check_random_state(given).randint(2**31 - 1))
 
     def _split(
         self, X: Any, y: Any, sample_weight: Any, rules: list[PenaltyRule]
@@ -305,7 +312,8 @@ class LogisticRegressionCV(LogisticRegression):
             kind = type_of_target(labels, input_name="y")
             raise ValueError(
                 "Only binary classification is supported. The type of the target is "
-                f"{kind}."
+                f"{kind}; take one class against the others, y == label, or "
+                "LogisticRegression, which fits all classes together."
             )
         self.classes_, y = classes, classes[event.astype(int)]
         if isinstance(self.cv, list | tuple):

@@ -110,7 +110,7 @@ def project_memory(
     counts, kind = blocks.row_counts, source.sparse
     bounds = leaf_bounds(blocks.n_blocks, counts, n_params, order, values, kind)
     n_leaves = len(bounds) - 1
-    slab = _slab_memory(source, n_params, order, n_equations)
+    slab = slab_memory(source, n_params, order, n_equations)
     depth = int(np.ceil(np.log2(max(2, n_leaves / n_threads)))) + 1
     copies = BLOCK_COPIES[source.kind] + 2 * source.has_trials
     beside = sum(map(_largest_block, source.vectors.values()))
@@ -138,7 +138,7 @@ def project_memory(
     return ProjectedMemory(block, per_task, n_tasks, driver)
 
 
-def _slab_memory(source: Source, n_params: int, order: int, n_equations: int) -> int:
+def slab_memory(source: Source, n_params: int, order: int, n_equations: int) -> int:
     """Return the bytes of a slab and of what is computed from its rows."""
     shorter = short_rows if n_equations == 1 else slab_rows
     length = (long_rows if order == 2 else shorter)(n_params)

@@ -289,6 +289,8 @@ def test_what_cannot_be_resampled_is_refused():
         res.bootstrap(by="groups")
     with pytest.raises(ValueError, match="takes groups with X and y"):
         res.bootstrap(groups=y)
+    with pytest.raises(ValueError, match="by='rows' makes no use of groups"):
+        res.bootstrap(4, X=X, y=y, groups=y, by="rows")
     with pytest.raises(ValueError, match="'percentile' or 'basic'"):
         res.bootstrap(4).conf_int(method="bca")
     with pytest.raises(dlogreg.InferenceError, match="firth=True"):

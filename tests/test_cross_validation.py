@@ -279,7 +279,13 @@ def test_folds_of_every_kind(folds):
         np.random.default_rng(1).integers(0, 60, len(y)) if folds == "group" else None
     )
     cv = dlogreg.cross_validate(
-        X, y, alphas=ALPHAS, folds=folds, n_folds=4, seed=9, groups=groups
+        X,
+        y,
+        alphas=ALPHAS,
+        folds=folds,
+        n_folds=4,
+        seed=0 if folds == "time" else 9,
+        groups=groups,
     )
     if folds == "time":
         split = list(TimeSeriesSplit(4).split(X))
@@ -447,11 +453,12 @@ def test_what_cannot_be_validated_is_refused():
         ({"n_alphas": 0}, "n_alphas must be a whole number"),
         ({"l1_ratio": 1.5}, "l1_ratio must be a number from 0 to 1"),
         ({"max_passes": 3}, "max_passes must be at least 4"),
+        ({"max_passes": 4.5}, "max_passes must be a whole number"),
+        ({"alphas": [1.0], "n_alphas": 2}, "n_alphas is for a path without alphas"),
+        ({"folds": "time", "seed": 1}, "folds='time' draws nothing"),
     ):
         with pytest.raises(ValueError, match=message):
             validate(X, y, **options)
-    with pytest.raises(dlogreg.DataError, match="is for two classes so far"):
-        validate(X, np.arange(200) % 3)
     rare = np.where(np.arange(200) < 1, "yes", "no")
     with pytest.raises(dlogreg.DataError, match="has no row with y = 'yes' to fit to"):
         validate(X, rare)

@@ -133,6 +133,13 @@ def test_rows_that_are_read_in_passes():
     assert found.predict(blocks).compute().dtype == y.dtype
     again = LogisticRegressionCV(random_state=3, **options).fit(blocks, y)
     np.testing.assert_array_equal(again.coef_, found.coef_)
+    drawn = np.random.RandomState(7).randint(2**31 - 1)
+    by_state, by_number = (
+        LogisticRegressionCV(random_state=state, **options).fit(blocks, y)
+        for state in (np.random.RandomState(7), drawn)
+    )
+    np.testing.assert_array_equal(by_state.scores_, by_number.scores_)
+    assert (by_state.scores_ != found.scores_).any()
     with pytest.raises(ValueError, match="gives the accuracy alone"):
         found.score(blocks, y)
     accurate = LogisticRegressionCV(Cs=2).fit(blocks, y)
@@ -157,7 +164,9 @@ def test_what_is_refused():
     y = X[:, 0] > 0
     with pytest.raises(ValueError, match="fewer folds, or folds that do not overlap"):
         LogisticRegressionCV(cv=ShuffleSplit(40, random_state=0)).fit(X, y)
-    with pytest.raises(ValueError, match="Only binary classification is supported"):
+    with pytest.raises(
+        ValueError, match=r"Only binary .* one class against the others"
+    ):
         LogisticRegressionCV().fit(X, np.arange(2000) % 3)
-    with pytest.raises(dlogreg.DataError, match="Only binary classification"):
+    with pytest.raises(dlogreg.DataError, match=r"Only binary .* LogisticRegression"):
         LogisticRegressionCV().fit(da.from_array(X), np.arange(2000) % 3)

@@ -104,6 +104,11 @@ class TestAlphas:
             ({"alphas": ["a"]}, "alphas must be positive numbers, one or more"),
             ({"alphas": [0.1, 0.1]}, "alphas must differ from each other"),
             ({"alphas": [1], "alpha_min_ratio": 0.1}, "for a path without alphas"),
+            ({"alphas": [1], "n_alphas": 5}, "n_alphas is for a path without alphas"),
+            (
+                {"n_alphas": 1, "alpha_min_ratio": 0.1},
+                "alpha_min_ratio does nothing with n_alphas=1",
+            ),
             (
                 {"n_alphas": 0},
                 "n_alphas must be a whole number of 1 or more.* not 0",

@@ -15,10 +15,15 @@ from dlogreg.inference.replicates import Replicates
 from dlogreg.kernel.nearby import NearbyKernel, NearbySums
 from dlogreg.kernel.resampling import PoissonDraws
 from dlogreg.kernel.together import Sums, Together
+from dlogreg.many_memory import ManyPasses, check_room, replicates_memory
 from dlogreg.many_objective import ManyObjective
+from dlogreg.memory import ProjectedMemory, project_memory
+from dlogreg.options.values import byte_limit
 from dlogreg.rows_again import RowsAgain, check_unchanged
 from dlogreg.scalars import check_seed, is_number, is_whole
+from dlogreg.scheduling import n_threads
 from dlogreg.solvers import Status
+from dlogreg.solvers.many import HESSIAN_VALUES
 from dlogreg.solvers.replicates import Replicate, advance_replicates
 from dlogreg.solvers.system import NewtonSystem
 from dlogreg.user_warning import warn_user
@@ -39,11 +44,13 @@ def bootstrap(
     by: str | None,
     tol: float,
     max_passes: int,
+    memory_limit: int | str | None = None,
 ) -> Replicates:
     """Return the replicates; see ``LogitResults.bootstrap``."""
     check_bootstrap(results, n_replicates, tol, max_passes)
     seed = check_seed(seed)
     by = unit_of(results, rows, by)
+    _check_room(results, rows, n_replicates, max_passes, memory_limit)
     coefficients = np.full((n_replicates, len(results.coefficients)), np.nan)
     worst = 0.0
     with rows.reading() as passes:
@@ -71,6 +78,29 @@ def bootstrap(
             ConvergenceWarning,
         )
     return found
+
+
+def _check_room(
+    results: LogitResults,
+    rows: RowsAgain,
+    n_replicates: int,
+    max_passes: int,
+    memory_limit: int | str | None,
+) -> None:
+    """Refuse more replicates than there is memory for."""
+    source, n_params = rows.source, len(results.coefficients)
+    threads = 1 if rows.inline else n_threads()
+    one = project_memory(source, n_params, 2, threads)
+    passes = ManyPasses.over(source, n_params)
+    hessians = max(1, HESSIAN_VALUES // n_params**2)
+
+    def memory_of(n: int) -> ProjectedMemory:
+        together = len(batches(n, n_params)[0])
+        rest = (n, together, hessians, max_passes)
+        return replicates_memory(one, rows.partitions, passes, *rest)
+
+    limit = None if memory_limit is None else byte_limit(memory_limit)
+    check_room(memory_of, n_replicates, "replicates", limit, source, least=2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

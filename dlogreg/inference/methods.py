@@ -214,6 +214,7 @@ class RowMethods:
         by: str | None = None,
         tol: float = 1e-3,
         max_passes: int = 10,
+        memory_limit: int | str | None = None,
         X: Any = None,
         y: Any = None,
         sample_weight: Any = None,
@@ -245,6 +246,8 @@ class RowMethods:
             the model, as estimated from how its steps shrink.
         max_passes : int
             Most passes over the data, at least 2.
+        memory_limit : int or str, optional
+            As in ``fit``: refuse more replicates than are projected to fit.
         X, y, sample_weight, offset, groups : array, optional
             The rows of the fit, for a result that was loaded and does not know them.
 
@@ -262,6 +265,9 @@ class RowMethods:
         DataError
             If the rows have changed since the fit, or cannot be numbered because
             chunks have unknown lengths.
+        MemoryLimitError
+            If so many replicates need more memory than ``memory_limit``, or than the
+            workers of a cluster have; the message tells how many would fit.
 
         Warns
         -----
@@ -287,9 +293,12 @@ class RowMethods:
         """
         if groups is not None and (X is None or y is None):
             raise ValueError("bootstrap() takes groups with X and y, or none of them")
+        if groups is not None and by == "rows":
+            raise ValueError("by='rows' makes no use of groups; leave one out")
         rows = _rows(self, X, y, sample_weight, "bootstrap", offset, groups)
         room = import_module("dlogreg.inference.bootstrap")
-        found: Replicates = room.bootstrap(self, rows, B, seed, by, tol, max_passes)
+        rest = (B, seed, by, tol, max_passes, memory_limit)
+        found: Replicates = room.bootstrap(self, rows, *rest)
         return found
 
     def _profile_intervals(

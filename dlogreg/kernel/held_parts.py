@@ -26,6 +26,11 @@ CURVE_CAPACITY = 2**12
 1/4000, so that rows that share a bin change an AUC by less than 1e-4, mostly 1e-6."""
 
 
+def slab_length(n_params: int) -> int:
+    """Return how many rows a slab has at most."""
+    return int(np.clip(SLAB_VALUES // n_params, 512, 16384))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldSums:
     """Sums of what models say about rows that they have not seen."""
@@ -82,8 +87,7 @@ class HeldPartsKernel:
 
     def open(self) -> StandardRows:
         """Return the slab's buffers."""
-        length = int(np.clip(SLAB_VALUES // self.models.shape[2], 512, 16384))
-        first = self.fit_intercept
+        length, first = slab_length(self.models.shape[2]), self.fit_intercept
         return StandardRows(self.centre, self.units, length, fit_intercept=first)
 
     def start(self) -> _Sums:

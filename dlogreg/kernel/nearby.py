@@ -46,6 +46,11 @@ LARGEST_SHIFT = {4: 10.0, 8: 30.0}
 shift counts as this one. ``reaches`` tells of it."""
 
 
+def slab_length(n_params: int) -> int:
+    """Return how many rows a slab has at most."""
+    return int(np.clip(SLAB_VALUES // n_params, 256, 2048))
+
+
 class ModelWeights(Protocol):
     """What a row counts in every model: a recipe, never a table."""
 
@@ -81,12 +86,11 @@ class _Buffers:
     """The slab, and the points in its type."""
 
     def __init__(self, kernel: NearbyKernel) -> None:
-        length = int(np.clip(SLAB_VALUES // len(kernel.bases), 256, 2048))
         self.type = np.dtype("f4" if kernel.single else "f8")
         self.slab = StandardRows(
             kernel.centre,
             kernel.units,
-            length,
+            slab_length(len(kernel.bases)),
             fit_intercept=kernel.fit_intercept,
             type_=self.type,
         )

@@ -27,6 +27,11 @@ from dlogreg.loss import loss_residual_weight_rows
 SLAB_VALUES = 2**20
 
 
+def slab_length(n_params: int) -> int:
+    """Return how many rows a slab has at most."""
+    return int(np.clip(SLAB_VALUES // n_params, 512, 16384))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PartSums:
     """Sums over the rows of every part at every point."""
@@ -72,8 +77,7 @@ class PartSumsKernel:
 
     def open(self) -> StandardRows:
         """Return the slab's buffers."""
-        length = int(np.clip(SLAB_VALUES // len(self.points), 512, 16384))
-        first = self.fit_intercept
+        length, first = slab_length(len(self.points)), self.fit_intercept
         return StandardRows(self.centre, self.units, length, fit_intercept=first)
 
     def start(self) -> PartSums:

@@ -50,14 +50,17 @@ class AlphaGrid:
         return largest * np.geomspace(1.0, ratio, self.n_alphas)
 
 
-def check_grid(alphas: Any, n_alphas: Any, min_ratio: Any) -> AlphaGrid:
-    """Return the grid, or raise with what is wrong."""
+def check_grid(alphas: Any, n_alphas: Any, min_ratio: Any, default: int) -> AlphaGrid:
+    """Return the grid, or raise with what is wrong; ``default`` alphas if not told."""
     if alphas is not None:
-        if min_ratio is not None:
-            raise ValueError(
-                "alpha_min_ratio is for a path without alphas; leave one out"
-            )
-        return AlphaGrid(_given(alphas), len(alphas), None)
+        for option, given in (("alpha_min_ratio", min_ratio), ("n_alphas", n_alphas)):
+            if given is not None:
+                raise ValueError(
+                    f"{option} is for a path without alphas; leave one out"
+                )
+        values = _given(alphas)
+        return AlphaGrid(values, len(values), None)
+    n_alphas = default if n_alphas is None else n_alphas
     if not (is_whole(n_alphas) and 1 <= n_alphas <= MOST_ALPHAS):
         raise ValueError(
             f"n_alphas must be a whole number of 1 or more, up to {MOST_ALPHAS:,}, "
@@ -68,6 +71,11 @@ def check_grid(alphas: Any, n_alphas: Any, min_ratio: Any) -> AlphaGrid:
     ):
         raise ValueError(
             f"alpha_min_ratio must be a number between 0 and 1, not {min_ratio!r}"
+        )
+    if min_ratio is not None and n_alphas == 1:
+        raise ValueError(
+            "alpha_min_ratio does nothing with n_alphas=1, which is the largest alpha "
+            "alone; leave it out, or give alphas"
         )
     return AlphaGrid(
         None, int(n_alphas), None if min_ratio is None else float(min_ratio)

@@ -17,9 +17,10 @@ from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import pose
 from dlogreg.progress import progress_for
 from dlogreg.reduction import Reduction, single_threaded_blas
-from dlogreg.selection.cross_validation import warn_of_unfinished
 from dlogreg.selection.folding import Folding
 from dlogreg.selection.grid_fit import GridFit
+from dlogreg.selection.room import check_grid_room
+from dlogreg.selection.validated import warn_of_unfinished
 from dlogreg.selection.validation import fold_scores
 from dlogreg.source import Source
 
@@ -54,6 +55,15 @@ def fit_grid(
     """Fit every rule to every fold and to all rows; score them out of fold if asked."""
     options = replace(options, feature_names=source.feature_names)
     layout = lay_out(source, options)
+    check_grid_room(
+        layout,
+        options,
+        folding.n_folds,
+        folding.parts.n_parts,
+        len(rules),
+        curves=None if score is None else score == "auc",
+        what="penalties, Cs by l1_ratios",
+    )
     passes = Passes(Reduction(layout.partitions, layout.inline), progress_for(progress))
     try:
         with single_threaded_blas():
@@ -62,7 +72,8 @@ def fit_grid(
             if len(survey.classes) != 2:
                 raise DataError(
                     "Only binary classification is supported, and there are "
-                    f"{len(survey.classes)} classes; take one against the others"
+                    f"{len(survey.classes)} classes; take one against the others, "
+                    "y == label, or LogisticRegression, which fits all together"
                 )
             problem = pose(survey, passes, options, source.feature_names, weights)
             fit = GridFit(problem, folding, options.tol, options.max_passes)
@@ -79,7 +90,7 @@ def fit_grid(
             passes.close_record()
     finally:
         passes.progress.close()
-    warn_of_unfinished(grid)
+    warn_of_unfinished([model for line in grid for model in line])
     std = survey.standardization
     return ChosenGrid(
         np.array([[std.to_params(m.theta) for m in line] for line in grid]),

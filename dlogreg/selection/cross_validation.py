@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from dlogreg.closing import build_results
-from dlogreg.errors import ConvergenceWarning, DataError
-from dlogreg.evaluation import Evaluation, FloatArray, Label
+from dlogreg.evaluation import FloatArray, Label
 from dlogreg.first_pass import take_survey
-from dlogreg.kernel.held_parts import HeldSums
-from dlogreg.layout import Layout, lay_out
-from dlogreg.memory import check_memory
+from dlogreg.layout import lay_out
 from dlogreg.options import FitOptions, check_options
 from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import PenaltyRule, penalty_rule
-from dlogreg.penalty_columns import within_bounds
 from dlogreg.pipeline import open_source
 from dlogreg.problem import pose
 from dlogreg.progress import progress_for
 from dlogreg.reduction import Reduction, single_threaded_blas
-from dlogreg.results import LogitResults
-from dlogreg.rows_again import RowsAgain
 from dlogreg.scalars import check_seed, is_number
 from dlogreg.selection.alphas import AlphaGrid, check_grid
+from dlogreg.selection.class_validation import check_classes, validate_classes
 from dlogreg.selection.folding import Folding, check_folds, fold_rows
-from dlogreg.selection.grid_fit import RAY, GridFit, pass_values
-from dlogreg.selection.validation import (
-    CrossValidation,
-    best_of,
-    check_scoring,
-    fold_scores,
-    one_se_of,
-)
-from dlogreg.solvers import Point, Solution, Status
-from dlogreg.solvers.grid import GridModel
+from dlogreg.selection.grid_fit import GridFit
+from dlogreg.selection.room import check_grid_room
+from dlogreg.selection.validated import validated
+from dlogreg.selection.validation import CrossValidation, check_scoring
 from dlogreg.survey import Survey
 
+N_ALPHAS = 20
+"""Unless the user says another number."""
 LEAST_RIDGE = 1e-6
 """Of the mean loss, by which the first pass learns at least."""
 
@@ -50,7 +37,7 @@ def cross_validate(
     y: Any,
     *,
     alphas: Sequence[float] | FloatArray | None = None,
-    n_alphas: int = 20,
+    n_alphas: int | None = None,
     alpha_min_ratio: float | None = None,
     l1_ratio: float = 0.0,
     penalty_factor: Any = None,
@@ -81,17 +68,21 @@ def cross_validate(
     and model, in float32 where ``tol`` allows (what is summed is the change from a
     point whose gradient is known in float64). See ``solvers/grid.py``.
 
+    Three or more classes, with ridge penalties only, share their passes too, which are
+    about as many as of one fit; but each model has a Hessian of its own, with the
+    arithmetic of a fit. See ``selection/class_grid.py``.
+
     Parameters
     ----------
     X, y, penalty_factor, bounds, sample_weight, offset, classes, fit_intercept, \
 feature_names, missing
-        As in ``fit``; two classes. Weights count as repeated rows in the scores.
+        As in ``fit``. Weights count as repeated rows in the scores.
     alphas : sequence of float, optional
         Penalties on the *mean* loss of the rows that a model is fitted to, positive.
-    n_alphas : int
-        How many penalties to try where they are not given, in equal steps of their
-        logarithm from the least at which lasso leaves no column in the model (for
-        ridge a thousand times as much, as in glmnet).
+    n_alphas : int, optional
+        How many penalties to try where they are not given, default 20, in equal steps
+        of their logarithm from the least at which lasso leaves no column in the model
+        (for ridge a thousand times as much, as in glmnet).
     alpha_min_ratio : float, optional
         The weakest of these, in shares of the strongest; default 1e-4, or 1e-2 where
         there are not more rows than columns.
@@ -110,9 +101,10 @@ feature_names, missing
     scoring : str or sequence of str
         "log_loss" (mean), "deviance" (twice that), "brier", "accuracy" or "auc"; of
         several the first chooses. All but "auc" are found in any case; "auc" counts
-        predictors in up to 4,096 bins, exactly where there are no more different ones.
+        predictors in up to 4,096 bins, exactly where there are no more different ones,
+        and is for two classes.
     seed : int
-        Of the hash.
+        Of the hash; folds in time have none.
     groups : array, shape (n_rows,), optional
         Labels of groups, for ``folds="group"``.
     tol : float
@@ -152,12 +144,14 @@ feature_names, missing
     """
     names = check_scoring(scoring)
     check_folds(folds, n_folds, groups)
-    grid = check_grid(alphas, n_alphas, alpha_min_ratio)
+    grid = check_grid(alphas, n_alphas, alpha_min_ratio, N_ALPHAS)
     if not (is_number(max_passes) and max_passes >= 4):
         raise ValueError(
             f"max_passes must be at least 4, a whole number, not {max_passes!r}"
         )
     seed = check_seed(seed)
+    if seed and folds == "time":
+        raise ValueError("folds='time' draws nothing, so that seed= would do nothing")
     options = check_options(
         classes=classes,
         penalty=penalty_rule(1.0, l1_ratio, penalty_factor, bounds),
@@ -177,36 +171,32 @@ feature_names, missing
     family = options.penalty
     options = replace(options, penalty=_first_rule(grid, l1_ratio))
     layout = lay_out(source, options)
-    _check_memory(layout, options, n_folds, grid.n_alphas)
+    curves, n_parts = "auc" in names, n_folds + (folds == "time")
+    check_grid_room(layout, options, n_folds, n_parts, grid.n_alphas, curves=curves)
     passes = Passes(Reduction(layout.partitions, layout.inline), progress_for(progress))
     try:
         with single_threaded_blas():
-            survey = _surveyed(layout, passes, options)
-            event = survey.classes[1]
-            given = (folds, n_folds, seed, source, event, passes.run)
-            fit = _grid_fit(survey, passes, options, fold_rows(*given), family)
+            survey = take_survey(layout, passes, options, ())
+            asked = replace(options, penalty=family)
+            check_classes(asked, len(survey.classes), folds, names)
+            given = (folds, n_folds, seed, source, survey.classes[1], passes.run)
+            folding = fold_rows(*given)
+            if len(survey.classes) > 2:
+                rest = (survey, passes, folding, grid, names[0])
+                return validate_classes(layout, asked, *rest)
+            fit = _grid_fit(survey, passes, options, folding, family)
             fit.look_around()
-            if "auc" in names:
+            if curves:
                 fit.check_ranked()
             largest = 0.0 if grid.values is not None else fit.largest_alpha()
             used = grid.descending(largest, survey.n_rows, source.n_features)
             rules = [replace(family, alpha=alpha) for alpha in used.tolist()]
             found = fit.fitted(rules)
-            scored = fit.scored(found, curves="auc" in names)
+            scored = fit.scored(found, curves=curves)
             passes.close_record()
-            return _validation(layout, options, fit, rules, found, scored, names[0])
+            return validated(layout, options, fit, rules, found, scored, names[0])
     finally:
         passes.progress.close()
-
-
-def _surveyed(layout: Layout, passes: Passes, options: FitOptions) -> Survey:
-    survey = take_survey(layout, passes, options, ())
-    if len(survey.classes) != 2:
-        raise DataError(
-            f"cross_validate() is for two classes so far, and there are "
-            f"{len(survey.classes)}; take one class against the others, y == label"
-        )
-    return survey
 
 
 def _grid_fit(
@@ -225,113 +215,3 @@ def _first_rule(grid: AlphaGrid, l1_ratio: float) -> PenaltyRule:
     """Return the ridge penalty by which the first pass learns."""
     weakest = 0.0 if grid.values is None else float(grid.values[-1])
     return PenaltyRule(max(LEAST_RIDGE, (1 - l1_ratio) * weakest))
-
-
-def _validation(
-    layout: Layout,
-    options: FitOptions,
-    fit: GridFit,
-    rules: Sequence[PenaltyRule],
-    grid: list[list[GridModel]],
-    scored: HeldSums,
-    scoring: str,
-) -> CrossValidation:
-    """Return what was found, the models of all rows refitted where they are chosen."""
-    std, passes = fit.standardization, fit.problem.passes
-    warn_of_unfinished(grid)
-    scores = fold_scores(scored)
-    mean = scores[scoring].mean(axis=1)
-    spread = scores[scoring].std(axis=1, ddof=1) / np.sqrt(fit.folding.n_folds)
-    best, simplest = best_of(mean, scoring), one_se_of(mean, spread, scoring)
-    bounds = rules[0].bounds
-    lines = [
-        [within_bounds(std.to_params(model.theta), bounds) for model in line]
-        for line in grid
-    ]
-    params = np.array(lines).swapaxes(0, 1)
-    refits = {
-        i: refit(layout, options, fit, rules[i], grid[-1][i], scored.losses[i])
-        for i in {best, simplest}
-    }
-    return CrossValidation(
-        np.array([rule.alpha for rule in rules]),
-        rules[0].l1_ratio,
-        scoring,
-        scores,
-        scored.totals[1],
-        refits[best].names,
-        params[:, -1],
-        params[:, :-1],
-        np.array([[model.error for model in line] for line in grid]).T,
-        refits[best],
-        refits[simplest],
-        passes.n_passes,
-        passes.tally.n_bytes,
-        tuple(passes.trace),
-    )
-
-
-def refit(
-    layout: Layout,
-    options: FitOptions,
-    fit: GridFit,
-    rule: PenaltyRule,
-    model: GridModel,
-    loss: float,
-) -> LogitResults:
-    """Return the result of a model of all rows, which is fitted already."""
-    problem, survey = fit.problem, fit.problem.survey
-    assert options.feature_names is not None
-    own = replace(options, penalty=rule)
-    rest = (options.feature_names, problem.objective.class_weight)
-    posed = pose(survey, problem.passes, own, *rest)
-    status = Status.CONVERGED if model.error <= fit.tol else Status.MAX_PASSES
-    if model.done and np.isnan(model.error):
-        status = Status.CONVERGED_UNCERTIFIED
-    theta = model.theta
-    whole = loss + posed.objective.penalty.value(theta)
-    point = Point(theta, Evaluation(whole, np.zeros_like(theta)))
-    solution = Solution(theta, point, status, model.error, model.n_evaluations)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # told for all models
-        results = build_results(posed, solution)
-    assert isinstance(results, LogitResults)
-    rows = RowsAgain(
-        layout.source,
-        layout.partitions,
-        layout.inline,
-        survey.standardization,
-        survey.classes,
-        problem.objective.class_weight,
-    )
-    return replace(results, rows=rows)
-
-
-def warn_of_unfinished(grid: Sequence[Sequence[GridModel]]) -> None:
-    """Warn of models that are not as near to their optima as they should be."""
-    models = [model for line in grid for model in line]
-    unfinished = [model for model in models if not model.done]
-    if unfinished:
-        worst = max(model.error for model in unfinished)
-        warnings.warn(
-            f"{len(unfinished)} of {len(models)} models have not reached tol (error "
-            f"bound {worst:.2g} standard errors); raise max_passes or tol, or leave "
-            "out the weakest penalties",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-
-
-def _check_memory(
-    layout: Layout, options: FitOptions, n_parts: int, n_alphas: int
-) -> None:
-    """Refuse grids that need more memory than there may be."""
-    n_params = layout.source.n_features + options.fit_intercept
-    values = pass_values(n_params, n_parts + 1, max(n_alphas, len(RAY) + 1))
-    memory = layout.memory
-    memory = replace(
-        memory,
-        per_task=memory.per_task + 6 * 8 * values,
-        driver=memory.driver + 8 * (2 * values + n_alphas * n_parts * n_params**2),
-    )
-    check_memory(memory, options.memory_limit, layout.source)

@@ -32,12 +32,6 @@ HESSIAN_VALUES = 2**22
 """Values in the Hessians of one pass, at most: 32 MiB, of which tasks hold several."""
 
 
-def pass_values(n_params: int, n_parts: int, n_points: int) -> int:
-    """Return how many values in Hessians a pass sums, at most."""
-    each = n_parts * n_params**2
-    return max(each, min(HESSIAN_VALUES, n_points * each))
-
-
 @dataclass(slots=True, eq=False)
 class GridFit:
     """The models of a grid; what they need is read in shared passes."""

@@ -10,7 +10,6 @@ from dlogreg.choice import hessian_fits
 from dlogreg.errors import ConvergenceWarning
 from dlogreg.evaluation import Label
 from dlogreg.layout import lay_out
-from dlogreg.memory import check_memory
 from dlogreg.options import check_options
 from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import penalty_rule
@@ -21,6 +20,10 @@ from dlogreg.scalars import is_number
 from dlogreg.selection.alphas import check_grid
 from dlogreg.selection.path_problem import PathProblem
 from dlogreg.selection.path_results import PathResults
+from dlogreg.selection.room import check_path_room
+
+N_ALPHAS = 100
+"""Unless the user says another number."""
 
 
 def path(
@@ -28,7 +31,7 @@ def path(
     y: Any,
     *,
     l1_ratio: float = 1.0,
-    n_alphas: int = 100,
+    n_alphas: int | None = None,
     alphas: Any = None,
     alpha_min_ratio: float | None = None,
     penalty_factor: Any = None,
@@ -60,10 +63,11 @@ feature_names, missing, tol, max_passes, memory_limit, progress
         As in ``fit``, for two classes. Up to about 2,900 columns.
     l1_ratio : float
         As in ``fit``: 1 lasso, 0 ridge.
-    n_alphas : int
-        Number of penalties, evenly spread on the scale of logarithms.
+    n_alphas : int, optional
+        Number of penalties, evenly spread on the scale of logarithms; default 100.
     alphas : array, optional
-        The penalties themselves, positive and in any order.
+        In the place of ``n_alphas``: the penalties themselves, positive and in any
+        order.
     alpha_min_ratio : float, optional
         Smallest penalty by the largest, which is the least that leaves all penalised
         coefficients at 0; default 1e-4, or 1e-2 with fewer rows than columns.
@@ -92,7 +96,7 @@ feature_names, missing, tol, max_passes, memory_limit, progress
     >>> found.df.tolist()
     [0, 2, 3, 3, 3]
     """
-    grid = check_grid(alphas, n_alphas, alpha_min_ratio)
+    grid = check_grid(alphas, n_alphas, alpha_min_ratio, N_ALPHAS)
     if not (is_number(max_passes) and max_passes >= 2):
         raise ValueError(
             f"max_passes must be a whole number of at least 2, not {max_passes!r}"
@@ -115,7 +119,7 @@ feature_names, missing, tol, max_passes, memory_limit, progress
     options = options.for_columns(source.feature_names)
     _check_width(source.n_features + options.fit_intercept)
     layout = lay_out(source, options)
-    check_memory(layout.memory, options.memory_limit, source)
+    check_path_room(layout, options, grid.n_alphas)
     passes = Passes(Reduction(layout.partitions, layout.inline), progress_for(progress))
     try:
         with single_threaded_blas():

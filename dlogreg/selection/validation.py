@@ -19,7 +19,7 @@ from dlogreg.inference.ranking import area_under_curve
 from dlogreg.kernel.held_parts import HeldSums
 
 if TYPE_CHECKING:
-    from dlogreg.results import LogitResults
+    from dlogreg.results import Results
 
 LOSSES = ("log_loss", "deviance", "brier")
 """Scores of which less is better."""
@@ -44,15 +44,17 @@ class CrossValidation:
     """Sums of the weights of the rows that a fold scores, shape (n_folds,)."""
     names: tuple[str, ...]
     params: FloatArray
-    """Coefficients of the fits to all rows, shape (n_alphas, n_params)."""
+    """Coefficients of the fits to all rows, shape (n_alphas, n_params); with three or
+    more classes (n_alphas, n_classes, n_params)."""
     fold_params: FloatArray
-    """Coefficients of the folds, shape (n_alphas, n_folds, n_params)."""
+    """Coefficients of the folds, (n_alphas, n_folds, n_params), or with n_classes too.
+    """
     error_bounds: FloatArray
     """Proven distances to the optima in standard errors, of the folds and last of all
     rows, shape (n_alphas, n_folds + 1); NaN where nothing could be proven."""
-    best: LogitResults
+    best: Results
     """The fit to all rows with the penalty of the best mean score."""
-    one_se: LogitResults
+    one_se: Results
     """The same with the strongest penalty within one standard error of it."""
     n_passes: int
     bytes_read: int
@@ -90,8 +92,8 @@ class CrossValidation:
     @property
     def n_nonzero(self) -> npt.NDArray[np.intp]:
         """Coefficients other than 0 of the fits to all rows, without the intercept."""
-        slopes = self.params[:, int(self.best.fit_intercept) :]
-        return np.asarray(np.count_nonzero(slopes, axis=1))
+        slopes = self.params[..., int(self.best.fit_intercept) :]
+        return np.asarray(np.count_nonzero(slopes.reshape(len(slopes), -1), axis=1))
 
     def _of(self, score: str) -> FloatArray:
         if score not in self.fold_scores:

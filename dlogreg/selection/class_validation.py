@@ -1,0 +1,92 @@
+"""cross_validate() of three or more classes, from the first pass on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dlogreg.errors import DataError
+from dlogreg.layout import Layout, lay_out
+from dlogreg.options import FitOptions
+from dlogreg.passes import Passes
+from dlogreg.selection.alphas import AlphaGrid
+from dlogreg.selection.class_grid import ClassGrid
+from dlogreg.selection.folding import Folding
+from dlogreg.selection.room import check_class_room
+from dlogreg.selection.validated import warn_of_unfinished
+from dlogreg.selection.validation import (
+    CrossValidation,
+    best_of,
+    fold_scores,
+    one_se_of,
+)
+from dlogreg.survey import Survey
+
+
+def check_classes(
+    options: FitOptions, n_classes: int, folds: str, names: Sequence[str]
+) -> None:
+    """Refuse what there is for two classes only.
+
+    Raises
+    ------
+    DataError
+    """
+    options.check_n_classes(n_classes)
+    if n_classes > 2 and "auc" in names:
+        raise DataError(
+            f"scoring='auc' is for two classes only, and there are {n_classes}; take "
+            "'log_loss', 'brier' or 'accuracy', or one class against the others, "
+            "y == label"
+        )
+    if n_classes > 2 and folds == "stratified":
+        raise DataError(
+            f"folds='stratified' are for two classes only so far, and there are "
+            f"{n_classes}; take folds='random', of which each has about its share of "
+            "every class"
+        )
+
+
+def validate_classes(
+    layout: Layout,
+    options: FitOptions,
+    survey: Survey,
+    passes: Passes,
+    folding: Folding,
+    grid: AlphaGrid,
+    scoring: str,
+) -> CrossValidation:
+    """Fit all folds with all penalties, and score them."""
+    layout = lay_out(layout.source, options, len(survey.classes) - 1)
+    fit = ClassGrid(layout, survey, passes, options, folding)
+    check_class_room(fit, grid.n_alphas)
+    largest = 0.0 if grid.values is not None else fit.largest_alpha()
+    alphas = grid.descending(largest, survey.n_rows, layout.source.n_features)
+    found = fit.fitted(alphas)
+    scored = fit.scored(found)
+    passes.close_record()
+    warn_of_unfinished([model for line in found for model in line])
+    scores = fold_scores(scored)
+    mean = scores[scoring].mean(axis=1)
+    spread = scores[scoring].std(axis=1, ddof=1) / np.sqrt(folding.n_folds)
+    best, simplest = best_of(mean, scoring), one_se_of(mean, spread, scoring)
+    results = {i: found[-1][i].results() for i in {best, simplest}}
+    params = np.array([[model.params for model in line] for line in found])
+    params = params.swapaxes(0, 1)
+    return CrossValidation(
+        alphas,
+        0.0,
+        scoring,
+        scores,
+        scored.totals[1],
+        results[best].names,
+        params[:, -1],
+        params[:, :-1],
+        np.array([[model.error for model in line] for line in found]).T,
+        results[best],
+        results[simplest],
+        passes.n_passes,
+        passes.tally.n_bytes,
+        tuple(passes.trace),
+    )
