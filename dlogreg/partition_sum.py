@@ -12,7 +12,7 @@ from dlogreg.partition import Partition
 from dlogreg.scheduling import peak_memory, single_threaded_blas
 from dlogreg.source.retrying import Retries
 from dlogreg.stopwatch import Stopwatch
-from dlogreg.tree_sum import TreeSum, add_pairwise
+from dlogreg.tree_sum import TreeSum, add_pairwise, added
 
 Node = tuple[Any, Tally]
 """A sum over some rows, and what it cost."""
@@ -34,7 +34,8 @@ def sum_partition(
     with single_threaded_blas():
         buffers = kernel.open()
         watch.computed()
-        for leaf in partition.stream(inputs, retries):
+        linear = getattr(kernel, "linear", False)
+        for leaf in partition.stream(inputs, retries, linear=linear):
             sums = kernel.start()
             watch.computed()
             for rows in leaf:
@@ -64,3 +65,12 @@ def add_nodes(nodes: Sequence[Node], n_threads: int = 1) -> Node:
     watch.reduced()
     reducing = tally.reducing + n_threads * watch.seconds[-1]
     return total, replace(tally, reducing=reducing)
+
+
+def join_nodes(left: Node, right: Node) -> Node:
+    """Add two results that nobody else needs, in the thread that calls."""
+    watch = Stopwatch()
+    total = added(left[0], right[0])
+    watch.reduced()
+    tally = left[1] + right[1]
+    return total, replace(tally, reducing=tally.reducing + watch.seconds[-1])
