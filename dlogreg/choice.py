@@ -10,7 +10,7 @@ on two cores). For n rows and d coefficients a pass costs
 Of compressed rows only the z stored values count, and no product of them is BLAS's:
 
     Newton  n (40 z^2 + 15 b z) + d^3 / 3      or as dense ones, where that is less;
-    L-BFGS  n z (90 + 15 b).
+    L-BFGS  n z (45 + 15 b)                    two trial points.
 
 Newton's method also proves its error and has the Hessian for standard errors. That is
 taken to be worth three times the cost. So it is chosen up to about 1,900 columns of
@@ -34,8 +34,8 @@ WORTH = 3.0
 SECONDS = 2e11
 """Multiply-adds of a few seconds."""
 TRIAL_PRODUCTS = 8
-SPARSE_PRODUCT, SPARSE_TRIALS = 40, 90
-"""Multiply-adds in the time of a product of two stored values, and of what four trial
+SPARSE_PRODUCT, SPARSE_TRIALS = 40, 45
+"""Multiply-adds in the time of a product of two stored values, and of what two trial
 points do with one."""
 
 SAMPLE_VALUES = 2**25

@@ -67,7 +67,7 @@ def find_indicators(
     sums = total[first:]
     binary = (low == 0) & (high == 1)
     binary &= np.abs(squares[first:] - sums) <= ROUNDED * np.abs(sums)
-    return tuple(name for name, here in zip(names, binary, strict=True) if here)
+    return tuple(names[j] for j in np.flatnonzero(binary))
 
 
 def _column_sums(survey: Survey) -> FloatArray | None:

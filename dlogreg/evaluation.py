@@ -117,7 +117,8 @@ class TrialPoints:
     gradients: FloatArray
     """Shape (n_params, n_points)."""
     intercept_curvatures: FloatArray | None = None
-    """First columns of the Hessians, those of the intercept, (n_params, n_points)."""
+    """First columns of the Hessians, those of the intercept, at some of the points, the
+    first ones; shape (n_params, n_curvatures)."""
 
     def __add__(self, other: TrialPoints) -> TrialPoints:
         """Return the sums over the rows of both."""
@@ -126,6 +127,16 @@ class TrialPoints:
             self.gradients + other.gradients,
             _add(self.intercept_curvatures, other.intercept_curvatures),
         )
+
+    def absorb(self, other: TrialPoints) -> TrialPoints:
+        """Return the sums over the rows of both, in the memory of these."""
+        self.losses[:] += other.losses
+        self.gradients[:] += other.gradients
+        bends = self.intercept_curvatures
+        if bends is None or other.intercept_curvatures is None:
+            return TrialPoints(self.losses, self.gradients)
+        bends += other.intercept_curvatures
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)

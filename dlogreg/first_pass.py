@@ -102,7 +102,9 @@ def survey_kernel(
     if std.sparse and layout.solver != "newton":
         # its metric knows the scales of all columns, of which a pilot sees few, and
         # what a penalty proves is sharpest where it is the same on all of them
-        std = replace(std, scale=np.ones_like(std.scale))
+        std = replace(std, scale=np.broadcast_to(np.float64(1.0), std.scale.shape))
+        if not std.mean.any():  # zeros that nobody has written take no memory
+            std = replace(std, mean=np.zeros(len(std.mean)))
     rows = pilot.pooled()
     grid = None
     if options.has_offset:

@@ -16,6 +16,7 @@ from dlogreg.exchange import Exchange
 from dlogreg.kernel.closing_sums import ColumnSums
 from dlogreg.kernel.scores import ScoreSums
 from dlogreg.likelihoods import Likelihoods
+from dlogreg.numbered_names import NumberedNames
 from dlogreg.solvers import Status
 from dlogreg.storage import write_model
 
@@ -169,6 +170,8 @@ class FittedModel(Likelihoods, Exchange, Reporting):
         intercept = "const"
         while intercept in self.feature_names:
             intercept = f"({intercept})"
+        if isinstance(self.feature_names, NumberedNames):
+            return self.feature_names.after(intercept)
         return (intercept, *self.feature_names)
 
     def near_limit(self, length: float = CERTAIN) -> FloatArray:

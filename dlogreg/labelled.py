@@ -31,7 +31,7 @@ class LabelledVector(np.ndarray[Any, np.dtype[np.float64]]):
         vector = np.array(values, dtype=np.float64).view(cls)
         if vector.shape != (len(names),):
             raise ValueError(f"{len(names)} names for values of shape {vector.shape}")
-        vector.names = tuple(names)
+        vector.names = names if isinstance(names, tuple) else tuple(names)
         vector.flags.writeable = False
         return vector
 

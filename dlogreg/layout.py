@@ -17,7 +17,11 @@ CLUSTER_TASKS_PER_THREAD = 3.5
 millisecond or two, one after the other, and returns sums over the network."""
 WIDE = 2**16
 WIDE_TASKS_PER_THREAD = 2
-"""Of compressed rows of so many columns: each task returns vectors of all of them."""
+"""On a cluster, of compressed rows of so many columns: each task returns vectors of all
+of them."""
+WIDE_TASKS_HERE = 64
+"""In this process, where siblings are added at once: a leaf of such rows is work enough
+for a task, and one that holds a single leaf holds no sums but one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,8 +100,9 @@ def _most_tasks(
     source: Source, n_params: int, threads: int, *, on_cluster: bool
 ) -> int:
     """Return how many partitions a pass may have."""
-    if source.sparse and n_params >= WIDE:
-        return threads * WIDE_TASKS_PER_THREAD
+    wide = source.sparse and n_params >= WIDE
     if not on_cluster:
-        return threads * TASKS_PER_THREAD
+        return threads * (WIDE_TASKS_HERE if wide else TASKS_PER_THREAD)
+    if wide:
+        return threads * WIDE_TASKS_PER_THREAD
     return max(1, int(threads * min(CLUSTER_TASKS_PER_THREAD, TASKS_PER_THREAD)))

@@ -22,7 +22,7 @@ from dlogreg.kernel.scores import BATCHES, CAPACITY
 from dlogreg.partition import Partition, leaf_bounds
 from dlogreg.row_kind import RowKind
 from dlogreg.separation_watch import MORE_ROWS, MOST_COLUMNS, ROWS_PER_COLUMN
-from dlogreg.solvers.pairs import pairs_kept
+from dlogreg.solvers.pairs import pair_bytes, pairs_kept
 from dlogreg.solvers.working_set import MOST as LARGEST_SET
 from dlogreg.source import Source
 from dlogreg.source.blocks import Blocks
@@ -196,7 +196,7 @@ def _lbfgs_memory(source: Source, n_params: int, n_equations: int) -> int:
     factor = 20 * min(n_rows, width) ** 2
     if source.sparse:  # which learns from no sample
         sample = factor = 0
-    return sample + factor + 16 * n_params * pairs_kept(n_params)
+    return sample + factor + pair_bytes(n_params) * pairs_kept(n_params)
 
 
 def _largest_block(blocks: Blocks) -> int:

@@ -94,11 +94,12 @@ class Objective:
         return self.penalty.added(scaled, theta, trials)
 
     def points(
-        self, thetas: FloatArray, *, intercept_curvatures: bool = False
+        self, thetas: FloatArray, *, intercept_curvatures: int = 0
     ) -> TrialPoints:
         """Read the data once; return loss and gradient at every column of thetas.
 
-        The intercept's curvatures are known for two classes alone.
+        The intercept's curvatures, at so many of the first points, are known for two
+        classes alone.
         """
         kernel = self._points_kernel(thetas, intercept_curvatures)
         sums: TrialPoints = self.passes.run(kernel, self.partitions)
@@ -107,7 +108,7 @@ class Objective:
         self.passes.annotate(loss=float(found.losses.min()))
         return found
 
-    def _points_kernel(self, thetas: FloatArray, intercept_curvatures: bool) -> Kernel:
+    def _points_kernel(self, thetas: FloatArray, intercept_curvatures: int) -> Kernel:
         """Return the kernel of the classes that evaluates every column of thetas."""
         std = self.standardization
         params, first = std.centred_points(thetas), std.fit_intercept
@@ -120,7 +121,7 @@ class Objective:
             std.mean,
             self.classes[1],
             first,
-            intercept_curvatures and first,
+            intercept_curvatures * first,
             self.class_weight,
             std.sparse,
         )

@@ -76,11 +76,16 @@ class Partition:
         return (self.blocks.inputs, *(vector.blocks.inputs for vector in self.vectors))
 
     def stream(
-        self, inputs: tuple[tuple[Any, ...], ...], retries: Retries | None = None
+        self,
+        inputs: tuple[tuple[Any, ...], ...],
+        retries: Retries | None = None,
+        *,
+        linear: bool = False,
     ) -> Iterator[Iterator[Rows]]:
         """Load the blocks one after the other; yield those of each leaf.
 
-        Reads that fail are repeated, and counted.
+        Reads that fail are repeated, and counted. ``linear``: rows are but multiplied
+        by vectors, and may store a column twice.
         """
         retries = retries or Retries()
         load = retries.opened(self.blocks, inputs[0])
@@ -105,7 +110,8 @@ class Partition:
                     fields = {k: none_as_nan(k, v) for k, v in fields.items()}
                 X = fields.get("X")
                 if X is not None:
-                    fields["X"] = _of_kind(X, index, sparse=self.sparse)
+                    X = _of_kind(X, index, sparse=self.sparse)
+                    fields["X"] = X if linear else _distinct(X)
                 rows = _rows(fields, self, index, row)
                 position += 1
                 row = None if row is None else row + rows.n_read
@@ -127,6 +133,11 @@ def _of_kind(X: Any, index: int, *, sparse: int) -> Any:
             "meta=scipy.sparse.csr_array((0, 0)))"
         )
     return X
+
+
+def _distinct(X: Any) -> Any:
+    """Return rows that store no column twice."""
+    return CSR.of(X) if isinstance(X, CSR) else X
 
 
 def _rows(

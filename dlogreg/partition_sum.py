@@ -12,7 +12,7 @@ from dlogreg.scheduling import peak_memory, single_threaded_blas
 from dlogreg.source.retrying import Retries
 from dlogreg.spare_matrices import spare_matrices
 from dlogreg.stopwatch import Stopwatch
-from dlogreg.tree_sum import TreeSum, add_pairwise
+from dlogreg.tree_sum import TreeSum, add_pairwise, added
 
 Node = tuple[Any, Tally]
 """A sum over some rows, and what it cost."""
@@ -34,7 +34,8 @@ def sum_partition(
     with single_threaded_blas(), spare_matrices.kept():
         buffers = kernel.open()
         watch.computed()
-        for leaf in partition.stream(inputs, retries):
+        linear = getattr(kernel, "linear", False)
+        for leaf in partition.stream(inputs, retries, linear=linear):
             sums = kernel.start()
             watch.computed()
             for rows in leaf:
@@ -65,3 +66,11 @@ def add_nodes(nodes: Sequence[Node], n_threads: int = 1) -> Node:
     watch.reduced()
     spent = Tally(reducing=n_threads * watch.seconds[-1])
     return total, tally + spent
+
+
+def join_nodes(left: Node, right: Node) -> Node:
+    """Add two results that nobody else needs, in the thread that calls."""
+    watch = Stopwatch()
+    total = added(left[0], right[0])
+    watch.reduced()
+    return total, left[1] + right[1] + Tally(reducing=watch.seconds[-1])

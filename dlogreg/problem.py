@@ -24,6 +24,7 @@ from dlogreg.objective import Objective
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.penalty import ElasticNet, penalty_of
+from dlogreg.row_kind import RowKind
 from dlogreg.sample import standardized_sample
 from dlogreg.separation_watch import SeparationWatch
 from dlogreg.solvers import (
@@ -204,6 +205,7 @@ class Problem:
             self._metric(),
             convexity,
             lightest * math.log(2),
+            few_lengths=self.standardization.sparse == RowKind.COMPRESSED,
         )
 
     def _convexity(self) -> StrongConvexity | None:
@@ -363,5 +365,7 @@ def kept_params(
 ) -> npt.NDArray[np.intp]:
     """Return the params that are estimated, the intercept among them."""
     first = int(survey.standardization.fit_intercept)
+    if not dropped:
+        return np.arange(first + len(names))
     kept = [j for j, name in enumerate(names, first) if name not in dropped]
     return np.array([*range(first), *kept], dtype=np.intp)

@@ -27,11 +27,18 @@ from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
 from dlogreg.parcels import Parcel, Parcels
 from dlogreg.partition import Partition
-from dlogreg.partition_sum import Node, Stopped, add_nodes, sum_partition
+from dlogreg.partition_sum import (
+    Node,
+    Stopped,
+    add_nodes,
+    join_nodes,
+    sum_partition,
+)
 from dlogreg.placement import homes, sent_apart
 from dlogreg.scheduling import (
     active_client,
     check_reachable,
+    give_memory_back,
     local_scheduler,
     n_threads,
     peak_memory,
@@ -40,7 +47,7 @@ from dlogreg.scheduling import (
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.source.sharing import SHARED_BYTES
-from dlogreg.tree_sum import add_pairwise
+from dlogreg.tree_sum import SiblingSum, add_pairwise
 from dlogreg.waiting import MEMORY, await_workers, result_of, while_open
 
 __all__ = [
@@ -66,6 +73,8 @@ INLINE_BYTES = 2**23
 """Data in memory of at most this size are summed in the calling thread."""
 SENDINGS = 6
 """Times that a pass is begun on a cluster which loses the data sent to it."""
+LONG = 2**16
+"""Columns from which sums of a pass are so long that freed ones count."""
 FAN_IN = 8
 """Results added by one task on a cluster; a power of two, so the tree stays fixed."""
 
@@ -73,6 +82,7 @@ TASKS_PER_MESSAGE = 256
 """Dask warns of graphs above 10 MB: recipes of stores hold a few kilobytes."""
 
 TaskDone = Callable[[Tally], None]
+Job = Callable[[], Any]
 _pass_numbers = count()
 
 
@@ -108,7 +118,7 @@ class Reduction:
     def sum(self, kernel: Kernel) -> Node:
         """Read every block once; return the sum and what it cost."""
         if self.inline:
-            return add_nodes([self._local(kernel, part) for part in self.partitions])
+            return self._here(kernel, _one_by_one)
         client = active_client()
         if client is not None:
             return self._on_cluster(kernel, client)
@@ -118,7 +128,7 @@ class Reduction:
         self,
         kernel: Kernel,
         partition: Partition,
-        stopped: Callable[[], bool] | None = None,
+        stopped: Callable[[], bool],
     ) -> Node:
         inputs = partition.inputs
         check_reachable([value for given in inputs for value in given])
@@ -129,23 +139,33 @@ class Reduction:
 
     def _on_scheduler(self, kernel: Kernel) -> Node:
         get = local_scheduler()
-        stop = threading.Event()
+        run = partial(_on_dask, get, kernel.name)
         if get in (dask.threaded.get, dask.get):
-            run: Callable[..., Node] = partial(self._local, stopped=stop.is_set)
-            tasks = [partial(run, kernel, part) for part in self.partitions]
-        else:  # other processes: what a recipe leaves out goes along
-            tasks = [
-                partial(sum_partition, kernel, part, part.inputs)
-                for part in self.partitions
-            ]
-        name = f"{kernel.name}-{next(_pass_numbers)}"
-        keys = [(name, i) for i in range(len(tasks))]
-        graph = {key: (task,) for key, task in zip(keys, tasks, strict=True)}
+            return self._here(kernel, run)
+        # other processes: what a recipe leaves out goes along
+        parts = self.partitions
+        tasks = [partial(sum_partition, kernel, part, part.inputs) for part in parts]
+        return add_nodes(run(tasks), self.n_threads)
+
+    def _here(self, kernel: Kernel, run: Callable[[Sequence[Job]], Any]) -> Node:
+        """Sum in this process; siblings are added as soon as both are there."""
+        stop, tree = threading.Event(), SiblingSum(len(self.partitions), join_nodes)
+
+        def add(index: int, partition: Partition) -> None:
+            tree.push(index, self._local(kernel, partition, stop.is_set))
+
+        long = self.partitions[0].n_features >= LONG
+        if long:
+            give_memory_back()
         try:
-            return add_nodes(get(graph, keys), self.n_threads)
+            run([partial(add, i, part) for i, part in enumerate(self.partitions)])
         except BaseException:
             stop.set()
             raise
+        total: Node = tree.total()
+        if long:
+            give_memory_back()
+        return total
 
     def _on_cluster(self, kernel: Kernel, client: Any) -> Node:
         """Sum on the cluster; what was sent to a worker that died is sent again."""
@@ -241,6 +261,18 @@ def submitted(
         for key, arguments in ((f"{name}-{i}", call) for i, call in enumerate(calls))
     }
     return list(client.get(graph, list(graph), sync=False))
+
+
+def _one_by_one(tasks: Sequence[Job]) -> None:
+    for task in tasks:
+        task()
+
+
+def _on_dask(get: Any, name: str, tasks: Sequence[Job]) -> Any:
+    """Run tasks on one of dask's schedulers; return their results in order."""
+    key = f"{name}-{next(_pass_numbers)}"
+    keys = [(key, i) for i in range(len(tasks))]
+    return get({key: (task,) for key, task in zip(keys, tasks, strict=True)}, keys)
 
 
 def compute_shared(graph: dict[Any, Any], keys: Sequence[Any]) -> dict[Any, Any]:

@@ -273,6 +273,62 @@ def test_measured_memory_of_sparse_fits_stays_under_the_projection(
     assert growth <= projected + ALLOWANCE
 
 
+MEASURE_LONG = """
+import sys, warnings
+import dask, numpy as np, zarr
+import dlogreg
+from dlogreg import partition
+from dlogreg.scheduling import peak_memory
+
+partition.LEAF_VECTORS = 0.1  # leaves of few rows, so that there are many of them
+warnings.simplefilter("ignore", dlogreg.ConvergenceWarning)
+options = {"alpha": 1e-6, "tol": 0.1, "solver": "lbfgs", "inference": False}
+root = zarr.open_group(sys.argv[1], mode="r")
+with dask.config.set(num_workers=2):
+    X, y = root["small"], root["y"][:100]
+    dlogreg.fit(X, y, **options)  # imports, pools
+    plan = dlogreg.plan(root["X"], root["y"], measure=False, **options)
+    before = peak_memory()
+    fit = dlogreg.fit(root["X"], root["y"], max_passes=24, **options)
+    peaks = [one.tally.peak_memory - before for one in fit.trace]
+    print(peak_memory() - before, plan.memory.total, plan.memory.block)
+    print(plan.n_tasks, fit.n_passes, *peaks, file=sys.stderr)
+"""
+VECTORS = 48
+"""Of all columns in float64 that a fit by L-BFGS holds at most, with two threads: 12
+for curvature pairs, 2 to 4 for every sum over rows that is not yet part of another."""
+BLOCKS = 6
+"""Times the stored values of a block, in each of the threads."""
+
+
+def test_a_million_sparse_columns_take_a_few_dozen_vectors_and_blocks(tmp_path):
+    n_rows, per_row, columns = 500_000, 5, 1_000_000
+    rng = np.random.default_rng(0)
+    root = zarr.create_group(tmp_path / "long.zarr")
+    for name, rows, width in (("small", 100, 50), ("X", n_rows, columns)):
+        X = root.create_group(name, attributes={"shape": [rows, width]})
+        words = (width * rng.random((rows, per_row)) ** 3).astype("i4")
+        parts = {
+            "indptr": np.arange(rows + 1) * per_row,
+            "indices": np.sort(words, axis=1).ravel(),
+            "data": 1 + rng.random(rows * per_row, dtype="f4"),
+        }
+        for part, values in parts.items():
+            X.create_array(part, data=values, chunks=(250_000,))
+    y = rng.random(n_rows) < np.where(words[:, 0] % 2, 0.3, 0.7)
+    root.create_array("y", data=y.astype("i1"), chunks=(100_000,))
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE_LONG, str(tmp_path / "long.zarr")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    growth, projected, block = map(int, done.stdout.split())
+    allowed = 8 * VECTORS * columns + 2 * BLOCKS * block + ALLOWANCE
+    assert growth <= allowed, done.stderr
+    assert growth <= projected + ALLOWANCE
+
+
 def test_the_peak_of_a_process_is_its_own():
     """What its parent held when it started counts nothing."""
     held = np.ones(300 * 2**17)  # 300 MiB

@@ -168,7 +168,7 @@ def test_trial_points_and_hessian_products(shape, fit_intercept, seed):
     params = rng.normal(size=(d + fit_intercept, 4)) / np.sqrt(d)
     size = 1 + np.abs(dense.X - centre).sum()
     kinds = ((mixed, MIXED), (dense, RowKind.DENSE))
-    options = (centre, 1, fit_intercept, fit_intercept)
+    options = (centre, 1, fit_intercept, 4 * fit_intercept)
     points = [
         evaluate(TrialPointsKernel(params, *options, (), kind), rows, rows)
         for rows, kind in kinds

@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlogreg.errors import DataError
-from dlogreg.evaluation import Tally
+from dlogreg.evaluation import Tally, TrialPoints
 from dlogreg.parcels import Parcels
 from dlogreg.partition import partition_rows
+from dlogreg.partition_sum import add_nodes
 from dlogreg.passes import Passes
 from dlogreg.reduction import (
     Reduction,
@@ -33,6 +34,7 @@ from dlogreg.reduction import (
     sum_partition,
 )
 from dlogreg.source import as_source
+from dlogreg.tree_sum import SiblingSum, TreeSum
 from tests.counting import forget, note, reads
 
 
@@ -95,6 +97,44 @@ def test_the_tree_is_fixed(n_leaves, n_partitions, chunk):
     assert tally.n_rows == 8 * n_leaves
     assert tally.n_blocks == 8 * n_leaves // chunk
     assert tally.n_tasks == len(partitions)
+
+
+@given(st.permutations(range(9)), st.integers(1, 9))
+def test_siblings_that_come_in_any_order_make_the_same_tree(order, n):
+    siblings = SiblingSum(n, lambda a, b: a + b)
+    for i in order:
+        if i < n:
+            siblings.push(i, Concatenation(f"{i}"))
+    expected = add_pairwise([Concatenation(f"{i}") for i in range(n)])
+    assert siblings.total() == expected
+
+
+@given(st.integers(1, 300))
+def test_few_siblings_wait_where_they_come_in_order(n):
+    waiting, most = SiblingSum(n, lambda a, b: a + b), 0
+    for i in range(n):
+        waiting.push(i, 1)
+        most = max(most, len(waiting._waiting))
+    assert waiting.total() == n
+    assert most <= n.bit_length()
+
+
+def test_sums_are_added_where_they_lie():
+    nodes = [TrialPoints(np.ones(2), np.full((3, 2), float(i))) for i in range(3)]
+    first, tree = nodes[0].gradients, TreeSum()
+    for node in nodes:
+        tree.push(node)
+    total = tree.total()
+    assert total.gradients is first
+    assert (first == 3).all()
+    assert (total.losses == 3).all()
+    assert (nodes[2].gradients == 2).all()
+    bent = TrialPoints(np.ones(2), np.ones((3, 2)), np.ones((3, 2)))
+    bent += TrialPoints(np.ones(2), np.ones((3, 2)), np.full((3, 2), 4.0))
+    assert (bent.intercept_curvatures == 5).all()
+    bent += TrialPoints(np.ones(2), np.ones((3, 2)))
+    assert bent.intercept_curvatures is None
+    assert (bent.gradients == 3).all()
 
 
 @given(st.integers(1, 300))
@@ -183,12 +223,18 @@ def test_the_time_of_a_pass_is_taken_apart(monkeypatch, inline):
     assert tally.reducing == (5 - 1) * 100
 
 
-def test_the_driver_keeps_all_threads_waiting_while_it_adds(monkeypatch):
+def test_the_thread_that_brings_the_second_sibling_adds_both(monkeypatch):
     clock = Clock(monkeypatch)
-    with dask.config.set(scheduler="threads", num_workers=4):
+    with dask.config.set(scheduler="threads", num_workers=1):
         reduction = Reduction(partitions_of(4, 4))
         tally = reduction.sum(SlowKernel(clock=clock))[1]
-    assert tally.reducing == 4 * 3 * 100
+    assert tally.reducing == 3 * 100
+
+
+def test_the_driver_keeps_all_threads_waiting_while_it_adds(monkeypatch):
+    clock = Clock(monkeypatch)
+    nodes = [(Slow(clock), Tally(reducing=1.0)) for _ in range(4)]
+    assert add_nodes(nodes, n_threads=4)[1].reducing == 4 + 4 * 3 * 100
 
 
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])

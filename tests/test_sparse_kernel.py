@@ -109,7 +109,7 @@ def test_trial_points_and_hessian_products(shape, fit_intercept, seed):
     points = [
         evaluate(
             TrialPointsKernel(
-                params, centre, 1, fit_intercept, fit_intercept, (), rows is sparse
+                params, centre, 1, fit_intercept, 4 * fit_intercept, (), rows is sparse
             ),
             rows,
             rows,

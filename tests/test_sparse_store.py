@@ -11,8 +11,10 @@ from zarr.storage import MemoryStore
 import dlogreg
 from dlogreg import DataError
 from dlogreg.cli import main
-from dlogreg.source.sparse_store import SparseStoreBlocks, StoredCSR
+from dlogreg.kernel import CSR, Rows, TrialPointsKernel
+from dlogreg.source.sparse_store import Pieces, SparseStoreBlocks, StoredCSR
 from tests.counting import CountingStore, forget, reads
+from tests.test_kernel import evaluate
 from tests.test_sparse import N, draw
 
 
@@ -104,6 +106,104 @@ def test_a_chunk_is_fetched_once_by_a_task_that_needs_it_twice(data):
     dense = np.concatenate([part.matrix.toarray() for part in rows])
     np.testing.assert_array_equal(dense, X)
     assert set(reads("store")) == {1}
+
+
+def repeated(n=4000, d=30):
+    """Return stored rows, columns in any order and twice in some, and their sums."""
+    rng = np.random.default_rng(4)
+    indices = rng.integers(0, d, size=(n, 6)).astype("i4")
+    data = (rng.integers(-8, 9, size=indices.shape) / 4).astype("f4")  # sums are exact
+    borders = np.arange(0, 6 * n + 1, 6)
+    X = sp.csr_array((data.ravel(), indices.ravel(), borders), shape=(n, d))
+    y = (X @ rng.normal(size=d) + rng.logistic(size=n) > 0).astype(int)
+    return (borders, indices.ravel(), data.ravel()), X.toarray().astype(float), y
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs"])
+@pytest.mark.usefixtures("small_blocks")
+def test_columns_that_occur_twice_in_a_row_add_up(tmp_path, solver):
+    parts, dense, y = repeated()
+    group = zarr.create_group(tmp_path / "X", attributes={"shape": [*dense.shape]})
+    for name, values in zip(("indptr", "indices", "data"), parts, strict=True):
+        group.create_array(name, data=values, chunks=(700,))
+    options = {"solver": solver, "alpha": 1e-3, "tol": 1e-8}
+    found, expected = (dlogreg.fit(X, y, **options) for X in (group, dense))
+    np.testing.assert_allclose(found.params, expected.params, rtol=1e-6, atol=1e-8)
+    assert found.llf == pytest.approx(expected.llf, rel=1e-10)
+    np.testing.assert_allclose(
+        found.predict(group).compute(), expected.predict(dense), rtol=1e-6
+    )
+
+
+def test_only_products_with_vectors_see_a_column_twice(tmp_path):
+    parts, dense, y = repeated(n=500)
+    raw = CSR.stored(parts[0], parts[1].astype("i8"), parts[2], 30)
+    assert not raw.distinct
+    assert not raw[3:9].distinct
+    assert not raw[np.array([1, 5])].distinct
+    assert not CSR.concatenated([raw, CSR.of(raw)]).distinct
+    assert raw.indices.dtype == raw.indptr.dtype == np.int32
+    tidy = CSR.of(raw)
+    assert tidy.distinct
+    assert len(tidy.data) < len(raw.data)
+    np.testing.assert_allclose(tidy.toarray(), dense, atol=1e-6)
+    params = np.random.default_rng(0).normal(size=(31, 2)) / 5
+    for centre in (np.zeros(30), dense.mean(axis=0)):
+        own, other = (
+            evaluate(TrialPointsKernel(params, centre, 1, sparse=X is raw), Rows(X, y))
+            for X in (raw, dense)
+        )
+        np.testing.assert_allclose(own.losses, other.losses, rtol=1e-12)
+        np.testing.assert_allclose(own.gradients, other.gradients, atol=1e-9)
+
+
+def test_a_column_without_zeros_is_centred_exactly_though_it_occurs_twice():
+    """Of a column far from zero, centring in the formulas would lose all digits."""
+    rng, n = np.random.default_rng(1), 400
+    noise = rng.normal(size=n)
+    values = np.stack([np.full(n, 5e9), 5e9 + noise, rng.normal(size=n)], axis=1)
+    indices = np.tile([1, 1, 0], n)
+    raw = CSR.stored(np.arange(0, 3 * n + 1, 3), indices, values.ravel(), 2)
+    dense = np.stack([values[:, 2], values[:, 0] + values[:, 1]], axis=1)
+    y, centre = rng.integers(0, 2, n), np.array([0.0, dense[:, 1].mean()])
+    params = rng.normal(size=(3, 2))
+    own, other = (
+        evaluate(TrialPointsKernel(params, centre, 1, sparse=X is raw), Rows(X, y))
+        for X in (raw, dense)
+    )
+    np.testing.assert_allclose(own.losses, other.losses, rtol=1e-12)
+    np.testing.assert_allclose(own.gradients, other.gradients, rtol=1e-10)
+
+
+def test_a_view_of_pieces_is_what_the_array_holds(tmp_path):
+    values = np.arange(1000, dtype="i4")
+    array = zarr.create_array(tmp_path / "a", data=values, chunks=(128,))
+    pieces = Pieces("a", array)
+    for low, high in (
+        (0, 128),
+        (5, 60),
+        (60, 300),
+        (300, 300),
+        (300, 301),
+        (900, 1000),
+    ):
+        np.testing.assert_array_equal(pieces.view(low, high), values[low:high])
+        kept = pieces.read(low, high)
+        pieces.view(640, 700)
+        np.testing.assert_array_equal(kept, values[low:high])
+
+
+def test_a_chunk_that_fails_leaves_none_behind(tmp_path):
+    values = np.arange(1000, dtype="i4")
+    array = zarr.create_array(tmp_path / "a", data=values, chunks=(128,))
+    pieces, name = Pieces("a", array), tmp_path / "a" / "c" / "1"
+    np.testing.assert_array_equal(pieces.view(100, 120), values[100:120])
+    whole = name.read_bytes()
+    name.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="chunk c/1 of"):
+        pieces.view(100, 140)
+    name.write_bytes(whole)
+    np.testing.assert_array_equal(pieces.view(100, 140), values[100:140])
 
 
 def test_empty_rows_columns_and_stores(tmp_path):

@@ -19,8 +19,8 @@ Array = npt.NDArray[Any]
 class CSR:
     """Compressed sparse rows that are cut like an array; pieces of rows are views.
 
-    No column occurs twice in a row. What scipy would check or copy for every piece is
-    done once, by ``of``.
+    What scipy would check or copy for every piece is done once, by ``of`` or
+    ``stored``.
     """
 
     indptr: Array
@@ -30,6 +30,9 @@ class CSR:
     data: Array
     """The stored values; zeros may be among them."""
     n_columns: int
+    distinct: bool = True
+    """No column occurs twice in a row. If that is not known, values of one column add
+    up, which products with vectors do by themselves and nothing else does."""
 
     @classmethod
     def of(cls, matrix: Any) -> CSR:
@@ -38,17 +41,27 @@ class CSR:
         CSR without duplicates is used where it lies; all else is converted.
         """
         if isinstance(matrix, CSR):
-            return matrix
+            return matrix if matrix.distinct else cls.of(matrix.matrix)
         csr = csr_array(matrix)
         if not csr.has_canonical_format:
             csr = csr.copy()  # the user's own stays as it is
             csr.sum_duplicates()
-        if csr.nnz and not 0 <= csr.indices.min() <= csr.indices.max() < csr.shape[1]:
-            raise DataError(
-                f"X has {csr.shape[1]} columns, but its compressed rows name columns "
-                f"{csr.indices.min()} to {csr.indices.max()}; build it again"
-            )
+        _check_columns(csr.indices, int(csr.shape[1]))
         return cls(csr.indptr, csr.indices, csr.data, int(csr.shape[1]))
+
+    @classmethod
+    def stored(
+        cls, borders: npt.NDArray[np.int64], indices: Array, data: Array, n_columns: int
+    ) -> CSR:
+        """Take the arrays of compressed rows as they lie, columns in any order.
+
+        ``borders`` rise from 0 to the number of values.
+        """
+        _check_columns(indices, n_columns)
+        small = max(n_columns, len(indices)) <= np.iinfo(np.int32).max
+        index = np.int32 if small else np.int64  # one type for both, as loops want it
+        borders, indices = borders.astype(index), indices.astype(index, copy=False)
+        return cls(borders, indices, data, n_columns, distinct=False)
 
     @classmethod
     def concatenated(cls, parts: Sequence[CSR]) -> CSR:
@@ -59,6 +72,7 @@ class CSR:
             np.concatenate([part.indices for part in parts]).astype(np.int64),
             np.concatenate([part.data for part in parts]),
             parts[0].n_columns,
+            all(part.distinct for part in parts),
         )
 
     def __len__(self) -> int:
@@ -103,13 +117,16 @@ class CSR:
                 return self._between(low, max(low, high))
             rows = np.arange(low, high, step)
         picked = self.matrix[rows]
-        return CSR(picked.indptr, picked.indices, picked.data, self.n_columns)
+        return self._like(picked.indptr, picked.indices, picked.data)
 
     def _between(self, low: int, high: int) -> CSR:
         start, stop = self.indptr[low], self.indptr[high]
         indptr = self.indptr[low : high + 1] - start
         cut = slice(start, stop)
-        return CSR(indptr, self.indices[cut], self.data[cut], self.n_columns)
+        return self._like(indptr, self.indices[cut], self.data[cut])
+
+    def _like(self, indptr: Array, indices: Array, data: Array) -> CSR:
+        return CSR(indptr, indices, data, self.n_columns, self.distinct)
 
     @property
     def matrix(self) -> Any:
@@ -145,6 +162,14 @@ class CSR:
     def by_value(self, values: Array) -> Array:
         """Return a value of every row as often as the row has stored values."""
         return np.repeat(values, np.diff(self.indptr))
+
+
+def _check_columns(indices: Array, n_columns: int) -> None:
+    if len(indices) and not 0 <= indices.min() <= indices.max() < n_columns:
+        raise DataError(
+            f"X has {n_columns} columns, but its compressed rows name columns "
+            f"{indices.min()} to {indices.max()}; build it again"
+        )
 
 
 def as_dense(X: Any) -> Array:

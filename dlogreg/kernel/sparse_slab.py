@@ -27,6 +27,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import _sparsetools as loops  # add to a vector that exists
 from scipy.sparse import csr_array
 
@@ -40,6 +41,9 @@ DENSE_FROM = 0.1
 200 to 2,500 columns."""
 UPDATED_LINES = 256
 """Lines of the Hessian that are centred at once, to make no second one."""
+
+LOOKED_AT = 8
+"""Rows of a slab, about, by which columns without zeros are looked for."""
 
 _NO_ROWS = CSR(np.zeros(1, np.int32), np.empty(0, np.int32), np.empty(0), 0)
 
@@ -64,17 +68,46 @@ class SparseSlab:
         self._moved, self._offsets = self._centred, centre[self._centred]
         """Columns of the loaded rows that are centred in the formulas, and by what."""
         self._rows = self._loaded = _NO_ROWS
+        self._values = np.empty(0)
+        """Receives stored values of other types."""
         self._columns: tuple[Any, FloatArray] = (None, np.empty((0, 0)))
         self._dense: RowSlab | None = None
         self._scale: tuple[Any, FloatArray] = (None, np.empty(0))
 
     def load(self, X: CSR) -> CSR:
         """Return the rows in float64, columns without zeros centred."""
-        data = X.data.astype(np.float64, copy=False)
-        if len(self._centred):
+        self._moved, self._offsets = self._centred, self._centre[self._centred]
+        full = self._may_be_full(X)
+        if full:
+            X = CSR.of(X)  # where no column is counted twice
+        data = self._in_double(X.data)
+        if full:
             data = self._centre_full(X, data)
         self._rows, self._loaded = X, CSR(X.indptr, X.indices, data, X.n_columns)
         return self._loaded
+
+    def _may_be_full(self, X: CSR) -> bool:
+        """Tell whether a column that is centred is stored in each of a few rows.
+
+        Hardly any is in sparse data, and all stored values need not be looked at.
+        """
+        stored: npt.NDArray[Any] = self._centred
+        for row in range(0, len(X), max(1, len(X) // LOOKED_AT)):
+            if not len(stored):
+                break
+            inside = X.indices[X.indptr[row] : X.indptr[row + 1]]
+            stored = stored[np.isin(stored, inside)]
+        return len(stored) > 0
+
+    def _in_double(self, data: npt.NDArray[Any]) -> FloatArray:
+        """Return stored values in float64, in a buffer unless they are so already."""
+        if data.dtype == np.float64:
+            return data
+        if len(self._values) < len(data):
+            self._values = np.empty(len(data))
+        values = self._values[: len(data)]
+        np.copyto(values, data)
+        return values
 
     def _centre_full(self, X: CSR, data: FloatArray) -> FloatArray:
         """Centre the columns of which every value is stored; leave the others."""

@@ -32,7 +32,7 @@ from dlogreg.row_kind import RowKind
 class _Buffers:
     slab: AnySlab
     product: FloatArray
-    """Receives Z R', shape (n_params, n_points)."""
+    """Receives Z R', shape (n_params, n_points); of dense rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,9 +46,9 @@ class TrialPointsKernel:
     event: Label
     """The label whose probability is modelled; every other label is its absence."""
     fit_intercept: bool = True
-    intercept_curvatures: bool = False
-    """Also sum ``sum_i s_i p_i (1 - p_i) z_i``, the Hessian's column of the intercept;
-    needs an intercept."""
+    intercept_curvatures: int = 0
+    """At so many of the points, the first ones, also sum ``sum_i s_i p_i (1 - p_i)
+    z_i``, the Hessian's column of the intercept; needs an intercept."""
     class_weight: tuple[tuple[Label, float], ...] = ()
     sparse: int = RowKind.DENSE
     """The kind of rows: those that are not dense keep no zeros."""
@@ -58,18 +58,24 @@ class TrialPointsKernel:
         """What the dashboard shows."""
         return "loss_gradient"
 
+    @property
+    def linear(self) -> bool:
+        """Rows are but multiplied by vectors, and may store a column twice."""
+        return True
+
     def open(self) -> _Buffers:
         """Return the slab's buffers."""
         slab = open_slab(
             self.centre, fit_intercept=self.fit_intercept, order=1, sparse=self.sparse
         )
-        return _Buffers(slab, np.empty(self.params.shape))
+        lines = 0 if self.sparse else len(self.params)
+        return _Buffers(slab, np.empty((lines, self.params.shape[1])))
 
     def start(self) -> TrialPoints:
         """Return empty sums."""
         shape, sparse = self.params.shape, self.sparse
         bends = self.intercept_curvatures
-        bend = point_sums(shape, sparse) if bends else None
+        bend = point_sums((shape[0], bends), sparse) if bends else None
         return TrialPoints(np.zeros(shape[1]), point_sums(shape, sparse), bend)
 
     def add(self, sums: TrialPoints, rows: Rows, buffers: _Buffers) -> None:
@@ -93,7 +99,10 @@ class TrialPointsKernel:
         miss *= -sign
         slab.add_points(sums.gradients, miss, product)
         if sums.intercept_curvatures is not None:
-            slab.add_points(sums.intercept_curvatures, curvature, product)
+            first = self.intercept_curvatures
+            slab.add_points(
+                sums.intercept_curvatures, curvature[:first], product[:, :first]
+            )
 
     def finish(self, sums: TrialPoints) -> TrialPoints:
         """Return the sums."""

@@ -23,7 +23,8 @@ from dlogreg.layout import Layout
 from dlogreg.options import FitOptions
 from dlogreg.partition import join_blocks
 from dlogreg.reduction import Reduction
-from dlogreg.solvers.lbfgs import LENGTHS
+from dlogreg.row_kind import RowKind
+from dlogreg.solvers.lbfgs import FEW_LENGTHS, LENGTHS
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.standardization import Standardization
 from dlogreg.stopwatch import Stopwatch
@@ -171,7 +172,8 @@ def later_kernel(
     classes, first = options.classes, std.fit_intercept
     zeros = np.zeros((options.n_equations, std.n_params))
     if layout.solver == "lbfgs":
-        points = np.zeros((zeros.size, len(LENGTHS)))
+        lengths = FEW_LENGTHS if std.sparse == RowKind.COMPRESSED else LENGTHS
+        points = np.zeros((zeros.size, len(lengths)))
         if classes is None or len(classes) == 2:
             return TrialPointsKernel(points, std.mean, event, first, sparse=std.sparse)
         return SoftmaxPointsKernel(points, std.mean, classes, first)

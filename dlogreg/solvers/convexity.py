@@ -59,14 +59,25 @@ class StrongConvexity:
         if intercept_curvature is None or not intercept_curvature[0] > 0:
             return np.inf, np.inf
         total = float(intercept_curvature[0])
+        root = np.sqrt(strength)
         mean = intercept_curvature[1:] / total
-        slopes = (gradient[1:] - mean * gradient[0]) / np.sqrt(strength)
-        centre = float(np.linalg.norm(mean / np.sqrt(strength)))
+        slopes = mean * -gradient[0]  # long vectors are worked on where they lie
+        slopes += gradient[1:]
+        slopes /= root
+        away = float(np.linalg.norm(slopes))
+        mean /= root
+        centre = float(np.linalg.norm(mean))
+        del slopes, mean
         kappa = float(np.hypot(1 / np.sqrt(total), far + centre))
-        inverse = np.concatenate([[1 / total + centre**2], 1 / strength])
-        bound = float(np.hypot(gradient[0] / np.sqrt(total), np.linalg.norm(slopes)))
-        bound += self._rounding(point, np.sqrt(inverse))
+        bound = float(np.hypot(gradient[0] / np.sqrt(total), away))
+        deviations = np.concatenate([[np.hypot(1 / np.sqrt(total), centre)], 1 / root])
+        bound += self._rounding(point, deviations)
         return bound, distance(kappa, bound)
+
+    def least(self, gradient: FloatArray) -> float:
+        """Return what the bound on lambda comes to if the intercept is optimal."""
+        first = int(self.fit_intercept)
+        return float(np.linalg.norm(gradient[first:] / np.sqrt(self.penalty[first:])))
 
     def _farthest(self, first: int) -> float:
         """Return a bound on the norm of a row in P^-1, the intercept's 1 left out."""
@@ -76,8 +87,10 @@ class StrongConvexity:
 
     def _rounding(self, point: Point, deviations: FloatArray) -> float:
         """Return the rounding of the gradient in the norm of L^-1."""
-        squares = np.sqrt(self.geometry.column_squares) * deviations
+        squares = np.sqrt(self.geometry.column_squares)
+        squares *= deviations
         size = float(np.linalg.norm(squares))
+        del squares
         of_sums = size * np.sqrt(abs(point.evaluation.loss))
         predictor = float(self.geometry.reach @ np.abs(point.theta))
         return float(ROUNDING * np.hypot(of_sums, size * predictor / 4))

@@ -1,8 +1,10 @@
 r"""L-BFGS for wide data, where the Hessian is too large to form.
 
-A pass costs reading, and the product with four points costs little more than the
-product with one. So every pass takes loss and gradient at four points of the line that
-the last direction points along, around the length where the minimum is expected:
+A pass costs reading, and of dense rows the product with four points costs little more
+than the product with one. So every pass takes loss and gradient at four points of the
+line that the last direction points along, around the length where the minimum is
+expected. Of compressed rows each point costs as much as the next, so there it is two
+points, after the first passes, which do not know yet how long steps will be:
 
 - the minimum of the line, and the gradient there, are interpolated (see ``line``). The
   next line starts from that point without another pass, so that every step is an exact
@@ -41,12 +43,18 @@ from dlogreg.solvers.solution import Point, Solution, Status
 
 LENGTHS = np.array([0.4, 0.8, 1.2, 2.4])
 """Trial points, in units of the length where the minimum is expected."""
+FEW_LENGTHS = np.array([0.8, 1.6])
+"""The same where each point costs as much as the next."""
+FIRST_PASSES = 8
+"""Passes in which the length of a step is not known: always with ``LENGTHS``."""
 SAFETY = 3.0
 """By how much the estimated distance must be below tol: it was up to twice too small
 in trials with slowly falling gains."""
 GAINS = 5
 NEAR = 100.0
 """Estimated distance, in units of tol, from which the proof is looked at."""
+PROVABLE = 10.0
+"""What the proof can say at best, in units of tol, from which it is worth its sums."""
 PATIENCE = 0.25
 """Passes waited for a proof, as a share of those made."""
 RETREATS = 6
@@ -62,9 +70,9 @@ class EvaluatePoints(Protocol):
     """One pass: loss and gradient at every column of thetas."""
 
     def __call__(
-        self, thetas: FloatArray, *, intercept_curvatures: bool = False
+        self, thetas: FloatArray, *, intercept_curvatures: int = 0
     ) -> TrialPoints:
-        """Evaluate at every column."""
+        """Evaluate at every column, and so many of them as a proof may need."""
         ...
 
 
@@ -81,6 +89,8 @@ class LBFGS:
     separated_below: float = 0.0
     """Loss below which some slope must grow for ever: log(2) of one row, without a
     penalty, since every row is then on its right side. Zero if that cannot be told."""
+    few_lengths: bool = False
+    """Look at two points of a line as soon as lengths are known, not at four."""
 
     def minimize(
         self, evaluate: EvaluatePoints, start: Point, observe: ObserveDistance
@@ -107,22 +117,39 @@ class LBFGS:
 
     def _advance(self, evaluate: EvaluatePoints, search: _Search) -> None:
         """Make one pass along the next line."""
-        direction = -search.pairs.solve(search.gradient)
-        lengths = LENGTHS * search.length
-        thetas = (lengths[:, None] * direction + search.theta).T  # points lie together
-        proving = self.convexity is not None and search.best.distance <= (
-            NEAR * self.tol
-        )
-        points = evaluate(thetas, intercept_curvatures=proving)
+        direction = search.pairs.solve(search.gradient)
+        np.negative(direction, out=direction)
+        few = self.few_lengths and search.spent >= FIRST_PASSES
+        lengths = search.length * (FEW_LENGTHS if few else LENGTHS)
+        thetas = np.multiply.outer(lengths, direction)
+        thetas += search.theta
+        thetas = thetas.T  # the values of a point lie together
+        least = self._least(search)
+        proving = least <= PROVABLE * self.tol
+        # with two points the first is the nearer one, unless the minimum is far off
+        bent = 1 if few else len(lengths)
+        points = evaluate(thetas, intercept_curvatures=bent if proving else 0)
         line = Line.of(direction, search.gradient, lengths, points)
         search.follow(line, direction)
         found = search.found(line, thetas, points)
-        if proving and self.convexity is not None:
+        if proving and line.nearest < bent and self.convexity is not None:
             bends = points.intercept_curvatures
             bend = None if bends is None else bends[:, line.nearest]
             decrement, bound = self.convexity.bounds(found.point, bend)
             found = replace(found, decrement=decrement, bound=bound)
+        elif np.isfinite(least):
+            found = replace(found, decrement=least)
         search.compare(found)
+
+    def _least(self, search: _Search) -> float:
+        """Return the least that a proof could say of lambda at the next line's begin.
+
+        Infinite where there is no proof, or the optimum is too far away for one.
+        """
+        near = search.best.distance <= NEAR * self.tol
+        if self.convexity is None or not near:
+            return math.inf
+        return self.convexity.least(search.gradient)
 
     def _verdict(self, search: _Search) -> Status | None:
         best = search.best
@@ -163,7 +190,7 @@ class _Found:
     bound: float = math.nan
     """Proven, in standard errors; NaN where that was not looked at."""
     decrement: float = math.nan
-    """Proven bound on sqrt(g' H^-1 g)."""
+    """Proven bound on sqrt(g' H^-1 g), or the least that it could be."""
 
 
 @dataclass(slots=True, eq=False)
@@ -196,18 +223,20 @@ class _Search:
         length, change = line.curvature_pair()
         self.pairs.push(length * direction, change)
         self.gains.append(max(0.0, line.decrease))
-        self.theta = self.theta + line.minimum * direction
+        move = line.minimum * direction
+        move += self.theta
+        self.theta = move
         self.gradient = line.gradient
         if line.ends_below:
-            self.length *= 2 * LENGTHS[-1]
+            self.length = 2 * line.lengths[-1]
         elif line.minimum > 0:  # halfway in logarithms, since lengths scatter about 1
             self.length = math.sqrt(self.length * line.minimum)
 
     def found(self, line: Line, thetas: FloatArray, points: TrialPoints) -> _Found:
         """Return the trial point nearest to the line's minimum."""
-        gradient = points.gradients[:, line.nearest]
+        gradient = points.gradients[:, line.nearest].copy()  # without the other points
         evaluation = Evaluation(float(points.losses[line.nearest]), gradient)
-        point = Point(thetas[:, line.nearest], evaluation)
+        point = Point(thetas[:, line.nearest].copy(), evaluation)
         to_come = math.sqrt(2 * (self._gains_to_come() + line.excess))
         return _Found(point, max(to_come, self.pairs.metric.norm(gradient)))
 

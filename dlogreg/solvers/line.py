@@ -26,8 +26,10 @@ class Line:
     """Gradients at increasing lengths along a direction, the first of them zero."""
 
     lengths: FloatArray
-    gradients: FloatArray
-    """Shape (n_params, n_lengths)."""
+    first: FloatArray
+    """Gradient at zero, shape (n_params,)."""
+    others: FloatArray
+    """Gradients at the other lengths, shape (n_params, n_lengths - 1)."""
     slopes: FloatArray
     minimum: float
     """Length of the minimum, or the last length where the slope is negative there."""
@@ -46,9 +48,8 @@ class Line:
     ) -> Line:
         """Find the minimum from the gradient at zero and at the trial lengths."""
         lengths = np.concatenate([[0.0], trial_lengths])
-        gradients = np.empty((len(direction), len(lengths)), order="F")
-        gradients[:, 0], gradients[:, 1:] = gradient, points.gradients
-        slopes = direction @ gradients
+        others = points.gradients
+        slopes = np.concatenate([[direction @ gradient], direction @ others])
         nearest = int(np.abs(slopes[1:]).argmin())
         if slopes[-1] < 0:
             minimum, weights = lengths[-1], np.eye(len(lengths))[-1]
@@ -57,8 +58,11 @@ class Line:
             minimum = _root(lengths[near], slopes[near])
             weights = np.zeros(len(lengths))
             weights[near] = _lagrange(lengths[near], minimum)
-        at_minimum = gradients @ weights
-        return cls(lengths, gradients, slopes, float(minimum), at_minimum, nearest)
+        at_minimum = others @ weights[1:]
+        if weights[0]:
+            at_minimum += weights[0] * gradient
+        rest = (slopes, float(minimum), at_minimum, nearest)
+        return cls(lengths, gradient, others, *rest)
 
     @property
     def ends_below(self) -> bool:
@@ -85,7 +89,8 @@ class Line:
         interpolated; farther points could lie where the loss has become straight.
         """
         high = _bracket(self.slopes)
-        change = self.gradients[:, high] - self.gradients[:, high - 1]
+        before = self.others[:, high - 2] if high > 1 else self.first
+        change = self.others[:, high - 1] - before
         return float(self.lengths[high] - self.lengths[high - 1]), change
 
 

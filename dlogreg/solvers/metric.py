@@ -57,7 +57,7 @@ class Metric:
     def of_diagonal(cls, curvature: FloatArray) -> Metric:
         """Return the metric of a diagonal Hessian."""
         unit = np.sqrt(_raised(curvature))
-        return cls(unit, np.ones(len(unit)))
+        return cls(unit, np.broadcast_to(np.float64(1.0), unit.shape))
 
     def solve(self, right: FloatArray) -> FloatArray:
         """Return H0^-1 right; right of shape (n_params,) or (n_params, n)."""
@@ -65,7 +65,9 @@ class Metric:
         unit, diagonal = self.unit[along], self.diagonal[along]
         inside = right / unit
         if self.factor is None:
-            return np.asarray(inside / diagonal / unit)
+            inside /= diagonal
+            inside /= unit
+            return np.asarray(inside)
         lower = (self.factor, True)
         if self.rows is None:
             return np.asarray(cho_solve(lower, inside, check_finite=False) / unit)

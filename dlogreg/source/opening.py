@@ -15,6 +15,7 @@ from scipy.sparse import issparse
 
 from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
+from dlogreg.numbered_names import numbered_names
 from dlogreg.row_kind import RowKind
 from dlogreg.source.blocks import ArrayBlocks, Blocks, even_bounds
 from dlogreg.source.frames import (
@@ -169,9 +170,9 @@ def _names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
     own = [str(name) for name in X.columns] if hasattr(X, "columns") else None
     names = list(map(str, given)) if given is not None else own
     if names is None:
-        names = [f"x{j + 1}" for j in range(shape[1])]
-        if names:  # they differ, and counting a million takes memory
-            return tuple(names)
+        if shape[1]:
+            return numbered_names(shape[1])
+        names = []
     if len(names) != shape[1]:
         raise DataError(f"{len(names)} feature_names for {shape[1]} columns of X")
     if not names:

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import zarr
-from scipy.sparse import csr_array
 from zarr.storage import MemoryStore
 
 from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
 from dlogreg.source.blocks import BLOCK_BYTES, Load
+from dlogreg.source.chunk_files import ChunkFiles
 from dlogreg.source.frames import Array
 from dlogreg.source.zarr_store import check_visible, checked, open_member, unreadable
 
@@ -157,14 +157,17 @@ class SparseStoreBlocks:
         return replace(self, bounds=self.bounds[start : stop + 1])
 
     def open(self, inputs: tuple[Any, ...]) -> Load:
-        """Return a function that reads a block; call it in the order of blocks."""
+        """Return a function that reads a block, valid until it reads the next.
+
+        Call it in the order of blocks. A column may occur twice in a row.
+        """
         arrays: Any = inputs if self.arrays is None else self.arrays
         indptr, indices, data = map(Pieces, PARTS, arrays)
         where = str(arrays[0].store_path).removesuffix("/indptr")
 
         def load(i: int) -> Mapping[str, Any]:
             low, high = self.bounds[i], self.bounds[i + 1]
-            borders = indptr.read(low, high + 1).astype(np.int64)
+            borders = indptr.view(low, high + 1).astype(np.int64)
             start, stop = int(borders[0]), int(borders[-1])
             if start < 0 or stop > len(data) or (np.diff(borders) < 0).any():
                 raise DataError(
@@ -172,12 +175,11 @@ class SparseStoreBlocks:
                     "rows: indptr does not rise from 0 to the number of values; write "
                     "the store again"
                 )
-            values = data.read(start, stop)
+            values = data.view(start, stop)
             if values.dtype == np.float16:  # which scipy does not know
                 values = values.astype(np.float32)
-            parts = (values, indices.read(start, stop), borders - start)
-            shape = (high - low, self.n_columns)
-            return {"X": CSR.of(csr_array(parts, shape=shape, copy=False))}
+            parts = (borders - start, indices.view(start, stop), values)
+            return {"X": CSR.stored(*parts, self.n_columns)}
 
         return load
 
@@ -198,11 +200,13 @@ class Pieces:
 
     name: str
     array: zarr.Array[Any]
+    _files: ChunkFiles | None = None
     _number: int = -1
     _chunk: Array = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         check_visible(self.name, self.array)
+        self._files = ChunkFiles.of(self.array)
 
     def __len__(self) -> int:
         """Return the length of the whole array."""
@@ -210,23 +214,34 @@ class Pieces:
 
     def read(self, low: int, high: int) -> Array:
         """Return the values from low to before high, as a copy."""
+        return self.view(low, high).copy()
+
+    def view(self, low: int, high: int) -> Array:
+        """Return the values from low to before high, until the next call."""
         step = (self.array.shards or self.array.chunks)[0]
+        number = low // step
+        if low < high <= (number + 1) * step:
+            return self._read_chunk(number, step)[low - number * step :][: high - low]
         found = np.empty(max(0, high - low), dtype=self.array.dtype)
         for number in range(low // step, -(-high // step)):
             first = number * step
             begin, end = max(low, first), min(high, first + step)
-            chunk = self._read_chunk(number, first, min(first + step, len(self)))
+            chunk = self._read_chunk(number, step)
             found[begin - low : end - low] = chunk[begin - first : end - first]
         return found
 
-    def _read_chunk(self, number: int, first: int, last: int) -> Array:
-        if number != self._number:
-            try:
-                self._chunk = np.asarray(self.array[first:last])
-            except MemoryError:
-                raise
-            except Exception as error:
-                message = unreadable(self.name, self.array, (first, last), error)
-                raise DataError(message) from error
-            self._number = number
+    def _read_chunk(self, number: int, step: int) -> Array:
+        if number == self._number:
+            return self._chunk
+        self._number = -1  # what fails may have overwritten part of the last one
+        first, last = number * step, min((number + 1) * step, len(self))
+        try:
+            rows = None if self._files is None else self._files.read(first, last)
+            self._chunk = np.asarray(self.array[first:last]) if rows is None else rows
+        except MemoryError:
+            raise
+        except Exception as error:
+            message = unreadable(self.name, self.array, (first, last), error)
+            raise DataError(message) from error
+        self._number = number
         return self._chunk

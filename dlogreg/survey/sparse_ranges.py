@@ -40,10 +40,14 @@ class Stored:
         self.n_rows += n_rows
 
     def range(self) -> Range:
-        """Return smallest and largest values, those that are not stored included."""
+        """Return smallest and largest values, those that are not stored included.
+
+        The vectors are those of the stored values, which are used up.
+        """
         zeros = self.counts < self.n_rows
-        low = np.where(zeros, np.minimum(self.low, 0.0), self.low)
-        return low, np.where(zeros, np.maximum(self.high, 0.0), self.high)
+        np.minimum(self.low, 0.0, out=self.low, where=zeros)
+        np.maximum(self.high, 0.0, out=self.high, where=zeros)
+        return self.low, self.high
 
 
 class SparseRanges:

@@ -149,4 +149,5 @@ class Survey:
         """Return sum_i s_i z_ij^2 for every param, in the solver's coordinates."""
         moments = self.sums.second_moments
         diagonal = moments if moments.ndim == 1 else np.diagonal(moments)
-        return diagonal * self.standardization.units**2
+        units = self.standardization.units
+        return diagonal if (units == 1).all() else diagonal * units**2
