@@ -35,7 +35,7 @@ from dlogreg.pipeline import fit_source, open_source
 from dlogreg.prediction import LogitModel, MultinomialModel, label_array
 from dlogreg.results import Results
 from dlogreg.sklearn_parameters import SOLVERS, in_sklearn_words, refuse_parameters
-from dlogreg.source.opening import kind_of
+from dlogreg.source.kinds import kind_of
 
 ONE_CLASS = "y needs samples of at least 2 classes, but it contains only one class"
 

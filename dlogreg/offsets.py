@@ -10,7 +10,7 @@ import numpy as np
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray
 from dlogreg.source.frames import check_indexes, frame_to_numpy, series_array
-from dlogreg.source.opening import kind_of
+from dlogreg.source.kinds import kind_of
 
 if TYPE_CHECKING:
     from dlogreg.fitted import FittedModel

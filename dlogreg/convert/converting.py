@@ -13,7 +13,8 @@ from dlogreg.convert.dense import Columns, copy_table
 from dlogreg.errors import DataError
 from dlogreg.screen import WorkBar
 from dlogreg.source.files import find_files
-from dlogreg.source.group import CHUNK_BYTES, GroupWriter, StoredData, open_data
+from dlogreg.source.group import StoredData, open_data
+from dlogreg.source.group_writer import CHUNK_BYTES, GroupWriter
 from dlogreg.source.remote import is_url, shown
 from dlogreg.source.svmlight import ENDINGS, SvmlightText
 from dlogreg.source.tables import Table

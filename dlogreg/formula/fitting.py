@@ -47,7 +47,7 @@ from dlogreg.scheduling import active_client, n_threads
 from dlogreg.source import Source
 from dlogreg.source.frames import check_indexes
 from dlogreg.source.group import StoredData
-from dlogreg.source.opening import kind_of
+from dlogreg.source.kinds import kind_of
 from dlogreg.weights import check_weight_kind
 
 GIVEN = "({})"

@@ -12,7 +12,7 @@ from dlogreg.options import FitOptions
 from dlogreg.screen import bytes_text
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
-from dlogreg.source.group import VECTOR_ROWS
+from dlogreg.source.group_writer import VECTOR_ROWS
 from dlogreg.source.sharing import SHARED_BYTES
 from dlogreg.source.zarr_store import ZarrBlocks
 

@@ -45,7 +45,7 @@ from dlogreg.reduction import FAN_IN
 from dlogreg.screen import bytes_text
 from dlogreg.source import as_source
 from dlogreg.source.blocks import BLOCK_BYTES
-from dlogreg.source.group import CHUNK_BYTES, VECTOR_ROWS
+from dlogreg.source.group_writer import CHUNK_BYTES, VECTOR_ROWS
 from dlogreg.standardization import Standardization
 
 CORE_PRODUCTS = 15e9
