@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from dlogreg.doctor.answers import Answers, Facts
 from dlogreg.doctor.exposure import judge_encryption, judge_pages
@@ -91,7 +91,11 @@ def _workers(answers: Answers) -> Iterator[Finding]:
     if missing > 0:
         text = f"{missing} of {answers.wanted} did not come"
         yield error("workers", "cluster", f"{text}; look at their logs")
-    answered = [w for w in answers.workers.values() if "error" not in w]
+    yield from _threads([w for w in answers.workers.values() if "error" not in w])
+
+
+def _threads(answered: Sequence[Facts]) -> Iterator[Finding]:
+    """Judge how many threads the workers of every host have together."""
     nodes = Counter(facts["node"] for facts in answered)
     threads: Counter[str] = Counter()
     for facts in answered:
