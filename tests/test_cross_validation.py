@@ -174,6 +174,104 @@ def test_lasso_and_elastic_net(l1_ratio):
     assert cv.best.llf == pytest.approx(exact.llf, rel=1e-5)
 
 
+FACTOR = [0.0, 1.0, 3.0, 0.5]
+BOUNDS = [(None, None), (-0.02, 0.02), (0.0, None), (-0.15, 0.15)]
+
+
+def fitted_folds(X, y, part, n_folds, **options):
+    """Return a fit to every fold, which weights the rows of the others by 0."""
+    return [
+        dlogreg.fit(X, y, sample_weight=(part != j).astype(float), **options)
+        for j in [*range(n_folds), -1]
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"penalty_factor": FACTOR},
+        {"bounds": BOUNDS},
+        {"bounds": (0, None), "l1_ratio": 1.0},
+        {"penalty_factor": FACTOR, "bounds": BOUNDS, "l1_ratio": 0.5},
+        {"penalty_factor": {"x3": 4.0}, "bounds": {"x1": (0.3, 0.5)}, "l1_ratio": 1.0},
+        {"penalty_factor": FACTOR, "l1_ratio": 1.0, "fit_intercept": False},
+    ],
+)
+def test_factors_and_bounds_are_those_of_fit(options):
+    X, y = problem(1500, seed=3)
+    if not options.get("fit_intercept", True):
+        X = X - X.mean(axis=0)
+    cv = dlogreg.cross_validate(
+        X, y, alphas=[0.2, 0.02, 0.002], n_folds=3, tol=1e-8, **options
+    )
+    part = parted(RandomParts(3, 0), X, y)
+    assert (cv.error_bounds <= 1e-8).all()
+    for i, alpha in enumerate(cv.alphas):
+        fits = fitted_folds(X, y, part, 3, alpha=alpha, tol=1e-9, **options)
+        found = [*cv.fold_params[i], cv.params[i]]
+        for params, one in zip(found, fits, strict=True):
+            exact = np.asarray(one.params)
+            np.testing.assert_allclose(params, exact, rtol=1e-6, atol=1e-9)
+            np.testing.assert_array_equal(params == 0, exact == 0)
+    one = dlogreg.fit(X, y, alpha=cv.best_alpha, tol=1e-9, **options)
+    for name in ("alpha", "l1_ratio", "bounded", "has_penalty_factor"):
+        assert getattr(cv.best, name) == pytest.approx(getattr(one, name))
+    assert cv.best.llf == pytest.approx(one.llf, rel=1e-9)
+    if options.get("fit_intercept", True):
+        check_scores(cv, X, y, [part == j for j in range(3)])
+
+
+def test_a_bound_may_be_far_from_what_was_learned():
+    X, y = problem(1500, seed=3)
+    options = {"bounds": [(-1.0, -0.5), (0.2, 0.3), (5.0, 9.0), (None, None)]}
+    cv = dlogreg.cross_validate(X, y, alphas=[0.1, 1e-3], n_folds=3, **options)
+    assert (cv.error_bounds <= 0.01).all()
+    part = parted(RandomParts(3, 0), X, y)
+    for i, alpha in enumerate(cv.alphas):
+        fits = fitted_folds(X, y, part, 3, alpha=alpha, tol=1e-9, **options)
+        for params, one in zip([*cv.fold_params[i], cv.params[i]], fits, strict=True):
+            exact = np.asarray(one.params)
+            np.testing.assert_array_equal(params[1:3], exact[1:3])
+            np.testing.assert_allclose(params, exact, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"l1_ratio": 1.0, "penalty_factor": FACTOR},
+        {"l1_ratio": 0.5, "bounds": (0, None)},
+        {"l1_ratio": 0.0, "bounds": {"x1": (0.3, None)}, "penalty_factor": FACTOR},
+    ],
+)
+def test_the_grid_with_factors_and_bounds_is_that_of_path(options):
+    X, y = problem(1500, seed=3)
+    cv = dlogreg.cross_validate(X, y, n_alphas=3, n_folds=3, **options)
+    path = dlogreg.path(X, y, n_alphas=3, **options)
+    np.testing.assert_allclose(cv.alphas, path.alphas, rtol=1e-6)
+    if options["l1_ratio"]:
+        held = np.asarray(options.get("penalty_factor", np.ones(4))) > 0
+        assert not cv.params[0, 1:][held].any()
+        assert cv.params[1, 1:][held].any()
+    assert cv.n_passes <= path.n_passes + 8
+
+
+def test_factors_and_bounds_that_do_not_fit_are_refused():
+    X, y = problem(200)
+    for options, message in (
+        ({"penalty_factor": [1, 2]}, "penalty_factor has 2 entries, and there are 4"),
+        ({"penalty_factor": {"z": 1}}, "names the column 'z'"),
+        ({"bounds": [(1, 0)] * 4}, "bounds of column 'x1' must be numbers"),
+        ({"bounds": [(0, 0)] * 4}, "no penalised column would leave its place"),
+        ({"penalty_factor": [0] * 4}, "no penalised column would leave its place"),
+        (
+            {"penalty_factor": FACTOR, "max_passes": 4, "folds": "stratified"},
+            "max_passes are used up before the largest alpha is known",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            dlogreg.cross_validate(X, y, **options)
+
+
 @pytest.mark.parametrize("folds", ["stratified", "group", "time"])
 def test_folds_of_every_kind(folds):
     X, y = problem(3000, seed=2)
@@ -347,7 +445,7 @@ def test_what_cannot_be_validated_is_refused():
         ({"scoring": ()}, "scoring must name .* nothing"),
         ({"alphas": [0.1, 0.0]}, "alphas must be positive"),
         ({"n_alphas": 0}, "n_alphas must be a whole number"),
-        ({"l1_ratio": 1.5}, "l1_ratio must lie between 0 and 1"),
+        ({"l1_ratio": 1.5}, "l1_ratio must be a number from 0 to 1"),
         ({"max_passes": 3}, "max_passes must be at least 4"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -54,6 +54,46 @@ def test_coefficients_are_those_of_glmnet(name):
         assert 1 - res.llf / res.llnull == pytest.approx(case["dev_ratio"], abs=1e-7)
 
 
+SHAPES = {  # rows, columns, common factor
+    "plain": (300, 6, 0.0),
+    "correlated": (300, 8, 3.0),
+    "more columns than rows": (40, 80, 0.0),
+    "weighted": (200, 8, 0.5),
+}
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("kind", SHAPES)
+def test_coefficients_are_those_of_scikit_learn(kind, l1_ratio, intercept):
+    n, k, common = SHAPES[kind]
+    X, y, rng = drawn(21, n, k, common=common)
+    weight = rng.integers(1, 5, size=n) if kind == "weighted" else np.ones(n)
+    alpha = 0.1 * np.abs(X.T @ (weight * (y - y.mean()))).max() / weight.sum()
+    res = dlogreg.fit(
+        X,
+        y,
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        sample_weight=weight,
+        fit_intercept=intercept,
+        tol=1e-8,
+    )
+    theirs = SklearnRegression(
+        C=1 / (alpha * weight.sum()),
+        l1_ratio=l1_ratio,
+        fit_intercept=intercept,
+        solver="saga" if l1_ratio else "newton-cholesky",
+        tol=1e-13,
+        max_iter=1_000_000,
+    ).fit(X, y, weight)
+    expected = np.append(theirs.intercept_, theirs.coef_)[1 - intercept :]
+    np.testing.assert_allclose(res.params, expected, rtol=1e-6, atol=1e-8)
+    slopes = slice(int(intercept), None)
+    zero = np.asarray(res.params)[slopes] == 0
+    np.testing.assert_array_equal(zero, expected[slopes] == 0)
+
+
 def drawn(seed, n, k, *, common=0.0, spread=1.0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, k)) + common * rng.normal(size=(n, 1))

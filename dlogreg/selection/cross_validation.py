@@ -19,6 +19,7 @@ from dlogreg.memory import check_memory
 from dlogreg.options import FitOptions, check_options
 from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import PenaltyRule, penalty_rule
+from dlogreg.penalty_columns import within_bounds
 from dlogreg.pipeline import open_source
 from dlogreg.problem import pose
 from dlogreg.progress import progress_for
@@ -26,7 +27,7 @@ from dlogreg.reduction import Reduction, single_threaded_blas
 from dlogreg.results import LogitResults
 from dlogreg.rows_again import RowsAgain
 from dlogreg.scalars import check_seed, is_number
-from dlogreg.selection.alphas import LEAST_L1_RATIO, AlphaGrid, check_grid
+from dlogreg.selection.alphas import AlphaGrid, check_grid
 from dlogreg.selection.folding import Folding, check_folds, fold_rows
 from dlogreg.selection.grid_fit import RAY, GridFit, pass_values
 from dlogreg.selection.validation import (
@@ -52,6 +53,8 @@ def cross_validate(
     n_alphas: int = 20,
     alpha_min_ratio: float | None = None,
     l1_ratio: float = 0.0,
+    penalty_factor: Any = None,
+    bounds: Any = None,
     n_folds: int = 5,
     folds: str = "random",
     scoring: str | Sequence[str] = "log_loss",
@@ -80,7 +83,8 @@ def cross_validate(
 
     Parameters
     ----------
-    X, y, sample_weight, offset, classes, fit_intercept, feature_names, missing
+    X, y, penalty_factor, bounds, sample_weight, offset, classes, fit_intercept, \
+feature_names, missing
         As in ``fit``; two classes. Weights count as repeated rows in the scores.
     alphas : sequence of float, optional
         Penalties on the *mean* loss of the rows that a model is fitted to, positive.
@@ -149,8 +153,6 @@ def cross_validate(
     names = check_scoring(scoring)
     check_folds(folds, n_folds, groups)
     grid = check_grid(alphas, n_alphas, alpha_min_ratio)
-    if not (is_number(l1_ratio) and 0 <= l1_ratio <= 1):
-        raise ValueError(f"l1_ratio must lie between 0 and 1, not {l1_ratio!r}")
     if not (is_number(max_passes) and max_passes >= 4):
         raise ValueError(
             f"max_passes must be at least 4, a whole number, not {max_passes!r}"
@@ -158,7 +160,7 @@ def cross_validate(
     seed = check_seed(seed)
     options = check_options(
         classes=classes,
-        penalty=_first_rule(grid, l1_ratio),
+        penalty=penalty_rule(1.0, l1_ratio, penalty_factor, bounds),
         fit_intercept=fit_intercept,
         feature_names=feature_names,
         solver="newton",
@@ -171,7 +173,9 @@ def cross_validate(
         missing=missing,
     )
     source = open_source(X, y, sample_weight, options, offset=offset, groups=groups)
-    options = replace(options, feature_names=source.feature_names)
+    options = options.for_columns(source.feature_names)
+    family = options.penalty
+    options = replace(options, penalty=_first_rule(grid, l1_ratio))
     layout = lay_out(source, options)
     _check_memory(layout, options, n_folds, grid.n_alphas)
     passes = Passes(Reduction(layout.partitions, layout.inline), progress_for(progress))
@@ -180,13 +184,13 @@ def cross_validate(
             survey = _surveyed(layout, passes, options)
             event = survey.classes[1]
             given = (folds, n_folds, seed, source, event, passes.run)
-            fit = _grid_fit(survey, passes, options, fold_rows(*given))
+            fit = _grid_fit(survey, passes, options, fold_rows(*given), family)
             fit.look_around()
             if "auc" in names:
                 fit.check_ranked()
-            largest = fit.largest_slope() / max(l1_ratio, LEAST_L1_RATIO)
+            largest = 0.0 if grid.values is not None else fit.largest_alpha()
             used = grid.descending(largest, survey.n_rows, source.n_features)
-            rules = [penalty_rule(alpha, l1_ratio) for alpha in used.tolist()]
+            rules = [replace(family, alpha=alpha) for alpha in used.tolist()]
             found = fit.fitted(rules)
             scored = fit.scored(found, curves="auc" in names)
             passes.close_record()
@@ -206,11 +210,15 @@ def _surveyed(layout: Layout, passes: Passes, options: FitOptions) -> Survey:
 
 
 def _grid_fit(
-    survey: Survey, passes: Passes, options: FitOptions, folding: Folding
+    survey: Survey,
+    passes: Passes,
+    options: FitOptions,
+    folding: Folding,
+    family: PenaltyRule,
 ) -> GridFit:
     assert options.feature_names is not None
     problem = pose(survey, passes, options, options.feature_names, ())
-    return GridFit(problem, folding, options.tol, options.max_passes)
+    return GridFit(problem, folding, options.tol, options.max_passes, family)
 
 
 def _first_rule(grid: AlphaGrid, l1_ratio: float) -> PenaltyRule:
@@ -235,8 +243,12 @@ def _validation(
     mean = scores[scoring].mean(axis=1)
     spread = scores[scoring].std(axis=1, ddof=1) / np.sqrt(fit.folding.n_folds)
     best, simplest = best_of(mean, scoring), one_se_of(mean, spread, scoring)
-    params = np.array([[std.to_params(m.theta) for m in line] for line in grid])
-    params = params.swapaxes(0, 1)
+    bounds = rules[0].bounds
+    lines = [
+        [within_bounds(std.to_params(model.theta), bounds) for model in line]
+        for line in grid
+    ]
+    params = np.array(lines).swapaxes(0, 1)
     refits = {
         i: refit(layout, options, fit, rules[i], grid[-1][i], scored.losses[i])
         for i in {best, simplest}

@@ -13,10 +13,13 @@ from dlogreg.kernel.nearby import NearbyKernel, NearbySums
 from dlogreg.kernel.part_sums import PartSums, PartSumsKernel
 from dlogreg.kernel.part_weights import PartWeights
 from dlogreg.kernel.together import Sums, Together
+from dlogreg.many_objective import ManyObjective
 from dlogreg.penalty import PenaltyRule, separable_of
 from dlogreg.problem import Problem
 from dlogreg.selection.folding import Folding
+from dlogreg.selection.largest import Resting
 from dlogreg.solvers.grid import Anchor, GridModel, Path, anchors_of
+from dlogreg.solvers.penalized_models import Expansion
 from dlogreg.standardization import Standardization
 
 SINGLE_TOL = 1e-3
@@ -43,6 +46,8 @@ class GridFit:
     folding: Folding
     tol: float
     max_passes: int
+    rule: PenaltyRule = field(default_factory=PenaltyRule)
+    """The penalty of alpha = 1: factors and bounds are those of all models."""
     totals: FloatArray = field(default_factory=lambda: np.empty((3, 0)))
     """Rows, their weight and that of the events by part."""
     _points: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
@@ -64,12 +69,16 @@ class GridFit:
         return self.max_passes - 1 - self.problem.passes.n_passes
 
     def look_around(self) -> None:
-        """Evaluate the null model, and points on the way to what was learned."""
+        """Evaluate the null model, and points on the way to what was learned.
+
+        All of them within the bounds, since the models start from these.
+        """
         null, learned = self.problem.survey.null_theta(), self.problem.guess()
         points = [null]
         if learned is not None and np.isfinite(learned).all():
             points += [null + t * (learned - null) for t in RAY]
-        self._points = np.column_stack(points)
+        box = separable_of(self.rule, 1.0, self.standardization)
+        self._points = np.column_stack([box.nearest(point) for point in points])
         self._first = self._part_sums(self._points)
         self.totals = self._first.totals
         self.folding.check(self.totals, self.problem.survey.classes)
@@ -78,12 +87,25 @@ class GridFit:
         """Refuse folds whose scored rows cannot be ranked, being of one class."""
         self.folding.check_ranked(self.totals, self.problem.survey.classes)
 
-    def largest_slope(self) -> float:
-        """Return max_j abs(d mean loss / d b_j) at the null model, b as in params."""
+    def largest_alpha(self) -> float:
+        """Return the least alpha at which all that it holds rests, over all rows.
+
+        Columns without a penalty, and bounds that exclude 0, take passes of their own.
+        """
         assert self._first is not None
-        slopes = self._first.gradients[0].sum(axis=0) / self.standardization.units
-        first = int(self.standardization.fit_intercept)
-        return float(np.abs(slopes[first:]).max() / self.totals[1].sum())
+        problem, std = self.problem, self.standardization
+        objective = ManyObjective(problem.passes, std, problem.survey.classes[-1])
+        resting = Resting(self.rule, problem.survey, objective, problem.geometry)
+        anchors = [
+            Expansion(theta, gradients.sum(axis=0), hessians.sum(axis=0))
+            for theta, gradients, hessians in zip(
+                self._points.T,
+                self._first.gradients,
+                self._first.hessians,
+                strict=True,
+            )
+        ]
+        return resting.largest(resting.found(anchors, self.passes_left))
 
     def fitted(self, rules: Sequence[PenaltyRule]) -> list[list[GridModel]]:
         """Return the models of every fold, and last those of all rows."""

@@ -16,18 +16,14 @@ from dlogreg.layout import Layout
 from dlogreg.many_objective import ManyObjective
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
-from dlogreg.penalty import PenaltyRule, separable_of
+from dlogreg.penalty import PenaltyRule
 from dlogreg.penalty_columns import within_bounds
 from dlogreg.results import LogitResults
 from dlogreg.rows_again import RowsAgain
-from dlogreg.selection.alphas import (
-    LEAST_L1_RATIO,
-    AlphaGrid,
-    largest_alpha,
-    resting,
-)
+from dlogreg.selection.alphas import AlphaGrid
+from dlogreg.selection.largest import Resting, start_model
 from dlogreg.selection.path_results import PathResults
-from dlogreg.solvers import Geometry, Separable, Status
+from dlogreg.solvers import Geometry, Status
 from dlogreg.solvers.many import HESSIAN_VALUES
 from dlogreg.solvers.penalized_models import (
     Expansion,
@@ -36,10 +32,6 @@ from dlogreg.solvers.penalized_models import (
 )
 from dlogreg.survey import Survey
 
-ROUND_UP = 1 + 1e-9
-"""So that the first model rests in spite of rounding."""
-REST_TOL = 1e-8
-"""Of the model in which all that is penalised rests, whose slopes give alpha."""
 ALPHAS_PER_HESSIAN = 10
 """Penalties that are advanced together for every Hessian that a pass has room for."""
 
@@ -77,11 +69,10 @@ class PathProblem:
         """The penalty of alpha = 1."""
         return self.options.penalty
 
-    def penalty(self, alpha: float) -> Separable:
-        """Return the penalty in the solver's coordinates."""
-        survey = self.survey
-        rule = replace(self.rule, alpha=alpha)
-        return separable_of(rule, survey.weight_sum, survey.standardization)
+    @property
+    def resting(self) -> Resting:
+        """Return the model in which all that is penalised is at rest."""
+        return Resting(self.rule, self.survey, self.objective, self.geometry)
 
     def left(self) -> int:
         """Return the passes that may still be made, or raise if there are none."""
@@ -99,9 +90,10 @@ class PathProblem:
         anchors = self.anchors()
         largest = 0.0
         if grid.values is None:
-            resting_place = self.at_rest(anchors)
-            anchors = [*anchors, resting_place]
-            largest = self.largest(resting_place)
+            resting = self.resting
+            place = resting.found(anchors, self.left())
+            anchors = [*anchors, place]
+            largest = resting.largest(place)
         survey = self.survey
         n_features = len(survey.standardization.scale)
         alphas = grid.descending(largest, survey.n_rows, n_features)
@@ -136,42 +128,8 @@ class PathProblem:
     def model(self, alpha: float, anchors: Sequence[Expansion]) -> PenalizedModel:
         """Return a model, where the nearest of the anchors says its optimum is."""
         return start_model(
-            self.penalty(alpha), self.geometry, self.options.tol, anchors
+            self.resting.penalty(alpha), self.geometry, self.options.tol, anchors
         )
-
-    def at_rest(self, anchors: Sequence[Expansion]) -> Expansion:
-        """Return the model in which all that is penalised is at rest."""
-        penalty, factors = self.penalty(1.0), self._pull()
-        held = resting(penalty, factors)
-        free = factors == 0
-        free[: int(self.options.fit_intercept)] = False
-        null = anchors[0]
-        if not free.any() and (held.nearest(null.theta) == null.theta).all():
-            return null
-        one = start_model(held, self.geometry, REST_TOL, anchors)
-        advance_models(self.objective, [one], self.left())
-        assert one.best is not None
-        step = one.theta - one.best.theta
-        hessian = one.metric.hessian
-        return Expansion(one.theta, one.best.gradient + hessian @ step, hessian)
-
-    def _pull(self) -> FloatArray:
-        """Return what alpha = 1 weighs absolute values with, shape (n_params,)."""
-        ratio = max(self.rule.l1_ratio, LEAST_L1_RATIO)
-        rule = replace(self.rule, alpha=1.0, l1_ratio=ratio)
-        survey = self.survey
-        return separable_of(rule, survey.weight_sum, survey.standardization).l1
-
-    def largest(self, place: Expansion) -> float:
-        """Return the least alpha that leaves everything at rest."""
-        pull = self._pull()
-        found = largest_alpha(place.gradient, place.theta, self.penalty(1.0), pull)
-        if not found > 0:
-            raise ValueError(
-                "no penalised column would leave its place under any penalty, so that "
-                "there is no largest alpha to begin with; give alphas"
-            )
-        return found * ROUND_UP
 
     def results(
         self, alphas: FloatArray, models: Sequence[PenalizedModel]
@@ -227,17 +185,3 @@ class PathProblem:
                 layout.source, layout.partitions, layout.inline, std, survey.classes
             ),
         )
-
-
-def start_model(
-    penalty: Separable,
-    geometry: Geometry,
-    tol: float,
-    anchors: Sequence[Expansion],
-    family: int = 0,
-) -> PenalizedModel:
-    """Return a model at the optimum that the nearest of the anchors expects."""
-    optima = [anchor.optimum(penalty) for anchor in anchors]
-    nearest = int(np.argmin([distance for _, distance in optima]))
-    trial = optima[nearest][0]
-    return PenalizedModel(penalty, geometry, tol, anchors[nearest], trial, family)

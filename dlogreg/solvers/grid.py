@@ -149,7 +149,8 @@ class Path:
         move = step.theta - anchor.theta
         square = max(0.0, float(move @ found.hessian @ move))
         self.distances[i] = math.sqrt(square / weight)
-        self.trials[i] = anchor.theta + self.lengths[i] * move
+        trial = anchor.theta + self.lengths[i] * move
+        self.trials[i] = self.penalties[i].nearest(trial)  # but for rounding, it is
 
     @property
     def far(self) -> list[int]:

@@ -207,7 +207,8 @@ def test_many_models(tmp_path):
     assert set(lines) >= {"one fit", *own, "12 replicates refitted"}
     assert all(float(lines[name]["worst SE"]) <= 0.01 for name in own)
     assert float(lines["12 replicates refitted"]["worst SE"]) <= 0.01
-    assert float(lines["scikit-learn newton-cholesky, ridge"]["worst SE"]) < 0.5
+    theirs = [name for name in lines if name.startswith("scikit-learn newton-cholesky")]
+    assert float(lines[theirs[-1]]["worst SE"]) <= 0.02
 
 
 @pytest.mark.slow
