@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,11 @@ ADDED: dict[str, tuple[Callable[[Any], Any], Any]] = {
 
 def decode(entries: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of LogitResults or MultinomialResults."""
-    binary = _kind(entries) == KIND
+    kind = entries.get("kind")
+    if kind not in (KIND, MULTINOMIAL):
+        raise InvalidError(f"'kind' is {shown(kind)}, not {KIND!r} or {MULTINOMIAL!r}")
+    check_schema(entries)
+    binary = kind == KIND
     found = Entries(entries, KEYS, ADDED_KEYS)
     names = tuple(found.items("feature_names", as_text))
     shape: tuple[int, ...] = (len(names) + found.get("fit_intercept", as_flag),)
@@ -92,36 +96,32 @@ def decode(entries: dict[str, Any]) -> dict[str, Any]:
         "fit_intercept": found.get("fit_intercept", as_flag),
         "status": found.get("status", _status),
         "dropped": found.get("dropped", _reasons),
-        "trace": tuple(found.items("trace", _pass)),
+        "trace": tuple(found.items("trace", read_pass)),
         "coefficients": found.vector("coefficients", n_params).reshape(shape),
         **{key: found.get(key, check, usual) for key, (check, usual) in ADDED.items()},
         **{key: _covariance(found, key, n_params) for key in COVARIANCES},
         **{key: _vector(found, key, n_params) for key in VECTORS},
         "column_sums": _column_sums(found, n_params),
         "indicators": _indicators(found),
-        "recipe": _recipe(found, names),
+        "recipe": stored_recipe(found, names),
     }
     check_kind(fields, binary=binary)
     check_names(fields, binary=binary)
-    _check_sum(found)
+    check_sum(found)
     return fields
 
 
-def _kind(entries: dict[str, Any]) -> str:
-    """Return what kind of results they are, of a schema that can be read."""
-    kind = entries.get("kind")
-    if kind not in (KIND, MULTINOMIAL):
-        raise InvalidError(f"'kind' is {shown(kind)}, not {KIND!r} or {MULTINOMIAL!r}")
+def check_schema(entries: Mapping[str, Any]) -> None:
+    """Refuse files of a schema that this version does not read."""
     schema = entries.get("schema")
     if schema not in READABLE or isinstance(schema, bool):
         raise InvalidError(
             f"its schema is {shown(schema)}, and this version of dlogreg reads schema "
             f"{' and '.join(map(str, READABLE))}; install the version that saved it"
         )
-    return str(kind)
 
 
-def _check_sum(found: Entries) -> None:
+def check_sum(found: Entries) -> None:
     """Refuse entries that are not those saved, however valid they look."""
     if CHECKSUM not in found.entries:  # earlier versions wrote none
         return
@@ -132,7 +132,7 @@ def _check_sum(found: Entries) -> None:
         )
 
 
-def _recipe(found: Entries, names: tuple[str, ...]) -> Recipe | None:
+def stored_recipe(found: Entries, names: tuple[str, ...]) -> Recipe | None:
     """Return the recipe of a formula; its room is entered where there is one."""
     if found.is_null("formula"):
         return None
@@ -200,7 +200,8 @@ def _reasons(value: Any) -> dict[str, str]:
     return {name: as_text(reason) for name, reason in reasons.items()}
 
 
-def _pass(value: Any) -> PassRecord:
+def read_pass(value: Any) -> PassRecord:
+    """Return what a pass did and cost."""
     found = Entries(as_object(value), PASS_KEYS, ADDED_PASS_KEYS)
     costs: dict[str, Any] = {key: found.get(key, as_size) for key in COSTS}
     costs.update((key, found.get(key, as_number, 0.0)) for key in TIMES)
