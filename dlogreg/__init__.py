@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dlogreg.estimator import LogisticRegression
     from dlogreg.estimator_cv import LogisticRegressionCV
     from dlogreg.formula.fitting import fit_formula
+    from dlogreg.grouped.results import GroupedResults
     from dlogreg.multinomial import MultinomialResults
     from dlogreg.outcomes.fitting import fit_many
     from dlogreg.outcomes.results import ManyResults
@@ -45,6 +46,7 @@ _ROOMS = {
     "CollinearityWarning": "errors",
     "ConvergenceWarning": "errors",
     "DataError": "errors",
+    "GroupedResults": "grouped.results",
     "InferenceError": "errors",
     "LogisticRegression": "estimator",
     "LogisticRegressionCV": "estimator_cv",
@@ -75,6 +77,7 @@ __all__ = [
     "CollinearityWarning",
     "ConvergenceWarning",
     "DataError",
+    "GroupedResults",
     "InferenceError",
     "LogisticRegression",
     "LogisticRegressionCV",

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from dlogreg.evaluation import FloatArray
 from dlogreg.extras import advice, require
 from dlogreg.screen import WorkBar, bytes_text
-from dlogreg.source.group import GroupWriter, StoredData, open_data
+from dlogreg.source.group import StoredData, open_data
+from dlogreg.source.group_writer import GroupWriter
 
 LATE = 15
 """Minutes; a flight is late if it arrives later than that."""

@@ -32,7 +32,7 @@ from dlogreg.prediction import match_columns
 from dlogreg.reduction import compute_shared, count_rows, single_threaded_blas
 from dlogreg.rows_again import NOT_REMEMBERED, RowsAgain
 from dlogreg.source import Source, as_source
-from dlogreg.source.opening import kind_of
+from dlogreg.source.kinds import kind_of
 from dlogreg.source.task_graph import is_future
 from dlogreg.standardization import Standardization
 

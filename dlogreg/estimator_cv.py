@@ -20,10 +20,11 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import validate_data
 
 from dlogreg.errors import ConvergenceWarning, DataError
-from dlogreg.estimator import LogisticRegression, header, is_out_of_core
+from dlogreg.estimator import LogisticRegression
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.parts import RandomParts
 from dlogreg.labels import resolve_class_weight
+from dlogreg.linear_classifier import header, is_out_of_core
 from dlogreg.options import FitOptions, check_options
 from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import open_source

@@ -117,6 +117,8 @@ class MissingKernel:
     feature_names: tuple[str, ...]
     outcomes: tuple[str, ...] = ()
     """Names of the columns of y, if it has several."""
+    groups_name: str = "groups"
+    """What the labels of groups were given as."""
 
     @property
     def name(self) -> str:
@@ -165,7 +167,7 @@ class MissingKernel:
                 yield self.feature_names[j], int(column.sum()), int(column.argmax())
         responses = zip(self.outcomes, rows.y.T, strict=True)
         beside = dict(responses) if self.outcomes else {"y": rows.y}
-        beside |= {"groups": rows.groups}
+        beside |= {self.groups_name: rows.groups}
         beside |= {"sample_weight": rows.sample_weight, "offset": rows.offset}
         for name, values in beside.items():
             absent = None if values is None else is_missing(values)

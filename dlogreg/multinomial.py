@@ -15,15 +15,15 @@ from dlogreg.fitted import FittedModel
 from dlogreg.inference import Covariances, check_level
 from dlogreg.inference.wald import WaldTest, wald_test
 from dlogreg.labelled_matrix import LabelledMatrix
+from dlogreg.prediction_methods import MultinomialPredictions
 
 if TYPE_CHECKING:
     from dlogreg.display.plots import MultinomialPlots
     from dlogreg.inference.table import ChiSquaredTest
-    from dlogreg.prediction import MultinomialModel
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultinomialResults(FittedModel, Covariances):
+class MultinomialResults(FittedModel, Covariances, MultinomialPredictions):
     """Coefficients of a softmax model, their standard errors, and what the fit cost.
 
     The words and the layout are those of statsmodels' ``MNLogit``. Without a penalty
@@ -303,99 +303,6 @@ class MultinomialResults(FittedModel, Covariances):
             return self.coefficients
         full = np.vstack([np.zeros(self.coefficients.shape[1]), self.coefficients])
         return np.asarray(full - full.mean(axis=0))
-
-    def predict(self, X: Any) -> Any:
-        """Return the probabilities of all ``classes`` for every row.
-
-        Parameters
-        ----------
-        X : array, shape (n_rows, n_features)
-            Any kind that ``fit`` takes. Columns of a dataframe are found by name, in
-            any order; other columns are left aside. Arrays go by position. After
-            ``fit_formula``, also a dataframe of the columns of the formula.
-
-        Returns
-        -------
-        array, shape (n_rows, n_classes)
-            Numpy for data in memory; for dask and Zarr a lazy dask array with the
-            same chunks of rows. A row with NaN has NaN as probabilities.
-
-        Examples
-        --------
-        >>> import dlogreg
-        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc")
-        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
-        >>> res.predict([[2.5]]).round(3)
-        array([[0.243, 0.513, 0.243]])
-        """
-        return self._model.class_probability(X)
-
-    def decision_function(self, X: Any) -> Any:
-        """Return the linear predictors of all classes, shape (n_rows, n_classes).
-
-        That of the reference is 0; with a penalty, every row's sum is. X as in
-        ``predict``.
-
-        Parameters
-        ----------
-        X : array, shape (n_rows, n_features)
-            Any kind that ``fit`` takes; columns of a dataframe are found by name.
-
-        Returns
-        -------
-        array, shape (n_rows, n_classes)
-            Lazy for Dask and Zarr.
-
-        Examples
-        --------
-        >>> import dlogreg
-        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc")
-        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
-        >>> res.decision_function([[2.5]]).round(3)
-        array([[0.   , 0.746, 0.   ]])
-        """
-        return self._model.linear_predictor(X)
-
-    def classify(self, X: Any) -> Any:
-        """Return the most probable class of every row; X as in ``predict``.
-
-        A row with NaN is an error.
-
-        Parameters
-        ----------
-        X : array, shape (n_rows, n_features)
-            Any kind that ``fit`` takes; columns of a dataframe are found by name.
-
-        Returns
-        -------
-        array, shape (n_rows,)
-            Labels of ``classes``.
-
-        Examples
-        --------
-        >>> import dlogreg
-        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc")
-        >>> res = dlogreg.fit(X, y, feature_names=["dose"])
-        >>> res.classify([[0.0], [5.0]])
-        array(['a', 'c'], dtype='<U1')
-        """
-        return self._model.label(X)
-
-    @property
-    def _model(self) -> MultinomialModel:
-        # loaded on first use, as for two classes
-        room = import_module("dlogreg.prediction")
-        model: type[MultinomialModel] = room.MultinomialModel
-        lines = self.coefficients
-        if not self.symmetric:
-            lines = np.vstack([np.zeros(lines.shape[1]), lines])
-        return model.of(
-            lines,
-            self.feature_names,
-            self.classes,
-            fit_intercept=self.fit_intercept,
-            recipe=self.recipe,
-        )
 
     def _labelled(self, values: Any) -> LabelledMatrix:
         return LabelledMatrix.of(values, self.names, self.labels)

@@ -34,7 +34,7 @@ from dlogreg.reduction import (
     single_threaded_blas,
 )
 from dlogreg.source import Source, as_source
-from dlogreg.source.opening import kind_of
+from dlogreg.source.kinds import kind_of
 from dlogreg.standardization import Standardization
 from dlogreg.survey import PILOT_BLOCKS, PILOT_ROWS, PilotKernel, PilotRows
 

@@ -18,7 +18,8 @@ from dlogreg.cli.stores import fit_stored
 from dlogreg.convert import convert, parse_labels
 from dlogreg.errors import DataError
 from dlogreg.source import tables
-from dlogreg.source.group import GroupWriter, open_data
+from dlogreg.source.group import open_data
+from dlogreg.source.group_writer import GroupWriter
 from dlogreg.source.zarr_store import COMPLETE_ATTRIBUTE
 
 

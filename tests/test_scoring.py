@@ -14,7 +14,7 @@ from sklearn import metrics
 from zarr.storage import MemoryStore
 
 import dlogreg
-from dlogreg import scoring
+from dlogreg.scoring import evaluating
 from tests.counting import CountedPartition, counted_array, forget, reads
 from tests.handmade import make_results
 
@@ -159,7 +159,7 @@ def test_small_arrays_need_no_scheduler_and_large_ones_do(
     with dask.config.set(scheduler=refuse):
         dlogreg.evaluate(results, *binary_data)
         assert calls == []
-        monkeypatch.setattr(scoring, "INLINE_BYTES", 0)
+        monkeypatch.setattr(evaluating, "INLINE_BYTES", 0)
         same(dlogreg.evaluate(results, *binary_data), whole)
         assert calls != []
 

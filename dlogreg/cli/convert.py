@@ -10,7 +10,7 @@ from dlogreg.cli.addresses import STORAGE
 from dlogreg.cli.options import OVERWRITE, QUIET, Size, shown, with_options
 from dlogreg.convert import DTYPES, convert
 from dlogreg.screen import bytes_text
-from dlogreg.source.group import CHUNK_BYTES
+from dlogreg.source.group_writer import CHUNK_BYTES
 
 
 @click.command("convert")

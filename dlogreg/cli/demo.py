@@ -25,7 +25,7 @@ from dlogreg.demo import (
 from dlogreg.results import Results
 from dlogreg.scheduling import peak_memory
 from dlogreg.screen import bytes_text
-from dlogreg.source.group import check_target
+from dlogreg.source.group_writer import check_target
 
 DEFAULT_MODEL = "flights-model.json"
 

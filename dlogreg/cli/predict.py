@@ -29,7 +29,8 @@ from dlogreg.reduction import TASKS_PER_THREAD
 from dlogreg.results import LogitResults, Results
 from dlogreg.scheduling import n_threads
 from dlogreg.screen import WorkBar, count_text
-from dlogreg.source.group import GroupWriter, StoredData, open_data
+from dlogreg.source.group import StoredData, open_data
+from dlogreg.source.group_writer import GroupWriter
 
 
 @click.command("predict")

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlogreg.errors import DataError
 from dlogreg.screen import WorkBar, bytes_text, count_text
-from dlogreg.source.group import GroupWriter
+from dlogreg.source.group_writer import GroupWriter
 from dlogreg.source.sparse_store import ENCODING
 from dlogreg.source.svmlight import SvmlightText
 from dlogreg.survey import MAX_LABELS

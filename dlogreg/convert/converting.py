@@ -13,7 +13,8 @@ from dlogreg.convert.dense import Columns, copy_table
 from dlogreg.errors import DataError
 from dlogreg.screen import WorkBar
 from dlogreg.source.files import find_files
-from dlogreg.source.group import CHUNK_BYTES, GroupWriter, StoredData, open_data
+from dlogreg.source.group import StoredData, open_data
+from dlogreg.source.group_writer import CHUNK_BYTES, GroupWriter
 from dlogreg.source.remote import is_url, shown
 from dlogreg.source.svmlight import ENDINGS, SvmlightText
 from dlogreg.source.tables import Table
@@ -91,15 +92,7 @@ def convert(
     DataError
         If a column is missing or not numeric, or a value is missing or infinite.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype must be 'float64' or 'float32', not {dtype!r}")
-    if chunk_bytes < 1:
-        raise ValueError(f"chunk_bytes must be positive, not {chunk_bytes}")
-    if is_url(target_path):
-        raise DataError(
-            f"{shown(target_path)} is an address, and stores are written to a path "
-            "here; copy the finished folder there"
-        )
+    _check_target(target_path, dtype, chunk_bytes)
     source, options = str(source_path), dict(storage_options or {})
     as_rows = source.lower().endswith(ENDINGS)
     given = (target, features, categories or None, sample_weight, offset)
@@ -125,6 +118,19 @@ def convert(
             raise DataError(f"{shown(source)} has no rows")
         out.commit(**attributes)
     return open_data(target_path)
+
+
+def _check_target(path: str | Path, dtype: str, chunk_bytes: int) -> None:
+    """Refuse to write what cannot be written there."""
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be 'float64' or 'float32', not {dtype!r}")
+    if chunk_bytes < 1:
+        raise ValueError(f"chunk_bytes must be positive, not {chunk_bytes}")
+    if is_url(path):
+        raise DataError(
+            f"{shown(path)} is an address, and stores are written to a path "
+            "here; copy the finished folder there"
+        )
 
 
 def _choose(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dlogreg.convert.labels import CODES, Category, Labels
 from dlogreg.errors import DataError
 from dlogreg.screen import WorkBar, bytes_text, count_text
-from dlogreg.source.group import GroupWriter
+from dlogreg.source.group_writer import GroupWriter
 from dlogreg.source.tables import Batch, Table
 from dlogreg.survey import LARGEST_OFFSET
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
-from dlogreg.source.group import CATEGORIES, GroupWriter
+from dlogreg.source.group import CATEGORIES
+from dlogreg.source.group_writer import GroupWriter
 from dlogreg.source.tables import Batch
 from dlogreg.survey import MAX_LABELS, sort_labels
 

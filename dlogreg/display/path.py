@@ -112,16 +112,20 @@ def _curves(path: PathResults) -> str:
             f'<polyline points="{points}" fill="none" stroke="{colour}" '
             f'stroke-width="{1.8 if k < NAMED else 0.8}"/>'
         )
-    names = path.names[int(path.first.fit_intercept) :]
-    key = "".join(
-        f'<span class="key" style="background:{SERIES[k]}"></span>'
-        f"{escape(elided(printable(names[j]), MAX_NAME))}"
-        for k, j in enumerate(order[:NAMED].tolist())
-    )
     return (
         "<figure><figcaption>Coefficients, from the strongest penalty to the weakest"
         f'</figcaption><svg width="{WIDTH:g}" height="{HEIGHT:g}" '
         f'viewBox="0 0 {WIDTH:g} {HEIGHT:g}" style="max-width:100%" '
         f'aria-hidden="true">{"".join(lines)}</svg></figure>\n'
-        f'<p class="notes">{key}</p>\n'
+        f'<p class="notes">{_key(path, order[:NAMED].tolist())}</p>\n'
+    )
+
+
+def _key(path: PathResults, slopes: list[int]) -> str:
+    """Return which colour is which column's."""
+    names = path.names[int(path.first.fit_intercept) :]
+    return "".join(
+        f'<span class="key" style="background:{SERIES[k]}"></span>'
+        f"{escape(elided(printable(names[j]), MAX_NAME))}"
+        for k, j in enumerate(slopes)
     )

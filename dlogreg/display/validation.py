@@ -51,17 +51,24 @@ def _picture(found: CrossValidation) -> str:
         f"{significant(end, 4)}</text>"
         for end in (low, high)
     )
+    return _figure(
+        found.scoring,
+        f'{ends}<path class="rule" d="{whiskers}"/>'
+        f'<polyline class="mark line" style="fill:none" points="{points}"/>{marks}',
+    )
+
+
+def _figure(scoring: str, content: str) -> str:
+    """Return a picture under its title."""
     title = escape(
-        f"{found.scoring.replace('_', ' ')} out of fold, from the strongest penalty to "
-        "the weakest"
+        f"{scoring.replace('_', ' ')} out of fold, from the strongest penalty to the "
+        "weakest"
     )
     size = f'width="{WIDTH:g}" height="{HEIGHT:g}"'
     return (
         f"<figure><figcaption>{title}</figcaption>"
         f'<svg {size} viewBox="0 0 {WIDTH:g} {HEIGHT:g}" style="max-width:100%" '
-        f'role="img" aria-label="{title}">{ends}<path class="rule" d="{whiskers}"/>'
-        f'<polyline class="mark line" style="fill:none" points="{points}"/>{marks}'
-        "</svg></figure>\n"
+        f'role="img" aria-label="{title}">{content}</svg></figure>\n'
     )
 
 

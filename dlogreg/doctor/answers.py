@@ -22,3 +22,9 @@ class Answers:
     """Address and certificates, as the client sees them."""
     wanted: int | None = None
     """Number of workers that there should be."""
+
+    @property
+    def others(self) -> dict[str, Facts]:
+        """The processes but the client, by name."""
+        scheduler = {} if self.scheduler is None else {"scheduler": self.scheduler}
+        return {**scheduler, **self.workers}

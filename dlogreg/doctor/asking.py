@@ -13,7 +13,8 @@ from typing import Any
 from distributed import wait
 
 from dlogreg.doctor.answers import Answers, Facts
-from dlogreg.doctor.judging import Finding, judge
+from dlogreg.doctor.findings import Finding
+from dlogreg.doctor.judging import judge
 from dlogreg.doctor.probe import first_block, probe, probe_scheduler
 
 TIMEOUT = 60

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Iterator, Mapping, Sequence
 
-from dlogreg.addresses import is_open
 from dlogreg.doctor.answers import Answers, Facts
+from dlogreg.doctor.exposure import judge_encryption, judge_pages
+from dlogreg.doctor.findings import Finding, error, ok, warning
 from dlogreg.screen import bytes_text
 
 SAME = (
@@ -18,29 +17,8 @@ SAME = (
 """Packages whose versions must be the client's: what is sent must be understood, and
 the same sums must come out bit for bit."""
 CLOCK_SECONDS = 2.0
-SOON = 14 * 86400.0
-"""Seconds before its end from which a certificate is worth a word."""
 LITTLE_DISK = 2**30
 _HOLD = "set OMP_NUM_THREADS=1 where it is started"
-
-
-class Verdict(IntEnum):
-    """How bad it is; the command's exit code."""
-
-    OK = 0
-    WARNING = 1
-    ERROR = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found by one check at one place."""
-
-    check: str
-    verdict: Verdict
-    where: str
-    text: str
-    """What is there, and what to do if it is not right."""
 
 
 def judge(answers: Answers) -> list[Finding]:
@@ -55,36 +33,18 @@ def judge(answers: Answers) -> list[Finding]:
         *_memory(answered, here),
         *_clock(answers),
         *_data({"client": answers.client, **answered} if cluster else here),
-        *_encryption(answers),
-        *_pages(answers),
+        *judge_encryption(answers),
+        *judge_pages(answers),
     ]
-
-
-def _ok(check: str, where: str, text: str) -> Finding:
-    return Finding(check, Verdict.OK, where, text)
-
-
-def _warning(check: str, where: str, text: str) -> Finding:
-    return Finding(check, Verdict.WARNING, where, text)
 
 
 def _processes_text(n: int) -> str:
     return f"{n} process{'es' * (n != 1)}"
 
 
-def _error(check: str, where: str, text: str) -> Finding:
-    return Finding(check, Verdict.ERROR, where, text)
-
-
-def _processes(answers: Answers) -> dict[str, Facts]:
-    """Return the other processes, by name."""
-    scheduler = {} if answers.scheduler is None else {"scheduler": answers.scheduler}
-    return {**scheduler, **answers.workers}
-
-
 def _versions(answers: Answers) -> Iterator[Finding]:
     ours, bad = answers.client["versions"], False
-    for name, facts in _processes(answers).items():
+    for name, facts in answers.others.items():
         if "error" in facts:
             continue
         for finding in _differences(name, ours, facts["versions"]):
@@ -93,7 +53,7 @@ def _versions(answers: Answers) -> Iterator[Finding]:
     listed = ("python", "dlogreg", "dask", "distributed", "numpy", "scipy", "zarr")
     text = ", ".join(f"{key} {ours[key]}" for key in listed if key in ours)
     others = "" if bad or answers.scheduler is None else " and everywhere"
-    yield _ok("versions", f"client{others}", text)
+    yield ok("versions", f"client{others}", text)
 
 
 def _differences(
@@ -106,7 +66,7 @@ def _differences(
         fatal = key in SAME or (key == "python" and _minor(mine) != _minor(other))
         advice = "install the client's version there, e.g. from the same image"
         text = f"{key} is {other or 'missing'}, the client's {mine or 'missing'}"
-        make = _error if fatal else _warning
+        make = error if fatal else warning
         yield make("versions", where, f"{text}; {advice}")
 
 
@@ -118,20 +78,24 @@ def _workers(answers: Answers) -> Iterator[Finding]:
     scheduler = answers.scheduler or {}
     if "error" in scheduler:
         advice = "it must be able to import dlogreg, and be allowed to be asked"
-        yield _error("scheduler", "scheduler", f"{scheduler['error']}; {advice}")
+        yield error("scheduler", "scheduler", f"{scheduler['error']}; {advice}")
     for name, facts in answers.workers.items():
         if "error" in facts:
             advice = "look at its log; it must be able to import this dlogreg"
-            yield _error("workers", name, f"{facts['error']}; {advice}")
+            yield error("workers", name, f"{facts['error']}; {advice}")
     if not answers.workers:
         advice = "start them, with certificates of the same authority"
-        yield _error("workers", "scheduler", f"there are no workers; {advice}")
+        yield error("workers", "scheduler", f"there are no workers; {advice}")
         return
     missing = (answers.wanted or 0) - len(answers.workers)
     if missing > 0:
         text = f"{missing} of {answers.wanted} did not come"
-        yield _error("workers", "cluster", f"{text}; look at their logs")
-    answered = [w for w in answers.workers.values() if "error" not in w]
+        yield error("workers", "cluster", f"{text}; look at their logs")
+    yield from _threads([w for w in answers.workers.values() if "error" not in w])
+
+
+def _threads(answered: Sequence[Facts]) -> Iterator[Finding]:
+    """Judge how many threads the workers of every host have together."""
     nodes = Counter(facts["node"] for facts in answered)
     threads: Counter[str] = Counter()
     for facts in answered:
@@ -140,9 +104,9 @@ def _workers(answers: Answers) -> Iterator[Finding]:
         node, cpus = facts["node"], facts["n_cpus"]
         if threads.get(node, 0) > cpus:
             text = f"{threads.pop(node)} threads of workers for {cpus} cores"
-            yield _warning("workers", node, f"{text}; start as many as there are cores")
+            yield warning("workers", node, f"{text}; start as many as there are cores")
     total = sum(facts["worker"]["threads"] for facts in answered)
-    yield _ok(
+    yield ok(
         "workers",
         "cluster",
         f"{len(answered)} with {total} threads on {len(nodes)} hosts",
@@ -158,13 +122,13 @@ def _blas(processes: dict[str, Facts]) -> Iterator[Finding]:
         for label, library in zip(labels, facts["blas"], strict=True):
             if library["inside"] != 1:
                 text = f"{label} keeps {library['inside']} threads inside tasks"
-                yield _warning("BLAS", name, f"{text}; {_HOLD}")
+                yield warning("BLAS", name, f"{text}; {_HOLD}")
         if not labels:
-            yield _warning("BLAS", name, f"no BLAS that can be held; {_HOLD}")
+            yield warning("BLAS", name, f"no BLAS that can be held; {_HOLD}")
     for label, n in kinds.items():
-        yield _ok("BLAS", _processes_text(n), label)
+        yield ok("BLAS", _processes_text(n), label)
     if len(kinds) > 1:
-        yield _warning(
+        yield warning(
             "BLAS",
             "cluster",
             f"{len(kinds)} kinds of kernels: last bits of a result depend on who "
@@ -179,31 +143,31 @@ def _kind(library: Facts) -> tuple[str, ...]:
 
 def _memory(workers: dict[str, Facts], here: dict[str, Facts]) -> Iterator[Finding]:
     for name, facts in here.items():
-        yield _ok("memory", name, f"{bytes_text(facts['memory'])} may be used")
+        yield ok("memory", name, f"{bytes_text(facts['memory'])} may be used")
     limits: Counter[str] = Counter()
     for name, facts in workers.items():
         worker = facts["worker"]
         limit = worker["memory_limit"]
         if not limit:
             advice = "start it with --memory-limit, so that it cannot fill its host"
-            yield _warning("memory", name, f"no limit; {advice}")
+            yield warning("memory", name, f"no limit; {advice}")
             continue
         limits[facts["node"]] += limit
         if worker["terminate"] is None:
             text = "nothing restarts it above its limit: it has no nanny, or"
             advice = "distributed.worker.memory.terminate is off"
-            yield _warning("memory", name, f"{text} {advice}")
+            yield warning("memory", name, f"{text} {advice}")
         if worker["folder_free"] < LITTLE_DISK:
             text = f"{bytes_text(worker['folder_free'])} free in {worker['folder']}"
             advice = "give another --local-directory to spill to"
-            yield _warning("memory", name, f"{text}; {advice}")
+            yield warning("memory", name, f"{text}; {advice}")
     whole = {facts["node"]: facts["memory"] for facts in workers.values()}
     for node, limit in limits.items():
         if limit > whole[node]:
             text = f"workers may take {bytes_text(limit)} of {bytes_text(whole[node])}"
-            yield _warning("memory", node, f"{text}; lower their --memory-limit")
+            yield warning("memory", node, f"{text}; lower their --memory-limit")
     for shares, n in Counter(map(_shares, workers.values())).items():
-        yield _ok("memory", f"{n} worker(s)", shares)
+        yield ok("memory", f"{n} worker(s)", shares)
 
 
 def _shares(facts: Facts) -> str:
@@ -221,7 +185,7 @@ def _percent(share: float | None) -> str:
 
 def _clock(answers: Answers) -> Iterator[Finding]:
     worst = 0.0
-    for name, facts in _processes(answers).items():
+    for name, facts in answers.others.items():
         if "now" not in facts:
             continue
         late = facts["now"] - facts["answered"]
@@ -231,9 +195,9 @@ def _clock(answers: Answers) -> Iterator[Finding]:
         if off > CLOCK_SECONDS:
             text = f"at least {off:.0f} s {'ahead' if late > early else 'behind'}"
             advice = "synchronize it (NTP); logs and certificates go by it"
-            yield _warning("clock", name, f"{text}; {advice}")
+            yield warning("clock", name, f"{text}; {advice}")
     if answers.scheduler is not None and worst <= CLOCK_SECONDS:
-        yield _ok("clock", "cluster", "agrees with the client's to 2 s or less")
+        yield ok("clock", "cluster", "agrees with the client's to 2 s or less")
 
 
 def _data(processes: dict[str, Facts]) -> Iterator[Finding]:
@@ -241,69 +205,19 @@ def _data(processes: dict[str, Facts]) -> Iterator[Finding]:
     good = {name: facts for name, facts in read.items() if "error" not in facts}
     for name, facts in read.items():
         if "error" in facts:
-            yield _error("data", name, facts["error"])
+            yield error("data", name, facts["error"])
     if not good:
         return
     usual = Counter(facts["digest"] for facts in good.values()).most_common(1)[0][0]
     for name, facts in good.items():
         if facts["digest"] != usual:
             advice = "give a path where all find the same data"
-            yield _error("data", name, f"reads other values than the others; {advice}")
+            yield error("data", name, f"reads other values than the others; {advice}")
     first = next(iter(good.values()))
     slowest = max(facts["seconds"] for facts in good.values())
-    yield _ok(
+    yield ok(
         "data",
         _processes_text(len(good)),
         f"{first['n_rows']:,} rows x {first['n_columns']:,} columns; the first block, "
         f"{bytes_text(first['n_bytes'])}, read in at most {slowest:.2g} s",
     )
-
-
-def _encryption(answers: Answers) -> Iterator[Finding]:
-    connection = answers.connection
-    if connection is None:
-        return
-    places = {"client": [connection["address"]]}
-    places |= {
-        "scheduler": (answers.scheduler or {}).get("listens", []),
-        **{
-            n: w["worker"]["listens"]
-            for n, w in answers.workers.items()
-            if "worker" in w
-        },
-    }
-    bad = False
-    for name, addresses in places.items():
-        for address in filter(is_open, addresses):
-            bad = True
-            text = f"{address} is open to all, without encryption"
-            advice = "whoever reaches it can run code; use TLS, see cluster/README.md"
-            yield _error("TLS", name, f"{text}: {advice}")
-    now = answers.client["now"]
-    for key in ("scheduler's certificate ends", "authority's certificate ends"):
-        ends = connection[key]
-        if ends is not None and ends - now < SOON:
-            text = f"the {key} in {max(0.0, ends - now) / 86400:.0f} days"
-            yield _warning("TLS", "client", f"{text}; make new ones")
-    if (connection["key's permissions"] or 0) & 0o077:
-        yield _warning("TLS", "client", "others can read the private key; chmod 600 it")
-    if bad:
-        return
-    on = connection["address"].startswith("tls://")
-    text = "on, client to scheduler and workers" if on else "off, on loopback alone"
-    yield _ok("TLS", "cluster", text)
-
-
-def _pages(answers: Answers) -> Iterator[Finding]:
-    found = {name: f.get("http", []) for name, f in _processes(answers).items()}
-    for name, facts in answers.workers.items():
-        found[name] = facts.get("worker", {}).get("http", [])
-    bad = False
-    for name, addresses in found.items():
-        for address in filter(is_open, addresses):
-            bad = True
-            text = f"{address} shows the cluster to everybody who reaches it"
-            advice = "start it with --dashboard-address 127.0.0.1:0"
-            yield _warning("dashboard", name, f"{text}; {advice}")
-    if answers.scheduler is not None and not bad:
-        yield _ok("dashboard", "cluster", "on loopback, encrypted, or off")

@@ -227,15 +227,7 @@ def arrow_column(array: Any, name: str) -> Column:
         # before version 25 pyarrow makes no dictionary of no large texts
         return Levels(np.empty(0, dtype=np.intp), ())
     if kind == "text" or coded:
-        array = array if coded else array.dictionary_encode()
-        array = array.unify_dictionaries().combine_chunks()
-        if hasattr(array, "chunks"):  # older versions combine to one chunk
-            array = array.chunk(0) if array.num_chunks else array.type
-        indices = array.indices.fill_null(-1) if array.null_count else array.indices
-        codes = indices.to_numpy(zero_copy_only=False)
-        if codes.dtype.kind != "i":  # the last code must be -1
-            codes = codes.astype(np.intp)
-        return Levels(codes, tuple(array.dictionary.to_pylist()))
+        return _dictionary(array if coded else array.dictionary_encode())
     if types.is_decimal(array.type):
         array = array.cast(arrow.float64())
     missing = None
@@ -248,3 +240,15 @@ def arrow_column(array: Any, name: str) -> Column:
         if undefined.any():
             missing = undefined if missing is None else missing | undefined
     return Numbers(values, missing)
+
+
+def _dictionary(array: Any) -> Levels:
+    """Return a chunked array of codes and what they stand for."""
+    array = array.unify_dictionaries().combine_chunks()
+    if hasattr(array, "chunks"):  # older versions combine to one chunk
+        array = array.chunk(0) if array.num_chunks else array.type
+    indices = array.indices.fill_null(-1) if array.null_count else array.indices
+    codes = indices.to_numpy(zero_copy_only=False)
+    if codes.dtype.kind != "i":  # the last code must be -1
+        codes = codes.astype(np.intp)
+    return Levels(codes, tuple(array.dictionary.to_pylist()))

@@ -23,7 +23,7 @@ from dlogreg.kernel import Mixed, as_dense
 from dlogreg.row_kind import RowKind
 from dlogreg.source.blocks import even_bounds
 from dlogreg.source.group import StoredData
-from dlogreg.source.opening import kind_of
+from dlogreg.source.kinds import kind_of
 
 DENSE_ROWS = 1024
 """Rows that are made dense at once."""

@@ -13,7 +13,7 @@ from dlogreg.formula.categories import coding_of
 from dlogreg.formula.expression import Expression, FormulaError
 from dlogreg.formula.recipe import Ingredient, Recipe, Unseen
 from dlogreg.formula.scan import Found
-from dlogreg.formula.terms import Formula, lay_terms
+from dlogreg.formula.terms import Formula, Term, lay_terms
 from dlogreg.formula.transforms import State, Transform
 
 
@@ -77,6 +77,20 @@ def resolve(formula: Formula, found: Found, unseen: Any) -> Recipe:
         for text, factor in formula.factors.items()
     )
     terms = lay_terms(formula, levels)
+    _check_columns(formula, terms)
+    return Recipe(
+        formula.text,
+        formula.response.text,
+        formula.fit_intercept,
+        ingredients,
+        states,
+        terms,
+        _stand_ins(unseen, levels),
+    )
+
+
+def _check_columns(formula: Formula, terms: Sequence[Term]) -> None:
+    """Refuse a design without columns, or with two of the same name."""
     names = [name for term in terms for name in term.columns]
     repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if repeated:
@@ -89,15 +103,6 @@ def resolve(formula: Formula, found: Found, unseen: Any) -> Recipe:
             f"the formula {formula.text!r} has no columns besides the intercept; name "
             "at least one, with two levels or more"
         )
-    return Recipe(
-        formula.text,
-        formula.response.text,
-        formula.fit_intercept,
-        ingredients,
-        states,
-        terms,
-        _stand_ins(unseen, levels),
-    )
 
 
 def _ordered(text: str, found: Found) -> tuple[Label, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import zarr
 
 from dlogreg.errors import DataError
 from dlogreg.formula.columns import Column, Levels, Numbers, TableBlock
+from dlogreg.source.blocks import Bounded
 from dlogreg.source.group import StoredData
 from dlogreg.source.sparse_store import Pieces, StoredCSR
 from dlogreg.source.zarr_store import ZarrBlocks, checked
@@ -23,7 +23,7 @@ ROWS = 2**16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class StoreTable:
+class StoreTable(Bounded):
     """Rows of a group's arrays, in blocks of whole chunks of X."""
 
     path: str
@@ -59,16 +59,6 @@ class StoreTable:
             blocks = ZarrBlocks.of("X", checked("X", data.X))
             bounds = blocks.bounds
         return cls(data.path, positions, blocks, vectors, bounds)
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.bounds) - 1
-
-    @property
-    def row_counts(self) -> tuple[int, ...]:
-        """Rows of every block."""
-        return tuple(high - low for low, high in pairwise(self.bounds))
 
     @property
     def largest_bytes(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -14,11 +13,11 @@ from dlogreg.errors import DataError
 from dlogreg.formula.columns import TableBlock, series_column
 from dlogreg.formula.parquet import ParquetTable, open_dataset, open_path
 from dlogreg.formula.store import StoreTable, store_columns
-from dlogreg.source.blocks import Array, even_bounds
+from dlogreg.source.blocks import Array, Bounded, even_bounds
 from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
 from dlogreg.source.group import StoredData
 from dlogreg.source.group import open_data as open_store
-from dlogreg.source.opening import kind_of
+from dlogreg.source.kinds import kind_of
 from dlogreg.source.remote import Options
 
 KINDS = ("pandas", "dask dataframe")
@@ -62,23 +61,13 @@ class Table(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FrameTable:
+class FrameTable(Bounded):
     """Rows of a pandas dataframe, converted block by block."""
 
     frame: Any
     bounds: tuple[int, ...]
     first_row: int = 0
     largest_bytes: int = 0
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.bounds) - 1
-
-    @property
-    def row_counts(self) -> tuple[int, ...]:
-        """Rows of every block."""
-        return tuple(high - low for low, high in pairwise(self.bounds))
 
     @property
     def inputs(self) -> tuple[Any, ...]:

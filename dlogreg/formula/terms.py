@@ -193,28 +193,8 @@ def lay_terms(
     formula: Formula, levels: Mapping[str, tuple[Label, ...]]
 ) -> tuple[Term, ...]:
     """Return the terms with their columns; categories are the factors with levels."""
-    room = require("formulaic", "formula")
-    parser = require("formulaic.parser.types", "formula")
-    pandas = require("pandas", "frames")
-    shown = {
-        text: _example(factor, levels.get(text))
-        for text, factor in formula.factors.items()
-    }
-    terms = [
-        parser.Term(
-            [
-                parser.Factor(
-                    text, eval_method="lookup" if text in shown else "literal"
-                )
-                for text in term
-            ]
-        )
-        for term in formula.terms
-    ]
-    model = room.ModelSpec(formula=terms, na_action="ignore", output="numpy")
-    table = model.get_model_matrix(pandas.DataFrame(index=[0]), context=shown)
     laid = []
-    for term, parts, columns in table.model_spec.structure:
+    for term, parts, columns in _structure(formula, levels):
         if str(term) == "1":
             continue
         found = tuple(
@@ -227,6 +207,26 @@ def lay_terms(
         )
         laid.append(Term(str(term), found, tuple(map(str, columns))))
     return tuple(laid)
+
+
+def _structure(formula: Formula, levels: Mapping[str, tuple[Label, ...]]) -> Any:
+    """Return formulaic's layout of one row: its terms with their parts and columns."""
+    room = require("formulaic", "formula")
+    parser = require("formulaic.parser.types", "formula")
+    pandas = require("pandas", "frames")
+    shown = {
+        text: _example(factor, levels.get(text))
+        for text, factor in formula.factors.items()
+    }
+
+    def factor(text: str) -> Any:
+        method = "lookup" if text in shown else "literal"
+        return parser.Factor(text, eval_method=method)
+
+    terms = [parser.Term([factor(text) for text in term]) for term in formula.terms]
+    model = room.ModelSpec(formula=terms, na_action="ignore", output="numpy")
+    table = model.get_model_matrix(pandas.DataFrame(index=[0]), context=shown)
+    return table.model_spec.structure
 
 
 def _example(factor: Factor, levels: tuple[Label, ...] | None) -> Any:

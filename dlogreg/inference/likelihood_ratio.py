@@ -153,6 +153,21 @@ def nested_test(results: Results, smaller: Any) -> ChiSquaredTest:
         )
     for fitted in (results, smaller):
         check_testable(fitted, "a likelihood-ratio test", classes=False)
+    _check_same_rows(results, smaller)
+    ours, theirs = _estimated(results), _estimated(smaller)
+    extra = [name for name in theirs if name not in ours]
+    if extra:
+        raise InferenceError(
+            f"the smaller model has {extra[0]!r}, which this model has not, so that "
+            "it is not inside this one; give a model with some of these columns"
+        )
+    df = (len(ours) - len(theirs)) * results.n_equations
+    statistic = 2 * (results.llf - smaller.llf)
+    return chi_squared(max(0.0, statistic), df)
+
+
+def _check_same_rows(results: Results, smaller: Results) -> None:
+    """Refuse fits that are not of the same rows, as far as their sums tell."""
     same = (
         ("n_rows", "numbers of rows"),
         ("classes", "classes"),
@@ -170,16 +185,6 @@ def nested_test(results: Results, smaller: Any) -> ChiSquaredTest:
                 f"the two fits have different {what} ({ours!r} and {theirs!r}), so "
                 "they are not of the same data; fit both to the same rows"
             )
-    ours, theirs = _estimated(results), _estimated(smaller)
-    extra = [name for name in theirs if name not in ours]
-    if extra:
-        raise InferenceError(
-            f"the smaller model has {extra[0]!r}, which this model has not, so that "
-            "it is not inside this one; give a model with some of these columns"
-        )
-    df = (len(ours) - len(theirs)) * results.n_equations
-    statistic = 2 * (results.llf - smaller.llf)
-    return chi_squared(max(0.0, statistic), df)
 
 
 def _estimated(results: Results) -> list[str]:

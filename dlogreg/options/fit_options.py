@@ -44,6 +44,10 @@ class FitOptions:
         """Linear predictors of a model with the given classes; one if none are."""
         return 1 if self.classes is None else len(self.classes) - 1
 
+    def n_params(self, n_features: int) -> int:
+        """Return the number of coefficients, intercepts included."""
+        return self.n_equations * (n_features + self.fit_intercept)
+
     def for_columns(self, names: tuple[str, ...]) -> FitOptions:
         """Return the options for data with these columns."""
         penalty = self.penalty.resolved(names)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from dlogreg.layout import Layout
 from dlogreg.options import FitOptions
+from dlogreg.planning.given import Given
 from dlogreg.screen import bytes_text
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
-from dlogreg.source.group import VECTOR_ROWS
+from dlogreg.source.group_writer import VECTOR_ROWS
 from dlogreg.source.sharing import SHARED_BYTES
 from dlogreg.source.zarr_store import ZarrBlocks
 
@@ -29,16 +28,6 @@ MUCH = 0.1
 MANY_CHUNKS = 256
 REPEATED = 1.5
 """Times that blocks do their common work from which it is worth a word."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Given:
-    """What the user gave, as far as advice depends on it."""
-
-    X: Any
-    vectors: Mapping[str, Any]
-    n_shared: int
-    """Intermediate results that are computed before the first pass."""
 
 
 def warn(layout: Layout, options: FitOptions) -> tuple[str, ...]:

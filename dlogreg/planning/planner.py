@@ -21,19 +21,19 @@ from dlogreg.options import FitOptions, check_options
 from dlogreg.options.values import check_flag
 from dlogreg.passes import Progress
 from dlogreg.penalty import penalty_rule
-from dlogreg.planning.advice import Given, advise, warn
+from dlogreg.planning.advice import advise, warn
 from dlogreg.planning.costs import (
     bytes_per_pass,
     expected_passes,
     seconds_of_passes,
 )
+from dlogreg.planning.given import Given, open_given
 from dlogreg.planning.report import Plan
-from dlogreg.planning.timing import time_block, why_not_timed
+from dlogreg.planning.timing import BlockTime, time_block, why_not_timed
 from dlogreg.problem import check_start
 from dlogreg.scheduling import active_client, single_threaded_blas
 from dlogreg.shares import with_shares
 from dlogreg.softmax_problem import check_starts
-from dlogreg.source import as_source
 from dlogreg.weights import check_weight_kind
 
 
@@ -127,61 +127,42 @@ def plan(
         firth=firth,
     )
     measure = check_flag("measure", measure)
-    shared: list[Any] = []
-
-    def postpone(graph: dict[Any, Any], keys: Sequence[Any]) -> dict[Any, Any]:
-        shared.extend(keys)
-        return dict.fromkeys(keys)  # the graph looks as if they were there
-
-    source = as_source(
-        X,
-        y,
-        sample_weight,
-        offset=offset,
-        groups=groups,
-        trials=trials,
-        holdout=marks,
-        feature_names=options.feature_names,
-        compute=postpone,
-        count_rows=lambda blocks: None,
-    )
+    vectors = {"y": y, "sample_weight": sample_weight, "offset": offset}
+    vectors |= {"groups": groups, "trials": trials, "holdout": marks}
+    source, given = open_given(X, vectors, options.feature_names)
     source = with_holdout(source, share)
     options = options.for_columns(source.feature_names)
     layout = lay_out(source, options)
     if checkpoint is not None and source.n_rows is not None:
         compare_checkpoint(checkpoint, of_fit(with_shares(source, y), options))
-    n_names = source.n_features + options.fit_intercept
-    if options.n_equations > 1 and start is not None:
-        check_starts(start, (options.n_equations, n_names))
-    elif start is not None and np.ndim(start) != 2:
-        check_start(start, n_names)
-    vectors = {"y": y, "sample_weight": sample_weight}
-    vectors |= {"offset": offset, "groups": groups, "trials": trials, "holdout": marks}
-    given = Given(X, vectors, len(shared))
+    _check_start(options, source.n_features)
     return _plan(layout, options, given, measure=measure)
+
+
+def _check_start(options: FitOptions, n_features: int) -> None:
+    """Refuse a start that does not fit the model, where its classes are known."""
+    start, n_names = options.start, n_features + options.fit_intercept
+    if start is None:
+        return
+    if options.n_equations > 1:
+        check_starts(start, (options.n_equations, n_names))
+    elif np.ndim(start) != 2:
+        check_start(start, n_names)
 
 
 def _plan(layout: Layout, options: FitOptions, given: Given, *, measure: bool) -> Plan:
     source, client = layout.source, active_client()
-    n_params = options.n_equations * (source.n_features + options.fit_intercept)
     refusal = _refusal(layout, options)
-    block, first, later = None, None, None
-    why_not = "measure=False"
+    block, why_not = None, "measure=False"
     if measure:
-        why_not = why_not_timed(layout, given.n_shared, refusal)
-    if not why_not:
-        with single_threaded_blas():
-            source = with_shares(source, given.vectors["y"])
-            block = time_block(replace(layout, source=source), options)
-        why_not = "" if block else "the first block holds no rows of positive weight"
-    if block:
-        first, later = seconds_of_passes(block, layout)
+        block, why_not = _timed(layout, options, given, refusal)
+    first, later = seconds_of_passes(block, layout) if block else (None, None)
     return Plan(
         kind=source.kind,
         dtype=str(source.dtype),
         n_rows=source.n_rows,
         n_features=source.n_features,
-        n_params=n_params,
+        n_params=options.n_params(source.n_features),
         n_blocks=source.blocks.n_blocks,
         n_leaves=layout.n_leaves,
         n_tasks=len(layout.partitions),
@@ -201,6 +182,19 @@ def _plan(layout: Layout, options: FitOptions, given: Given, *, measure: bool) -
         warnings=warn(layout, options),
         advice=advise(layout, given),
     )
+
+
+def _timed(
+    layout: Layout, options: FitOptions, given: Given, refusal: str
+) -> tuple[BlockTime | None, str]:
+    """Return what a block takes, or None and why none was timed."""
+    why_not = why_not_timed(layout, given.n_shared, refusal)
+    if why_not:
+        return None, why_not
+    with single_threaded_blas():
+        source = with_shares(layout.source, given.vectors["y"])
+        block = time_block(replace(layout, source=source), options)
+    return block, "" if block else "the first block holds no rows of positive weight"
 
 
 def _refusal(layout: Layout, options: FitOptions) -> str:

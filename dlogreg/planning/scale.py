@@ -36,16 +36,16 @@ from dlogreg.layout import Layout, lay_out
 from dlogreg.options import FitOptions, check_options
 from dlogreg.penalty import penalty_rule
 from dlogreg.placement import WIDE_BYTES, array_bytes
-from dlogreg.planning.advice import Given, advise
+from dlogreg.planning.advice import advise
 from dlogreg.planning.costs import bytes_per_pass, expected_passes
+from dlogreg.planning.given import Given, open_given
 from dlogreg.planning.scale_advice import on_scale
 from dlogreg.planning.scale_report import Cluster, PassSeconds, ScalePlan
 from dlogreg.planning.timing import later_kernel
 from dlogreg.reduction import FAN_IN
 from dlogreg.screen import bytes_text
-from dlogreg.source import as_source
 from dlogreg.source.blocks import BLOCK_BYTES
-from dlogreg.source.group import CHUNK_BYTES, VECTOR_ROWS
+from dlogreg.source.group_writer import CHUNK_BYTES, VECTOR_ROWS
 from dlogreg.standardization import Standardization
 
 CORE_PRODUCTS = 15e9
@@ -185,29 +185,20 @@ def plan_scale(
         has_groups=groups is not None,
         **{"classes": None, "feature_names": None, **options},
     )
-    source = as_source(
-        X,
-        y,
-        sample_weight,
-        offset=offset,
-        groups=groups,
-        feature_names=checked.feature_names,
-        compute=lambda graph, keys: dict.fromkeys(keys),
-        count_rows=lambda blocks: None,
-    )
+    vectors = {"y": y, "sample_weight": sample_weight, "offset": offset}
+    vectors["groups"] = groups
+    source, given = open_given(X, vectors, checked.feature_names)
     if source.n_rows is None:
         raise DataError("the number of rows is not known; give arrays of known shape")
     checked = checked.for_columns(source.feature_names)
     layout = lay_out(source, checked, cluster_threads=cluster.n_threads)
     _check_hessian(layout, checked)
-    vectors = {"y": y, "sample_weight": sample_weight, "offset": offset}
-    given = Given(X, {**vectors, "groups": groups}, 0)
     return _planned(layout, checked, cluster, given)
 
 
 def _check_hessian(layout: Layout, options: FitOptions) -> None:
     """Refuse matrices that no task could hold a dozen of."""
-    n_params = _n_params(layout, options)
+    n_params = options.n_params(layout.source.n_features)
     if layout.solver == "newton" and 8 * n_params**2 > LARGEST_MATRIX:
         raise DataError(
             f"a Hessian of {n_params:,} coefficients takes "
@@ -216,14 +207,10 @@ def _check_hessian(layout: Layout, options: FitOptions) -> None:
         )
 
 
-def _n_params(layout: Layout, options: FitOptions) -> int:
-    return options.n_equations * (layout.source.n_features + options.fit_intercept)
-
-
 def _planned(
     layout: Layout, options: FitOptions, cluster: Cluster, given: Given
 ) -> ScalePlan:
-    source, n_params = layout.source, _n_params(layout, options)
+    source, n_params = layout.source, options.n_params(layout.source.n_features)
     moved = traffic(layout, _kernel(layout, options), cluster.n_workers)
     n_bytes = bytes_per_pass(source, given.vectors["y"]) or 0
     n_tasks = len(layout.partitions)

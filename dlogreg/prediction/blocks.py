@@ -33,7 +33,7 @@ from dlogreg.prediction.columns import model_columns, wrong_columns
 from dlogreg.prediction.linear_model import LinearModel
 from dlogreg.prediction.rows import linear_predictor_rows
 from dlogreg.source.frames import Array
-from dlogreg.source.opening import kind_of
+from dlogreg.source.kinds import kind_of
 from dlogreg.source.sparse_store import SparseStoreBlocks, StoredCSR
 from dlogreg.source.zarr_store import ZarrBlocks, checked
 

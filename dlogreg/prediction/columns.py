@@ -11,7 +11,7 @@ from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
 from dlogreg.prediction.linear_model import LinearModel
 from dlogreg.source.frames import check_columns
-from dlogreg.source.opening import kind_of
+from dlogreg.source.kinds import kind_of
 from dlogreg.source.sparse_store import StoredCSR
 
 

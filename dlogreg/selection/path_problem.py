@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlogreg.checks import check_magnitudes
-from dlogreg.closing import PENALISED
+from dlogreg.covariances import PENALISED
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray
 from dlogreg.first_pass import take_survey

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from dlogreg.errors import DataError
+from dlogreg.source.alignment import (
+    CountRows,
+    blocks_of,
+    check_counts,
+    counted,
+    cut_like,
+)
 from dlogreg.source.blocks import ArrayBlocks
 from dlogreg.source.frames import check_columns, check_indexes, partition_arrays
 from dlogreg.source.graph import Compute
-from dlogreg.source.opening import (
-    CountRows,
-    _blocks,
-    _check_counts,
-    _counted,
-    _cut_like,
-    _matrix,
-    kind_of,
-)
+from dlogreg.source.kinds import kind_of
+from dlogreg.source.opening import matrix_of_numbers
 from dlogreg.source.source import Source
 
 
@@ -61,15 +61,15 @@ def put_beside(
         check_columns(Z, names)
         (Z,) = partition_arrays(Z, [])
     else:
-        Z = _matrix(Z, kind, names)
+        Z = matrix_of_numbers(Z, kind, names)
     return Beside(_joined(source, Z, compute, count_rows), names)
 
 
 def _joined(source: Source, Z: Any, compute: Compute, count_rows: CountRows) -> Source:
-    blocks = _counted(source.blocks, count_rows)
-    fields = {"Z": _counted(_blocks("Z", Z, compute), count_rows)}
-    _check_counts("X", blocks, fields)
-    cut = {name: _cut_like(values, blocks) for name, values in fields.items()}
+    blocks = counted(source.blocks, count_rows)
+    fields = {"Z": counted(blocks_of("Z", Z, compute), count_rows)}
+    check_counts("X", blocks, fields)
+    cut = {name: cut_like(values, blocks) for name, values in fields.items()}
     return replace(source, blocks=blocks, vectors={**source.vectors, **cut})
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Array",
     "ArrayBlocks",
     "Blocks",
+    "Bounded",
     "Load",
     "even_bounds",
     "frame_to_numpy",
@@ -68,8 +69,25 @@ def even_bounds(n_rows: int, row_bytes: int) -> tuple[int, ...]:
     return (*range(0, n_rows, length), n_rows) if n_rows else (0, 0)
 
 
+class Bounded:
+    """Blocks of known borders: block i has the rows bounds[i] to bounds[i + 1]."""
+
+    __slots__ = ()
+    bounds: tuple[int, ...]
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.bounds) - 1
+
+    @property
+    def row_counts(self) -> tuple[int, ...]:
+        """Rows of every block."""
+        return tuple(high - low for low, high in pairwise(self.bounds))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class ArrayBlocks:
+class ArrayBlocks(Bounded):
     """Rows of an array or dataframe in memory, used where they lie."""
 
     field: str
@@ -81,16 +99,6 @@ class ArrayBlocks:
     def fields(self) -> tuple[str, ...]:
         """The one array."""
         return (self.field,)
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.bounds) - 1
-
-    @property
-    def row_counts(self) -> tuple[int, ...]:
-        """Rows of every block."""
-        return tuple(high - low for low, high in pairwise(self.bounds))
 
     @property
     def inputs(self) -> tuple[Any, ...]:

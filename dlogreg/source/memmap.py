@@ -5,12 +5,11 @@ from __future__ import annotations
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from dlogreg.source.blocks import Array, Load
+from dlogreg.source.blocks import Array, Bounded, Load
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def _address(values: Array) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class MemmapBlocks:
+class MemmapBlocks(Bounded):
     """Rows of a memory-mapped file, mapped again in every task."""
 
     field: str
@@ -63,16 +62,6 @@ class MemmapBlocks:
     def fields(self) -> tuple[str, ...]:
         """The one array."""
         return (self.field,)
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.bounds) - 1
-
-    @property
-    def row_counts(self) -> tuple[int, ...]:
-        """Rows of every block."""
-        return tuple(high - low for low, high in pairwise(self.bounds))
 
     @property
     def inputs(self) -> tuple[Any, ...]:

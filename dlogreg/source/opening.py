@@ -1,23 +1,21 @@
-"""Tells what the user gave and lays out its blocks."""
+"""What the user gave, checked as far as can be seen without reading it -> Source."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from itertools import accumulate
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dask.array as da
 import numpy as np
-from dask.delayed import Delayed
 from scipy.sparse import issparse
 
 from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
 from dlogreg.numbered_names import numbered_names
 from dlogreg.row_kind import RowKind
-from dlogreg.source.blocks import ArrayBlocks, Blocks, even_bounds
+from dlogreg.source.alignment import CountRows, check_lengths, lay_blocks
+from dlogreg.source.blocks import ArrayBlocks
 from dlogreg.source.frames import (
     check_columns,
     check_indexes,
@@ -27,20 +25,14 @@ from dlogreg.source.frames import (
     partition_arrays,
     series_array,
 )
-from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
-from dlogreg.source.memmap import MappedFile, MemmapBlocks
+from dlogreg.source.graph import Compute
+from dlogreg.source.kinds import kind_of
 from dlogreg.source.outcomes import outcome_matrix
 from dlogreg.source.source import Source
-from dlogreg.source.sparse_store import StoredCSR, is_csr_group
-from dlogreg.source.zarr_store import ZarrBlocks, checked
+from dlogreg.source.sparse_store import StoredCSR
 
-CountRows = Callable[[Blocks], tuple[int, ...] | None]
-"""Counts the rows of every block, which reads all of them; a plan does not."""
 NUMBERS = ("sample_weight", "offset", "trials")
 """Fields that hold a number for every row."""
-NOT_AN_ARRAY = (
-    "a dask {} is not an array; make it one, for example with dask.array.from_delayed"
-)
 
 
 def as_source(
@@ -50,6 +42,7 @@ def as_source(
     *,
     offset: Any = None,
     groups: Any = None,
+    by: Any = None,
     trials: Any = None,
     holdout: Any = None,
     feature_names: Sequence[str] | None = None,
@@ -65,7 +58,7 @@ def as_source(
         2-D numpy array or memmap, ``zarr.Array`` or group of compressed rows, scipy
         sparse array or matrix, dask array, of CSR blocks too, or pandas or dask
         dataframe of numeric columns, shape (n_rows, n_features).
-    y, sample_weight, offset, groups, trials, holdout
+    y, sample_weight, offset, groups, by, trials, holdout
         1-D of any of these kinds, chunked in any way.
     feature_names
         Names of the columns; taken from a dataframe, else ``x1, x2, ...``.
@@ -79,22 +72,22 @@ def as_source(
         X = StoredCSR.of(X)
     names = _names(X, feature_names)
     optional = {"sample_weight": sample_weight, "offset": offset}
-    optional |= {"groups": groups, "trials": trials, "holdout": holdout}
+    optional |= {"groups": groups, "by": by, "trials": trials, "holdout": holdout}
     fields = {"y": y, **{k: v for k, v in optional.items() if v is not None}}
     if kind == "pandas":
         check_indexes(X, fields)
     if kind == "dask dataframe":
         X, fields = _open_frame(X, names, fields)
     else:
-        X = _matrix(X, kind, names)
+        X = matrix_of_numbers(X, kind, names)
     fields = {
         name: outcome_matrix(values)
         if several and name == "y"
         else _vector(name, values)
         for name, values in fields.items()
     }
-    _check_lengths(X, fields)
-    blocks, vectors = _lay_blocks({"X": X, **fields}, compute, count_rows)
+    check_lengths(X, fields)
+    blocks, vectors = lay_blocks({"X": X, **fields}, compute, count_rows)
     dtype = np.dtype(np.float64) if hasattr(X, "iloc") else X.dtype
     in_memory = isinstance(blocks, ArrayBlocks)
     sparse = isinstance(X, CSR | StoredCSR)
@@ -110,43 +103,6 @@ def as_source(
         sparse=RowKind.COMPRESSED if sparse else RowKind.DENSE,
         stored_values=stored,
     )
-
-
-def kind_of(X: Any) -> str:
-    """Return the kind of X.
-
-    That is "numpy", "zarr", "csr", "zarr csr", "dask", "dask dataframe" or "pandas".
-    """
-    root = type(X).__module__.partition(".")[0]
-    if isinstance(X, Delayed):  # which claims to have any method
-        raise DataError(NOT_AN_ARRAY.format(type(X).__name__))
-    if issparse(X) or isinstance(X, CSR):
-        return "csr"
-    if isinstance(X, StoredCSR):
-        return "zarr csr"
-    if hasattr(X, "tocsr") or hasattr(X, "todense"):
-        raise DataError(
-            f"{type(X).__name__} is not one of scipy's sparse arrays; convert it, for "
-            "example with X.tocsr()"
-        )
-    if isinstance(X, np.ma.MaskedArray):
-        advice = "fill it, for example with X.filled(np.nan), and leave such rows out"
-        raise DataError(f"masked arrays are not supported; {advice}")
-    if root == "zarr":
-        if hasattr(X, "chunks"):
-            return "zarr"
-        if is_csr_group(X):
-            return "zarr csr"
-        raise DataError('this is a Zarr group; give one of its arrays, as group["X"]')
-    if root == "dask":
-        if isinstance(X, da.Array):
-            return "dask"
-        if hasattr(X, "map_partitions") and hasattr(X, "ndim"):
-            return "dask dataframe"
-        raise DataError(NOT_AN_ARRAY.format(type(X).__name__))
-    if root == "pandas":
-        return "pandas"
-    return "numpy"
 
 
 def _shape(X: Any) -> tuple[Any, ...]:
@@ -203,7 +159,7 @@ def _open_frame(
     return first, {**fields, **dict(zip(beside, rest, strict=True))}
 
 
-def _matrix(X: Any, kind: str, names: Sequence[str]) -> Any:
+def matrix_of_numbers(X: Any, kind: str, names: Sequence[str]) -> Any:
     """Return X as numpy, zarr or dask array, or pandas dataframe, of numbers."""
     if kind == "pandas":
         check_columns(X, names)
@@ -268,90 +224,6 @@ def _listed(values: Any) -> Any:
     return array
 
 
-def _check_lengths(X: Any, fields: Mapping[str, Any]) -> None:
-    n_rows = X.shape[0]
-    for name, values in fields.items():
-        length = values.shape[0]
-        if not (np.isnan(n_rows) or np.isnan(length)) and n_rows != length:
-            raise DataError(
-                f"X has {n_rows} rows but {name} has {length}; give one value per row"
-            )
-    if n_rows == 0:
-        raise DataError("X has zero rows; there is nothing to fit")
-
-
-def _lay_blocks(
-    arrays: Mapping[str, Any], compute: Compute, count_rows: CountRows
-) -> tuple[Blocks, dict[str, Blocks]]:
-    """Return the blocks of the first array, and of those that are cut otherwise."""
-    name, first = next(iter(arrays.items()))
-    together = {name: first}
-    if isinstance(first, da.Array):
-        together = {k: v for k, v in arrays.items() if _aligned(first, v)}
-        blocks: Blocks = graph_blocks(together, compute)
-    else:
-        blocks = _blocks(name, first, compute)
-    apart = {k: v for k, v in arrays.items() if k not in together}
-    vectors = {k: _blocks(k, v, compute) for k, v in apart.items()}
-    if vectors:
-        blocks = _counted(blocks, count_rows)
-        vectors = {k: _counted(v, count_rows) for k, v in vectors.items()}
-        _check_counts(name, blocks, vectors)
-        vectors = {k: _cut_like(v, blocks) for k, v in vectors.items()}
-    return blocks, vectors
-
-
-def _cut_like(vector: Blocks, blocks: Blocks) -> Blocks:
-    """Cut an array in memory where the blocks of X are cut; others keep their grid."""
-    if isinstance(vector, ArrayBlocks) and blocks.row_counts is not None:
-        return replace(vector, bounds=(0, *accumulate(blocks.row_counts)))
-    return vector
-
-
-def _aligned(X: da.Array, values: Any) -> bool:
-    """Tell whether a field can be computed together with the blocks of X."""
-    if not isinstance(values, da.Array) or values.numblocks[0] != X.numblocks[0]:
-        return False
-    pairs = zip(X.chunks[0], values.chunks[0], strict=True)
-    return all(np.isnan(a) or np.isnan(b) or a == b for a, b in pairs)
-
-
-def _blocks(name: str, values: Any, compute: Compute) -> Blocks:
-    if isinstance(values, da.Array):
-        return graph_blocks({name: values}, compute)
-    if isinstance(values, StoredCSR):
-        return values.blocks()
-    if kind_of(values) == "zarr":
-        return ZarrBlocks.of(name, checked(name, values))
-    row_bytes = int(np.prod(values.shape[1:])) * 8
-    if isinstance(values, CSR):
-        row_bytes = values.nbytes // len(values)
-    bounds = even_bounds(values.shape[0], row_bytes)
-    file = MappedFile.of(values)
-    if file is not None:
-        return MemmapBlocks(name, file, bounds)
-    if isinstance(values, np.ndarray):
-        values = values.view(np.ndarray)
-    return ArrayBlocks(name, values, bounds)
-
-
-def _counted(blocks: Blocks, count_rows: CountRows) -> Blocks:
-    if blocks.row_counts is not None or not isinstance(blocks, GraphBlocks):
-        return blocks
-    return blocks.with_row_counts(count_rows(blocks))
-
-
-def _check_counts(name: str, blocks: Blocks, vectors: Mapping[str, Blocks]) -> None:
-    n_rows = None if blocks.row_counts is None else sum(blocks.row_counts)
-    for other, vector in vectors.items():
-        length = None if vector.row_counts is None else sum(vector.row_counts)
-        if None not in (n_rows, length) and length != n_rows:
-            raise DataError(
-                f"{name} has {n_rows} rows but {other} has {length}; give one value "
-                "per row"
-            )
-
-
 def label_source(
     y: Any, sample_weight: Any, *, compute: Compute, count_rows: CountRows
 ) -> Source:
@@ -359,7 +231,7 @@ def label_source(
     fields = {"y": _vector("y", y)}
     if sample_weight is not None:
         fields["sample_weight"] = _vector("sample_weight", sample_weight)
-    _check_lengths(fields["y"], fields)
-    blocks, vectors = _lay_blocks(fields, compute, count_rows)
+    check_lengths(fields["y"], fields)
+    blocks, vectors = lay_blocks(fields, compute, count_rows)
     in_memory = isinstance(blocks, ArrayBlocks)
     return Source(blocks, vectors, (), np.dtype(np.float64), in_memory, kind_of(y))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from zarr.storage import MemoryStore
 
 from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
-from dlogreg.source.blocks import BLOCK_BYTES, Load
+from dlogreg.source.blocks import BLOCK_BYTES, Bounded, Load
 from dlogreg.source.chunk_files import ChunkFiles
 from dlogreg.source.frames import Array
 from dlogreg.source.zarr_store import check_visible, checked, open_member, unreadable
@@ -125,7 +124,7 @@ class StoredCSR:
 
 
 @dataclass(frozen=True, slots=True)
-class SparseStoreBlocks:
+class SparseStoreBlocks(Bounded):
     """Consecutive rows of a Zarr group of compressed rows."""
 
     arrays: tuple[zarr.Array[Any], ...] | None
@@ -141,16 +140,6 @@ class SparseStoreBlocks:
     def fields(self) -> tuple[str, ...]:
         """The one matrix."""
         return ("X",)
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.bounds) - 1
-
-    @property
-    def row_counts(self) -> tuple[int, ...]:
-        """Rows of every block."""
-        return tuple(high - low for low, high in pairwise(self.bounds))
 
     def take(self, start: int, stop: int) -> SparseStoreBlocks:
         """Return the recipe of these blocks alone."""

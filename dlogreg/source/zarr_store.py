@@ -7,7 +7,6 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import zarr
 from zarr.storage import LocalStore, MemoryStore
 
 from dlogreg.errors import DataError, MissingChunkWarning
-from dlogreg.source.blocks import BLOCK_BYTES, Array, Load
+from dlogreg.source.blocks import BLOCK_BYTES, Array, Bounded, Load
 from dlogreg.source.chunk_files import BrokenChunkError, ChunkFiles
 from dlogreg.source.remote import is_of_access, reason
 from dlogreg.source.remote_store import ChangedError, fsspec_store, stamped
@@ -27,7 +26,7 @@ COMPLETE_ATTRIBUTE = "dlogreg_complete"
 
 
 @dataclass(frozen=True, slots=True)
-class ZarrBlocks:
+class ZarrBlocks(Bounded):
     """Whole chunks (or shards) of a Zarr array; several where they are small."""
 
     field: str
@@ -61,16 +60,6 @@ class ZarrBlocks:
         """Decoded bytes of a row."""
         array = self.inputs[0] if self.array is None else self.array
         return int(array.dtype.itemsize * math.prod(array.shape[1:]))
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.bounds) - 1
-
-    @property
-    def row_counts(self) -> tuple[int, ...]:
-        """Rows of every block."""
-        return tuple(high - low for low, high in pairwise(self.bounds))
 
     def take(self, start: int, stop: int) -> ZarrBlocks:
         """Return the recipe of these blocks alone."""

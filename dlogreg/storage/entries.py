@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -46,6 +46,10 @@ class Entries:
             return check(self.entries[key])
         except InvalidError as error:
             raise InvalidError(f"{key!r} {error}") from None
+
+    def is_null(self, key: str) -> bool:
+        """Tell whether there is nothing: null, or no such key."""
+        return self.entries.get(key) is None
 
     def items(self, key: str, check: Callable[[Any], T]) -> list[T]:
         """Return the items of a list, each of which passes a check."""
@@ -118,6 +122,17 @@ def as_label(value: Any) -> Label:
         return _encodable(value)
     label: Label = _within_floats(value)
     return label
+
+
+def as_one_of(known: Collection[str]) -> Callable[[Any], str]:
+    """Return a check that a word is one of those that are known."""
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or value not in known:
+            raise InvalidError(f"is unknown: {shown(value)}")
+        return value
+
+    return check
 
 
 def as_optional_number(value: Any) -> float | None:

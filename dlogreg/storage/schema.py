@@ -24,6 +24,7 @@ KEYS = frozenset(
         *(INTEGERS + NUMBERS + TEXTS + NAMES),
     ]
 )
+COVARIANCES = ("covariance", "robust_covariance", "cluster_covariance")
 VECTORS = ("limit_coefficients", "limit_direction")
 CHECKSUM = "sha256"
 """Of all other entries, so that a damaged or edited file is noticed."""

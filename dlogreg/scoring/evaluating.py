@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, overload
 
 from dlogreg.errors import DataError
-from dlogreg.evaluation import Label
 from dlogreg.fitted import FittedModel
 from dlogreg.formula.raw import as_design
 from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
-from dlogreg.kernel import Rows
-from dlogreg.kernel.class_scores import ClassScoreCollector, ClassScores
-from dlogreg.kernel.scores import ScoreCollector, ScoreSums
+from dlogreg.kernel.class_scores import ClassScores
+from dlogreg.kernel.scores import ScoreSums
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.multinomial import MultinomialResults
 from dlogreg.offsets import check_offset_given
 from dlogreg.partition import partition_rows, pick_blocks
 from dlogreg.passes import Passes, Progress
-from dlogreg.prediction import (
-    LogitModel,
-    MultinomialModel,
-    linear_predictor_rows,
-    model_columns,
-)
+from dlogreg.prediction import model_columns
 from dlogreg.progress import progress_for
 from dlogreg.reduction import (
     INLINE_BYTES,
@@ -36,7 +28,7 @@ from dlogreg.reduction import (
     n_threads,
 )
 from dlogreg.results import LogitResults, Results
-from dlogreg.score_checks import check_scores, class_positions, scorable
+from dlogreg.scoring.kernels import ClassScoreKernel, ScoreKernel
 from dlogreg.shares import with_shares
 from dlogreg.source import Source, as_source
 from dlogreg.survey import (
@@ -44,82 +36,11 @@ from dlogreg.survey import (
     NullKernel,
     PilotKernel,
     PilotRows,
-    check_offsets,
     find_null,
     guess_null,
 )
 
 NO_ROWS = "there are no rows with a positive weight; nothing to evaluate"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoreKernel:
-    """Counts rows by score and class, and sums their losses."""
-
-    model: LogitModel
-    feature_names: tuple[str, ...]
-    """Names of the columns of X, for messages."""
-    classes: tuple[Label, Label]
-
-    @property
-    def name(self) -> str:
-        """What the dashboard shows."""
-        return "evaluate"
-
-    def open(self) -> None:
-        """Need no buffers."""
-
-    def start(self) -> ScoreCollector:
-        """Return an empty sum."""
-        return ScoreCollector()
-
-    def add(self, sums: ScoreCollector, rows: Rows, buffers: None) -> None:
-        """Check a block and add it."""
-        rows = scorable(rows)
-        is_event = class_positions(rows, self.classes) == 1
-        eta = self.model.intercept + linear_predictor_rows(rows.X, self.model.slopes)
-        if rows.offset is not None:
-            check_offsets(rows)
-            eta += rows.offset
-        check_scores(eta, rows, self.feature_names)
-        sums.add(eta, is_event, rows.sample_weight)
-
-    def finish(self, sums: ScoreCollector) -> ScoreSums:
-        """Return the sums."""
-        return sums.sums()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassScoreKernel:
-    """The same for three or more classes."""
-
-    model: MultinomialModel
-    feature_names: tuple[str, ...]
-    classes: tuple[Label, ...]
-
-    @property
-    def name(self) -> str:
-        """What the dashboard shows."""
-        return "evaluate"
-
-    def open(self) -> None:
-        """Need no buffers."""
-
-    def start(self) -> ClassScoreCollector:
-        """Return an empty sum."""
-        return ClassScoreCollector(len(self.classes))
-
-    def add(self, sums: ClassScoreCollector, rows: Rows, buffers: None) -> None:
-        """Check a block and add it."""
-        rows = scorable(rows)
-        own = class_positions(rows, self.classes)
-        eta = self.model.intercept + linear_predictor_rows(rows.X, self.model.slopes)
-        check_scores(eta, rows, self.feature_names)
-        sums.add(eta, own, rows.sample_weight)
-
-    def finish(self, sums: ClassScoreCollector) -> ClassScores:
-        """Return the sums."""
-        return sums.sums()
 
 
 @overload
