@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dlogreg.estimator import LogisticRegression
     from dlogreg.estimator_cv import LogisticRegressionCV
     from dlogreg.formula.fitting import fit_formula
+    from dlogreg.grouped.results import GroupedResults
     from dlogreg.multinomial import MultinomialResults
     from dlogreg.pipeline import fit
     from dlogreg.planning import plan
@@ -43,6 +44,7 @@ _ROOMS = {
     "CollinearityWarning": "errors",
     "ConvergenceWarning": "errors",
     "DataError": "errors",
+    "GroupedResults": "grouped.results",
     "InferenceError": "errors",
     "LogisticRegression": "estimator",
     "LogisticRegressionCV": "estimator_cv",
@@ -71,6 +73,7 @@ __all__ = [
     "CollinearityWarning",
     "ConvergenceWarning",
     "DataError",
+    "GroupedResults",
     "InferenceError",
     "LogisticRegression",
     "LogisticRegressionCV",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from dlogreg.solvers.system import (
     combination,
     independent_columns,
 )
+from dlogreg.standardization import Standardization
 from dlogreg.survey import Survey, SurveySums, class_shares, sort_labels
 
 SURE_TOLERANCE = 1e-3
@@ -27,11 +28,18 @@ def ordered_classes(
     sums: SurveySums, wanted: Sequence[Label] | None
 ) -> tuple[Label, ...]:
     """Return (other, event), or more labels with the reference first, or raise."""
-    found = sort_labels(sums.groups)
+    return order_labels(sums.groups, sums.n_dropped, wanted)
+
+
+def order_labels(
+    labels: Collection[Label], n_dropped: int, wanted: Sequence[Label] | None
+) -> tuple[Label, ...]:
+    """Return the labels that were found in the order of the classes, or raise."""
+    found = sort_labels(labels)
     listed = ", ".join(repr(label) for label in found)
-    if not found and sums.n_dropped:
+    if not found and n_dropped:
         raise DataError(
-            f"every one of the {sums.n_dropped:,} rows has a missing value, so that "
+            f"every one of the {n_dropped:,} rows has a missing value, so that "
             "missing='drop' leaves nothing to fit; leave out the columns that are "
             "missing most"
         )
@@ -106,9 +114,22 @@ def find_aliased(
     survey: Survey, names: Sequence[str], gram: FloatArray | None
 ) -> dict[str, str]:
     """Return the columns that add nothing to those before them, with the reason."""
-    std = survey.standardization
+    return aliased_columns(survey.standardization, *survey.ranges, names, gram)
+
+
+def aliased_columns(
+    std: Standardization,
+    low: FloatArray,
+    high: FloatArray,
+    names: Sequence[str],
+    gram: FloatArray | None,
+) -> dict[str, str]:
+    """Return the same from the ranges of the columns and the sums of their products.
+
+    ``gram`` is in the solver's coordinates, the intercept's line first.
+    """
     first = int(std.fit_intercept)
-    low, constant = survey.ranges[0], _constant(survey)
+    constant = _constant(low, high, fit_intercept=std.fit_intercept)
     reasons = {
         names[j]: f"it is constant ({low[j]:g} in every row)"
         for j in np.flatnonzero(constant).tolist()
@@ -130,16 +151,18 @@ def find_suspects(survey: Survey, kept: npt.NDArray[np.intp]) -> npt.NDArray[np.
     """Return kept params that may be aliased, as far as float32 sums can tell."""
     assert survey.gram is not None
     first = int(survey.standardization.fit_intercept)
-    masked = np.concatenate([np.zeros(first, dtype=bool), _constant(survey)])
+    constant = _constant(*survey.ranges, fit_intercept=bool(first))
+    masked = np.concatenate([np.zeros(first, dtype=bool), constant])
     sure = independent_columns(
         survey.gram, masked, fit_intercept=bool(first), tolerance=SURE_TOLERANCE
     )
     return np.setdiff1d(kept, sure)
 
 
-def _constant(survey: Survey) -> npt.NDArray[np.bool_]:
-    low, high = survey.ranges
-    if survey.standardization.fit_intercept:
+def _constant(
+    low: FloatArray, high: FloatArray, *, fit_intercept: bool
+) -> npt.NDArray[np.bool_]:
+    if fit_intercept:
         return np.asarray(low == high)
     return np.asarray((low == 0) & (high == 0))
 

@@ -57,12 +57,7 @@ class KeyedSums:
         """Return the sums over the rows of both."""
         if not (len(self) and len(other)):
             return self if len(self) else other
-        kinds = self.keys.dtype.kind, other.keys.dtype.kind
-        if kinds[0] != kinds[1]:
-            raise DataError(
-                f"groups holds {NAMES[kinds[0]]} in one block and {NAMES[kinds[1]]} in "
-                "another; give all labels one type, for example with astype(str)"
-            )
+        check_kinds(self.keys, other.keys)
         if np.array_equal(self.keys, other.keys):
             return KeyedSums(self.keys, self.sums + other.sums, self.most)
         keys, places = np.unique(
@@ -85,8 +80,20 @@ def check_number(n_groups: int, most: int) -> None:
         )
 
 
-def label_keys(labels: npt.NDArray[Any]) -> Keys:
+def check_kinds(keys: Keys, others: Keys, what: str = "groups") -> None:
+    """Refuse labels of two kinds, which have no common order."""
+    kinds = keys.dtype.kind, others.dtype.kind
+    if kinds[0] != kinds[1]:
+        raise DataError(
+            f"{what} holds {NAMES[kinds[0]]} in one block and {NAMES[kinds[1]]} in "
+            "another; give all labels one type, for example with astype(str)"
+        )
+
+
+def label_keys(labels: npt.NDArray[Any], what: str = "groups") -> Keys:
     """Return labels as an array that can be sorted, of one of few types.
+
+    ``what`` is the name of the option that they were given as.
 
     Raises
     ------
@@ -94,39 +101,39 @@ def label_keys(labels: npt.NDArray[Any]) -> Keys:
         If they are of several kinds, or of one that has no order.
     """
     if labels.dtype == object:
-        labels = _listed(labels)
+        labels = _listed(labels, what)
     kind = labels.dtype.kind
     if kind in KINDS:
-        return _complete(labels.astype(KINDS[kind], copy=False))
+        return _complete(labels.astype(KINDS[kind], copy=False), what)
     if kind == "T":
         return labels.astype("U")
     if kind == "S":
         return np.char.decode(labels)
     if kind not in NAMES:
         raise DataError(
-            f"groups holds values of type {labels.dtype}; give int, text, float, bool "
+            f"{what} holds values of type {labels.dtype}; give int, text, float, bool "
             "or dates"
         )
-    return _complete(labels)
+    return _complete(labels, what)
 
 
-def _complete(labels: Keys) -> Keys:
+def _complete(labels: Keys, what: str) -> Keys:
     """Refuse labels that are missing: NaN would be a group of its own."""
     if labels.dtype.kind in "fMm" and np.isnan(labels).any():
         raise DataError(
-            "groups has a missing label; give every row a group, one of its own if it "
+            f"{what} has a missing label; give every row a group, one of its own if it "
             "belongs to none"
         )
     return labels
 
 
-def _listed(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _listed(labels: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
     """Return objects as an array of their own type."""
     types = {type(label) for label in labels.tolist()}
     if len(types) > 1:
         names = " and ".join(sorted(kind.__name__ for kind in types)[:2])
         raise DataError(
-            f"groups holds both {names}; give all labels one type, for example with "
+            f"{what} holds both {names}; give all labels one type, for example with "
             "astype(str)"
         )
     return np.array(labels.tolist()) if types else np.empty(0)

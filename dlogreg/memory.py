@@ -63,6 +63,8 @@ DIRECTIONS = 3
 """Directions for which a search for separation keeps rows, at most."""
 GROUP_BYTES = 2**30
 """Largest table of scores by group, unless a memory limit allows less."""
+MODEL_BYTES = 2**28
+"""The same of the Hessians of by-group models; a memory limit may allow more."""
 DRIVER_MATRICES = 8
 """Hessians that the driver holds while it solves the Newton system."""
 
@@ -182,10 +184,33 @@ def most_groups(
     line = 8 * (n_params + 1)
     if limit is None:
         return GROUP_BYTES // line
+    room = _table_bytes(memory, partitions, limit)
+    return max(1, min(GROUP_BYTES, room) // line)
+
+
+def most_models(
+    memory: ProjectedMemory,
+    partitions: Sequence[Partition],
+    n_params: int,
+    limit: int | None,
+) -> int:
+    """Return how many by-group models fit: in memory_limit, or 256 MiB for a table.
+
+    In the first pass a model has the moments of each of two classes.
+    """
+    line = 8 * 2 * n_params * (n_params + 6)
+    room = MODEL_BYTES if limit is None else _table_bytes(memory, partitions, limit)
+    return max(1, room // line)
+
+
+def _table_bytes(
+    memory: ProjectedMemory, partitions: Sequence[Partition], limit: int
+) -> int:
+    """Return the bytes that the limit leaves for one table of sums by group."""
     n_leaves = max(len(partition.leaves) for partition in partitions)
     in_task = int(np.ceil(np.log2(max(2, n_leaves)))) + 4
     n_tables = memory.n_tasks * in_task + len(partitions) + 1
-    return max(1, min(GROUP_BYTES, (limit - memory.total) // n_tables) // line)
+    return max(0, limit - memory.total) // n_tables
 
 
 def _lbfgs_memory(source: Source, n_params: int, n_equations: int) -> int:

@@ -114,6 +114,8 @@ class MissingKernel:
     """Counts missing values in rows that are fitted."""
 
     feature_names: tuple[str, ...]
+    groups_name: str = "groups"
+    """What the labels of groups were given as."""
 
     @property
     def name(self) -> str:
@@ -157,7 +159,7 @@ class MissingKernel:
             for j in np.flatnonzero(mask.any(axis=0)).tolist():
                 column = mask[:, j]
                 yield self.feature_names[j], int(column.sum()), int(column.argmax())
-        beside = {"y": rows.y, "groups": rows.groups}
+        beside = {"y": rows.y, self.groups_name: rows.groups}
         beside |= {"sample_weight": rows.sample_weight, "offset": rows.offset}
         for name, values in beside.items():
             absent = None if values is None else is_missing(values)

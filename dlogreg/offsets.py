@@ -14,6 +14,7 @@ from dlogreg.source.opening import kind_of
 
 if TYPE_CHECKING:
     from dlogreg.fitted import FittedModel
+    from dlogreg.grouped.results import GroupedResults
 
 COUNT_ROWS = (
     "the chunks of X have unknown lengths, so that the offset cannot be laid beside "
@@ -21,7 +22,9 @@ COUNT_ROWS = (
 )
 
 
-def check_offset_given(results: FittedModel, offset: Any, what: str) -> None:
+def check_offset_given(
+    results: FittedModel | GroupedResults, offset: Any, what: str
+) -> None:
     """Refuse to do without the offset that a fit had.
 
     Raises

@@ -155,7 +155,7 @@ def _rows(
         start,
         beside=fields.get("Z"),
         offset=_numbers("offset", fields, index),
-        groups=fields.get("groups"),
+        groups=fields.get("groups", fields.get("by")),
     )
     rows = with_held(rows, fields.get("holdout"), part.held_share)
     trials = fields.get("trials")

@@ -13,6 +13,8 @@ from dlogreg.closing import build_results, close
 from dlogreg.errors import DataError, MissingValueError
 from dlogreg.evaluation import Label, PassRecord
 from dlogreg.first_pass import ClassWeight, take_survey, with_mean_weight_one
+from dlogreg.grouped import GroupedResults, check_by_options, fit_groups
+from dlogreg.grouped.fitting import FitAlone
 from dlogreg.held_rows import split_holdout
 from dlogreg.holdout import Holdout, closing_measures, with_holdout
 from dlogreg.layout import Layout, lay_out
@@ -53,6 +55,7 @@ def fit(
     weight_kind: str = "frequency",
     offset: Any = None,
     groups: Any = None,
+    by: Any = None,
     trials: Any = None,
     holdout: Any = None,
     classes: Sequence[Label] | None = None,
@@ -73,7 +76,7 @@ def fit(
     memory_limit: int | str | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     progress: bool | Progress | None = None,
-) -> Results:
+) -> Results | GroupedResults:
     r"""Fit a logistic regression by maximum likelihood, reading the data in few passes.
 
     The model is ``log(p_i / (1 - p_i)) = o_i + b_0 + x_i'b`` for the probability p_i of
@@ -133,6 +136,18 @@ def fit(
         ``cov_type="cluster"`` and ``cov_params("cluster")``, from the closing pass. A
         line of scores is kept for every group, at most 1 GiB of them or what
         ``memory_limit`` leaves; more are refused in the first pass. For two classes.
+    by : array, shape (n_rows,), optional
+        Fit one model for every label in it, all of them in shared passes: the first
+        finds the labels, and each further one advances every model that has not
+        converged, as if it were fitted to its own rows alone. Labels are int, text,
+        float, bool or dates, in any order. Groups whose classes are separated have
+        their rows brought together in one more pass (256 MiB of them at a time) and are
+        fitted by themselves; a group of one class, or of fewer rows than coefficients,
+        has no model, and stops no other. The Hessians of all models are held together,
+        at most 256 MiB of them or what ``memory_limit`` leaves: 8 G k^2 bytes for G
+        groups and k coefficients, in a few copies for every task. For two classes, by
+        Newton's method, with ``sample_weight`` (not "probability"), ``offset``,
+        ``alpha`` and ``penalty_factor``; other options raise.
     trials : array, shape (n_rows,), optional
         Grouped rows: y counts the successes (class 1) among so many trials, or holds
         their shares of the trials. Everything equals one row for each trial: ``nobs``
@@ -244,7 +259,8 @@ def fit(
     Returns
     -------
     LogitResults
-        Or ``MultinomialResults`` for three or more classes.
+        Or ``MultinomialResults`` for three or more classes, or with ``by``
+        ``GroupedResults``, a model for every group.
 
     Raises
     ------
@@ -273,6 +289,20 @@ def fit(
     [-2.0793  0.5941]
     """
     check_weight_kind(weight_kind, given=sample_weight is not None)
+    if by is not None:
+        check_by_options(
+            groups=groups,
+            trials=trials,
+            holdout=holdout,
+            l1_ratio=l1_ratio,
+            bounds=bounds,
+            firth=firth,
+            solver=solver,
+            start=start,
+            cov_type=cov_type,
+            weight_kind=weight_kind,
+            checkpoint=checkpoint,
+        )
     share, marks = split_holdout(holdout)
     options = check_options(
         classes=classes,
@@ -294,6 +324,9 @@ def fit(
         missing=missing,
         firth=firth,
     )
+    if by is not None:
+        source = open_source(X, y, sample_weight, options, offset=offset, by=by)
+        return fit_groups(source, options, progress, alone_with(options))
     beside = {"offset": offset, "groups": groups, "trials": trials, "holdout": marks}
     opened = open_source(X, y, sample_weight, options, **beside)
     source = with_holdout(opened, share)
@@ -405,6 +438,22 @@ def _pose(
     return pose_softmax(survey, passes, options, layout, weights)
 
 
+def alone_with(options: FitOptions) -> FitAlone:
+    """Return what fits the rows of one group in memory, with these options."""
+    options = replace(options, missing="raise")
+
+    def fit_alone(
+        X: Any, y: Any, sample_weight: Any, offset: Any, names: tuple[str, ...]
+    ) -> LogitResults:
+        named = replace(options, feature_names=names)
+        source = open_source(X, y, sample_weight, named, offset=offset)
+        found = fit_source(source, named, progress=False)
+        assert isinstance(found, LogitResults)
+        return found
+
+    return fit_alone
+
+
 def open_source(
     X: Any,
     y: Any,
@@ -413,6 +462,7 @@ def open_source(
     *,
     offset: Any = None,
     groups: Any = None,
+    by: Any = None,
     trials: Any = None,
     holdout: Any = None,
 ) -> Source:
@@ -423,6 +473,7 @@ def open_source(
         sample_weight,
         offset=offset,
         groups=groups,
+        by=by,
         trials=trials,
         holdout=holdout,
         feature_names=options.feature_names,

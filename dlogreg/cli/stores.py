@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import dask.array as da
 
@@ -29,7 +29,8 @@ def fit_stored(data: StoredData, **options: Any) -> Results:
     """
     if data.categories:
         return fit_columns(data, **options)
-    results = fit(data.X, data.y, **_described(data), **_grouped(data, options))
+    given = {**_described(data), **_grouped(data, options)}
+    results = cast("Results", fit(data.X, data.y, **given))
     return results if data.labels is None else relabelled(results, data.labels)
 
 
@@ -43,7 +44,8 @@ def fit_columns(data: StoredData, **options: Any) -> Results:
     options |= {name: name for name in columns_beside(data)} | {"classes": data.classes}
     if not _grouped(data, options).get("groups"):
         options.pop("groups", None)
-    return fit_formula(f"{_quoted(data.target)} ~ .", data, **options)
+    formula = f"{_quoted(data.target)} ~ ."
+    return cast("Results", fit_formula(formula, data, **options))
 
 
 def fit_files(
@@ -53,7 +55,7 @@ def fit_files(
     if not fit_intercept:
         raise DataError('with --formula, write "- 1" in it instead of --no-intercept')
     try:
-        return fit_formula(formula, path, **options)
+        return cast("Results", fit_formula(formula, path, **options))
     except FormulaError as error:
         raise DataError(str(error)) from error
 

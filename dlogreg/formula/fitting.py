@@ -29,12 +29,13 @@ from dlogreg.formula.tables import (
     table_columns,
 )
 from dlogreg.formula.terms import Formula, read_formula
+from dlogreg.grouped import GroupedResults, check_by_options, fit_groups
 from dlogreg.memory import check_read_memory
 from dlogreg.options import check_options
 from dlogreg.partition import partition_rows
 from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import penalty_rule
-from dlogreg.pipeline import fit_source
+from dlogreg.pipeline import alone_with, fit_source
 from dlogreg.progress import progress_for
 from dlogreg.reduction import (
     INLINE_BYTES,
@@ -61,6 +62,7 @@ def fit_formula(
     sample_weight: Any = None,
     offset: Any = None,
     groups: Any = None,
+    by: Any = None,
     weight_kind: str = "frequency",
     missing: str = "raise",
     unseen: Any = "error",
@@ -80,7 +82,7 @@ def fit_formula(
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     storage_options: Mapping[str, Any] | None = None,
     progress: bool | Progress | None = None,
-) -> Results:
+) -> Results | GroupedResults:
     """Fit a logistic regression given by a formula to a raw table.
 
     One scan of the columns that the formula names finds the levels of categories, in
@@ -117,6 +119,11 @@ def fit_formula(
         ``offset="log(exposure)"``. One of columns is part of what ``predict`` does.
     groups : str or array, optional
         The same: labels of the clusters of rows, for cluster-robust standard errors.
+    by : str or array, optional
+        The same: fit one model for every label in it, as ``fit(by=)`` does. Levels of
+        categories and states of transforms come from the rows of all groups; a level
+        that a group lacks is a column that is dropped there. ``.`` leaves the column
+        out. ``predict`` of the result finds it in the table.
     missing : {"raise", "drop"}
         What to do with rows in which a column that is needed has no value. "raise"
         counts them by column; "drop" leaves them out, and ``n_dropped`` counts them.
@@ -138,7 +145,7 @@ inference, cov_type, weight_kind, firth, memory_limit, checkpoint, progress
 
     Returns
     -------
-    LogitResults or MultinomialResults
+    LogitResults, MultinomialResults or GroupedResults
         As of ``fit``; ``terms`` has the columns of every term, which ``lr_test`` and
         ``vif`` take together, and ``predict`` takes raw dataframes. ``save`` keeps all
         that is needed for it.
@@ -166,7 +173,20 @@ inference, cov_type, weight_kind, firth, memory_limit, checkpoint, progress
     check_weight_kind(weight_kind, given=sample_weight is not None)
     data = open_data(data, storage_options)
     available = table_columns(data)
-    parsed = read_formula(formula, available)
+    if by is not None:
+        check_by_options(
+            groups=groups,
+            l1_ratio=l1_ratio,
+            bounds=bounds,
+            firth=firth,
+            solver=solver,
+            start=start,
+            cov_type=cov_type,
+            weight_kind=weight_kind,
+            checkpoint=checkpoint,
+        )
+    column = by if isinstance(by, str) else None
+    parsed = read_formula(formula, [name for name in available if name != column])
     options = check_options(
         classes=classes,
         penalty=penalty_rule(alpha, l1_ratio, penalty_factor, bounds),
@@ -185,13 +205,26 @@ inference, cov_type, weight_kind, firth, memory_limit, checkpoint, progress
         has_groups=groups is not None,
         missing=missing,
     )
-    beside = {"sample_weight": sample_weight, "offset": offset, "groups": groups}
+    beside = {"sample_weight": sample_weight, "offset": offset}
+    beside |= {"groups": groups, "by": by}
     data, given = _with_columns(data, beside)
     more = columns_beside(data) if isinstance(data, StoredData) else ()
     rule = _rule(parsed, given, available, more)
     shown = progress_for(progress)
     table = open_table(data, rule.needed, compute_shared)
     check_read_memory(table.largest_bytes, n_threads(), options.memory_limit)
+    if by is not None:
+        design = _design(parsed, table, rule, missing, unseen, shown, None)
+        models = fit_groups(
+            design.source,
+            options,
+            shown,
+            alone_with(options),
+            before=design.records,
+            recipe=design.recipe,
+            by=column,
+        )
+        return replace(models, n_dropped=design.n_dropped)
 
     def run(kept: Checkpoint | None) -> Results:
         design = _design(parsed, table, rule, missing, unseen, shown, kept)
@@ -308,8 +341,12 @@ def _rule(
         )
     if not needed:
         raise FormulaError("the formula names no column of the data")
-    beside_X = ("sample_weight", "offset", "groups")
-    return Rule(tuple(needed), *(given.get(name) for name in beside_X))
+    return Rule(
+        tuple(needed),
+        given.get("sample_weight"),
+        given.get("offset"),
+        given.get("groups", given.get("by")),
+    )
 
 
 def scan(

@@ -85,14 +85,14 @@ class Newton:
             certificate = self.certify(point)
             observe(certificate)
             history.append(certificate)
-            status = self._verdict(history, spent)
+            status = self.verdict(history, spent)
             if status is not None:
-                return _end(point, certificate, status, spent)
+                return end_at(point, certificate, status, spent)
             try:
                 left = self.max_evaluations - spent
                 point, cost = self._advance(evaluate, point, certificate, left)
             except KeyboardInterrupt:
-                return _end(point, certificate, Status.INTERRUPTED, spent)
+                return end_at(point, certificate, Status.INTERRUPTED, spent)
             spent += cost
 
     def certify(self, point: Point) -> Certificate:
@@ -154,7 +154,8 @@ class Newton:
         error = (1 + error) * math.exp(moved) - 1
         return last.after * error <= 0.5 * self.tol
 
-    def _verdict(self, history: list[Certificate], spent: int) -> Status | None:
+    def verdict(self, history: list[Certificate], spent: int) -> Status | None:
+        """Return how the search has ended at the last point, None if it goes on."""
         last = history[-1]
         if last.after <= self.tol:
             return Status.CONVERGED
@@ -211,12 +212,12 @@ class Newton:
         if left < 2:
             return point, 1
         assert full.trial_losses is not None
-        length = _best_length(lengths, full.trial_losses)
+        length = best_length(lengths, full.trial_losses)
         theta = point.theta + length * step
         return Point(theta, evaluate(theta, precision=precision)), 2
 
 
-def _best_length(lengths: tuple[float, ...], losses: FloatArray) -> float:
+def best_length(lengths: tuple[float, ...], losses: FloatArray) -> float:
     """Return the length of least loss; the last one is sure to decrease it."""
     finite = np.where(np.isfinite(losses), losses, np.inf)
     best = int(np.argmin(finite))
@@ -235,7 +236,7 @@ def _growing_without_end(history: list[Certificate]) -> bool:
     return slow and tail[-1].decrement < 0.1 and tail[-1].unproven
 
 
-def _end(
+def end_at(
     point: Point, certificate: Certificate, status: Status, spent: int
 ) -> Solution:
     """Take the certified step; without a certificate stay at the evaluated point.

@@ -36,10 +36,11 @@ class ProximalNewton(Newton):
             point.evaluation, point.theta, self.penalty, self.geometry
         )
 
-    def _verdict(self, history: list[Certificate], spent: int) -> Status | None:
+    def verdict(self, history: list[Certificate], spent: int) -> Status | None:
+        """Return how the search has ended, by an estimate where nothing is proven."""
         if estimated_end(history[-1], 0.0, self.tol):
             return Status.CONVERGED_UNCERTIFIED
-        return Newton._verdict(self, history, spent)
+        return Newton.verdict(self, history, spent)
 
 
 def estimated_end(known: Certificate, stale: float, tol: float) -> bool:

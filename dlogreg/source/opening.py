@@ -48,6 +48,7 @@ def as_source(
     *,
     offset: Any = None,
     groups: Any = None,
+    by: Any = None,
     trials: Any = None,
     holdout: Any = None,
     feature_names: Sequence[str] | None = None,
@@ -62,7 +63,7 @@ def as_source(
         2-D numpy array or memmap, ``zarr.Array`` or group of compressed rows, scipy
         sparse array or matrix, dask array, of CSR blocks too, or pandas or dask
         dataframe of numeric columns, shape (n_rows, n_features).
-    y, sample_weight, offset, groups, trials, holdout
+    y, sample_weight, offset, groups, by, trials, holdout
         1-D of any of these kinds, chunked in any way.
     feature_names
         Names of the columns; taken from a dataframe, else ``x1, x2, ...``.
@@ -74,7 +75,7 @@ def as_source(
         X = StoredCSR.of(X)
     names = _names(X, feature_names)
     optional = {"sample_weight": sample_weight, "offset": offset}
-    optional |= {"groups": groups, "trials": trials, "holdout": holdout}
+    optional |= {"groups": groups, "by": by, "trials": trials, "holdout": holdout}
     fields = {"y": y, **{k: v for k, v in optional.items() if v is not None}}
     if kind == "pandas":
         check_indexes(X, fields)

@@ -105,14 +105,14 @@ def check_labels(rows: Rows) -> None:
         raise _kind(value)(message)
 
 
-def check_groups(rows: Rows) -> None:
+def check_groups(rows: Rows, what: str = "groups") -> None:
     """Refuse labels of groups that are missing or infinite."""
     if rows.groups is None:
         return
     row = _first_missing(rows.groups)
     if row is not None:
         raise _kind(rows.groups[row])(
-            f"groups is {rows.groups[row]} in {rows.place(row)}; give every row a "
+            f"{what} is {rows.groups[row]} in {rows.place(row)}; give every row a "
             "group, one of its own if it belongs to none, or leave it out by "
             "sample_weight 0"
         )

@@ -1,0 +1,234 @@
+"""Predictions of by-group models: every row by the model of its group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.errors import DataError
+from dlogreg.evaluation import FloatArray
+from dlogreg.formula.encoding import offset_of
+from dlogreg.formula.expression import parse_expression
+from dlogreg.formula.raw import design_pieces, raw_columns
+from dlogreg.formula.recipe import Recipe
+from dlogreg.kernel import as_dense
+from dlogreg.kernel.group_rows import coded, slab_length
+from dlogreg.keyed_sums import Keys
+from dlogreg.missing import is_missing
+from dlogreg.offsets import check_offset_given, offset_rows
+from dlogreg.prediction import LogitModel, model_columns, probability_rows
+from dlogreg.source.frames import check_indexes, frame_to_numpy, series_array
+from dlogreg.source.opening import kind_of
+
+if TYPE_CHECKING:
+    from dlogreg.grouped.results import GroupedResults
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupTable:
+    """The coefficients of all groups, in the order of their labels."""
+
+    levels: Keys
+    intercepts: FloatArray
+    """Shape (n_groups,); NaN where a group has no model."""
+    slopes: FloatArray
+    """Shape (n_groups, n_features); 0 for dropped columns."""
+    recipe: Recipe | None
+
+    @classmethod
+    def of(cls, results: GroupedResults) -> GroupTable:
+        """Take the coefficients, where classes are separated such as predict them."""
+        first = int(results.fit_intercept)
+        nothing = np.full(len(results.feature_names) + first, np.nan)
+        lines = [nothing if m is None else m.near_limit() for m in results.models]
+        table = np.array(lines)
+        intercepts = table[:, 0] if first else 0 * table.sum(axis=1)
+        levels = np.array(results.levels)
+        return cls(levels, intercepts, table[:, first:], results.recipe)
+
+    def places(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+        """Return the line of every row's group, -1 where the label is missing."""
+        places = np.full(len(labels), -1, dtype=np.intp)
+        there = np.flatnonzero(~is_missing(labels))
+        if not len(there):
+            return places
+        keys, own = coded(labels[there])
+        kinds = keys.dtype.kind, self.levels.dtype.kind
+        if len(set(kinds)) > 1 and not set(kinds) <= set("iuf"):
+            raise DataError(
+                f"by holds labels such as {keys[0].item()!r}, and the groups of the fit"
+                f" are such as {self.levels[0].item()!r}; give labels of the same type"
+            )
+        found = np.searchsorted(self.levels, keys).clip(max=len(self.levels) - 1)
+        new = np.flatnonzero(self.levels[found] != keys)
+        if len(new):
+            row = int(there[np.flatnonzero(own == new[0])[0]])
+            raise DataError(
+                f"by is {keys[new[0]].item()!r} in row {row}, and the fit has no such "
+                "group; leave such rows out, or fit with them"
+            )
+        places[there] = found[own]
+        return places
+
+    def predictor(self, X: Any, places: npt.NDArray[np.intp]) -> FloatArray:
+        """Return intercept + x'b of every row's own group, slab by slab."""
+        eta = np.full(len(places), np.nan)
+        length = slab_length(self.slopes.shape[1])
+        for low in range(0, len(places), length):
+            own = places[low : low + length]
+            there = np.flatnonzero(own >= 0)
+            rows = (
+                X.iloc[low : low + length] if hasattr(X, "iloc") else X[low:][:length]
+            )
+            slab = frame_to_numpy(rows) if hasattr(rows, "iloc") else as_dense(rows)
+            slopes = self.slopes[own[there]]
+            found = np.einsum("ij,ij->i", slab[there].astype(np.float64), slopes)
+            eta[low + there] = self.intercepts[own[there]] + found
+        return eta
+
+
+def predict(results: GroupedResults, X: Any, by: Any, offset: Any) -> Any:
+    """Return probabilities; see ``GroupedResults.predict``."""
+    recipe = results.recipe
+    if recipe is None or recipe.offset is None:
+        check_offset_given(results, offset, "predict()")
+    by = _groups_of(results, X, by)
+    table, kind = GroupTable.of(results), kind_of(X)
+    d = len(results.feature_names)
+    outline = LogitModel(
+        0.0, np.zeros(d), results.feature_names, np.array(results.classes), recipe
+    )
+    raw = raw_columns(X, kind, outline)
+    if raw is None and kind == "zarr":
+        X, kind = da.from_zarr(X), "dask"
+    X = model_columns(X, outline) if raw is None else raw
+    block: Any = partial(_predict_rows if raw is None else _predict_raw, table)
+    if kind == "dask dataframe":
+        beside = [_series(X, v, n) for n, v in _given(by, offset)]
+        return X.map_partitions(
+            block, *beside, align_dataframes=False, meta=np.empty(0)
+        )
+    if kind == "dask":
+        return _over_chunks(X, block, by, offset)
+    if kind == "zarr csr":
+        raise DataError(
+            "groups are predicted from data in memory and from dask; give the stored "
+            "rows as a dask array of CSR blocks"
+        )
+    if hasattr(X, "iloc"):
+        check_indexes(X, dict(_given(by, offset)))
+    return block(X, *(values for _, values in _given(by, offset)))
+
+
+def _groups_of(results: GroupedResults, X: Any, by: Any) -> Any:
+    """Return the labels of the groups, from the column of the fit if none are given."""
+    if by is not None:
+        return by
+    named = results.by is not None and results.by in getattr(X, "columns", ())
+    if not named:
+        raise ValueError(
+            "predict() needs by=, the group of every row"
+            + (f", or X with the column {results.by!r}" if results.by else "")
+        )
+    return X[results.by]
+
+
+def _given(by: Any, offset: Any) -> list[tuple[str, Any]]:
+    return [("by", by), *([] if offset is None else [("offset", offset)])]
+
+
+def _labels(values: Any, n_rows: int) -> npt.NDArray[Any]:
+    labels = frame_to_numpy(values) if hasattr(values, "iloc") else np.asarray(values)
+    if labels.ndim != 1 or len(labels) != n_rows:
+        raise DataError(
+            f"X has {n_rows} rows but by has shape {labels.shape}; give one label per "
+            "row"
+        )
+    return labels
+
+
+def _predict_rows(table: GroupTable, X: Any, by: Any, offset: Any = None) -> FloatArray:
+    """Predict one block of rows of the design."""
+    n_rows = X.shape[0]
+    eta = table.predictor(X, table.places(_labels(by, n_rows)))
+    if offset is not None:
+        eta += offset_rows(offset, n_rows)
+    return probability_rows(eta)
+
+
+def _predict_raw(
+    table: GroupTable, frame: Any, by: Any, offset: Any = None
+) -> FloatArray:
+    """Predict a raw dataframe; incomplete rows become NaN."""
+    assert table.recipe is not None
+    places = table.places(_labels(by, len(frame)))
+    eta, own = np.full(len(frame), np.nan), table.recipe.offset
+    for rows, block, X in design_pieces(table.recipe, frame):
+        eta[rows] = table.predictor(X, places[rows])
+        if offset is None and own is not None:
+            eta[rows] += offset_of(parse_expression(own), block)
+    if offset is not None:
+        eta += offset_rows(offset, len(eta))
+    return probability_rows(eta)
+
+
+def _series(X: Any, values: Any, what: str) -> Any:
+    """Return a series that has the partitions of a dask dataframe."""
+    alike = kind_of(values) == "dask dataframe" and values.ndim == 1
+    if not alike or values.npartitions != X.npartitions:
+        raise DataError(
+            f"{what} of a dask dataframe must be a column of as many partitions, for "
+            f"example {what}=frame[{what!r}]"
+        )
+    return values
+
+
+def _over_chunks(X: da.Array, block: Any, by: Any, offset: Any) -> da.Array:
+    """Predict from a dask array, chunk by chunk."""
+    X = X.rechunk({1: -1})
+    beside = [_beside(values, X, what) for what, values in _given(by, offset)]
+    arrays = [part for values in beside for part in (values, "i")]
+    result: da.Array = da.blockwise(
+        block,
+        "i",
+        X,
+        "ij",
+        *arrays,
+        concatenate=True,
+        dtype=np.float64,
+        meta=np.empty(0),
+        token="predict",
+    )
+    return result
+
+
+def _beside(values: Any, X: da.Array, what: str) -> da.Array:
+    """Return labels or offsets as a dask array with the chunks of X."""
+    chunks = X.chunks[0]
+    unknown = bool(np.isnan(np.array(chunks, dtype=float)).any())
+    kind = kind_of(values)
+    if kind == "dask dataframe":
+        values = series_array(values)
+    elif kind == "zarr":
+        values = da.from_zarr(values)
+    elif kind != "dask":
+        values = frame_to_numpy(values) if kind == "pandas" else np.asarray(values)
+        values = da.from_array(values)
+    if unknown or np.isnan(values.shape[0]):
+        if len(values.chunks[0]) != len(chunks):
+            raise DataError(
+                f"the chunks of X or {what} have unknown lengths, so that they cannot "
+                "be laid side by side; call compute_chunk_sizes() on both"
+            )
+        return values
+    if values.shape != (X.shape[0],):
+        raise DataError(
+            f"X has {X.shape[0]} rows but {what} has shape {values.shape}; give one "
+            "value per row"
+        )
+    return values.rechunk((chunks,))

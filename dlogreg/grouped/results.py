@@ -1,0 +1,290 @@
+"""GroupedResults: one model for every level of a column, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.display import Summary, Trace
+from dlogreg.display.grouped import summarize_groups
+from dlogreg.errors import InferenceError
+from dlogreg.evaluation import FloatArray, Label, PassRecord
+from dlogreg.extras import require
+from dlogreg.results import LogitResults
+from dlogreg.solvers import Status
+
+if TYPE_CHECKING:
+    from dlogreg.formula.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GroupedResults:
+    """A model for every group of rows; holds no data.
+
+    ``len`` counts the groups, ``[level]`` gives the model of one as of ``fit``, and
+    iterating gives the levels. Arrays have a line for every group, in the order of
+    ``levels``, NaN where a group has no model; ``reasons`` tells why.
+    """
+
+    levels: tuple[Label, ...]
+    """Labels of the groups, sorted."""
+    models: tuple[LogitResults | None, ...]
+    """The model of every group, None where it has none."""
+    reasons: Mapping[Label, str]
+    """Why a group has no model, by its label."""
+    n_rows: npt.NDArray[np.int64]
+    """Rows of positive weight of every group, shape (n_groups,)."""
+    classes: tuple[Label, ...]
+    """The other class and the event, whose probability is modelled."""
+    feature_names: tuple[str, ...]
+    fit_intercept: bool
+    tol: float
+    """Largest allowed distance from the optimum, in standard errors."""
+    n_passes: int
+    """Times that all data were read for all models together."""
+    bytes_read: int
+    """Decoded bytes of all blocks that were loaded."""
+    peak_memory: int
+    """Largest resident set of any process that took part, in bytes."""
+    has_offset: bool = False
+    """Whether rows had offsets, which predictions then need too."""
+    n_dropped: int = 0
+    """Rows left out because a value was missing."""
+    trace: tuple[PassRecord, ...] = ()
+    """What each pass did and cost."""
+    recipe: Recipe | None = None
+    """How rows of a table become rows of the design, after ``fit_formula``."""
+    by: str | None = None
+    """The column of the groups, after ``fit_formula``."""
+    _places: Mapping[Label, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find groups by their labels."""
+        places = {level: i for i, level in enumerate(self.levels)}
+        object.__setattr__(self, "_places", places)
+        object.__setattr__(self, "trace", Trace(self.trace))
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return (
+            f"<GroupedResults: {len(self):,} groups, {len(self.names)} coefficients, "
+            f"{int(self.converged.sum()):,} converged, {self.n_passes} passes>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the summary, as a notebook shows it."""
+        return self.summary()._repr_html_()
+
+    def __len__(self) -> int:
+        """Return the number of groups."""
+        return len(self.levels)
+
+    def __iter__(self) -> Iterator[Label]:
+        """Return the labels of the groups."""
+        return iter(self.levels)
+
+    def __contains__(self, level: object) -> bool:
+        """Tell whether there is such a group."""
+        return level in self._places
+
+    def __getitem__(self, level: Label) -> LogitResults:
+        """Return the model of a group, as of ``fit``.
+
+        Raises
+        ------
+        KeyError
+            If there is no such group.
+        InferenceError
+            If the group has no model, with the reason.
+        """
+        place = self._places.get(level) if level.__hash__ else None
+        if place is None:
+            near = get_close_matches(str(level), list(map(str, self.levels)), n=3)
+            known = near or list(map(repr, self.levels[:5]))
+            raise KeyError(f"no group is labelled {level!r}; there are {known}")
+        model = self.models[place]
+        if model is None:
+            raise InferenceError(f"group {level!r} has no model: {self.reasons[level]}")
+        return model
+
+    def summary(self) -> Summary:
+        """Return a table with a line for every group: ``print`` it, or show it.
+
+        Returns
+        -------
+        Summary
+            Text by ``str``, HTML in a notebook.
+
+        Examples
+        --------
+        >>> import numpy as np, dlogreg
+        >>> x = np.random.default_rng(0).normal(size=(300, 1))
+        >>> shop = np.repeat(["a", "b", "c"], 100)
+        >>> res = dlogreg.fit(x, x[:, 0] ** 3 > -1 + (shop == "c"), by=shop, alpha=0.1)
+        >>> print(str(res.summary()).splitlines()[0].strip())
+        Logistic regressions by group, ridge penalty, alpha = 0.1 on the mean loss
+        """
+        return summarize_groups(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coefficients, ``const`` first."""
+        model = next((m for m in self.models if m is not None), None)
+        if model is not None:
+            return model.names
+        return (*(["const"] if self.fit_intercept else []), *self.feature_names)
+
+    @property
+    def params(self) -> FloatArray:
+        """All coefficients, intercept first, shape (n_groups, n_params).
+
+        NaN for dropped columns, infinite where the classes are separated.
+        """
+        nothing = np.full(len(self.names), np.nan)
+        return self._stacked([m and m.coefficients for m in self.models], nothing)
+
+    @property
+    def bse(self) -> FloatArray:
+        """Standard errors in the same shape; NaN where a model has none."""
+        nothing = np.full(len(self.names), np.nan)
+        found = [None if m is None or m.covariance is None else m for m in self.models]
+        errors = [m and np.sqrt(np.diagonal(m.cov_params())) for m in found]
+        return self._stacked(errors, nothing)
+
+    def _stacked(self, lines: Any, nothing: FloatArray) -> FloatArray:
+        full = [nothing if line is None else np.asarray(line) for line in lines]
+        return np.array(full).reshape(len(self), len(nothing))
+
+    def _each(self, name: str) -> FloatArray:
+        """Return a number of every model."""
+        values = [np.nan if m is None else getattr(m, name) for m in self.models]
+        return np.array(values, dtype=np.float64)
+
+    @property
+    def llf(self) -> FloatArray:
+        """Log-likelihoods without the penalty, shape (n_groups,)."""
+        return self._each("llf")
+
+    @property
+    def llnull(self) -> FloatArray:
+        """Log-likelihoods of an intercept alone, beside any offset."""
+        return self._each("llnull")
+
+    @property
+    def nobs(self) -> FloatArray:
+        """Numbers of rows; with frequency weights their sums."""
+        return self._each("nobs")
+
+    @property
+    def error_bounds(self) -> FloatArray:
+        """Proven distance of every model from its optimum, in its standard errors."""
+        return self._each("error_bound")
+
+    @property
+    def error_bound(self) -> float:
+        """The largest of those of groups that converged; NaN if none did."""
+        bounds = self.error_bounds[self.converged]
+        return float(bounds.max()) if len(bounds) else float("nan")
+
+    @property
+    def statuses(self) -> tuple[Status | None, ...]:
+        """How every fit ended; None where a group has no model."""
+        return tuple(None if m is None else m.status for m in self.models)
+
+    @property
+    def converged(self) -> npt.NDArray[np.bool_]:
+        """Whether every group's optimum was reached, shape (n_groups,)."""
+        return np.array([m is not None and m.converged for m in self.models])
+
+    def to_frame(self, alpha: float | None = None) -> Any:
+        """Return a pandas table.
+
+        Without ``alpha`` a line for every group: rows, log-likelihood, error bound and
+        status, then the coefficients by name. With it a line for every coefficient of
+        every group that has a model, as ``to_frame`` of a single fit: coefficient,
+        standard error, z, p-value and odds ratio with intervals at level 1 - alpha.
+
+        Parameters
+        ----------
+        alpha : float, optional
+            Level of the intervals is 1 - alpha, for example 0.05.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index "group", with ``alpha`` "group" and "column".
+
+        Examples
+        --------
+        >>> import numpy as np, dlogreg
+        >>> x = np.random.default_rng(0).normal(size=(300, 1))
+        >>> shop = np.repeat(["a", "b", "c"], 100)
+        >>> res = dlogreg.fit(x, x[:, 0] ** 3 > -1 + (shop == "c"), by=shop, alpha=0.1)
+        >>> res.to_frame()["n_rows"].to_dict()
+        {'a': 100, 'b': 100, 'c': 100}
+        """
+        pandas = require("pandas", "frames")
+        name = self.by or "group"
+        if alpha is None:
+            texts = ["NO_MODEL" if s is None else s.name for s in self.statuses]
+            facts = {
+                "n_rows": self.n_rows,
+                "llf": self.llf,
+                "error_bound": self.error_bounds,
+                "status": texts,
+            }
+            index = pandas.Index(self.levels, name=name)
+            table = pandas.DataFrame(facts, index=index)
+            params = pandas.DataFrame(self.params, index=index, columns=self.names)
+            return pandas.concat([table, params], axis=1)
+        pairs = zip(self.levels, self.models, strict=True)
+        frames = {level: m.to_frame(alpha) for level, m in pairs if m is not None}
+        if not frames:
+            raise InferenceError("no group has a model; reasons tells why of each")
+        return pandas.concat(frames, names=[name])
+
+    def predict(self, X: Any, by: Any = None, offset: Any = None) -> Any:
+        """Return the probability of the event of every row, by the model of its group.
+
+        Parameters
+        ----------
+        X : array, shape (n_rows, n_features)
+            Numpy array, memmap, scipy sparse or pandas dataframe in memory, or a dask
+            array or dataframe, chunked by rows in any way. Columns of a dataframe are
+            found by name. After ``fit_formula``, also a dataframe of its raw columns.
+        by : array, shape (n_rows,), optional
+            The group of every row; may be left out where X has the column that
+            ``fit_formula`` was told.
+        offset : array, shape (n_rows,), optional
+            Row by row beside X; needed where the fit had one.
+
+        Returns
+        -------
+        array, shape (n_rows,)
+            Numpy for data in memory, else a lazy dask array. NaN for rows with a
+            missing value, and for rows of groups that have no model.
+
+        Raises
+        ------
+        DataError
+            If a label is of no group of the fit.
+
+        Examples
+        --------
+        >>> import numpy as np, dlogreg
+        >>> x = np.random.default_rng(0).normal(size=(300, 1))
+        >>> shop = np.repeat(["a", "b", "c"], 100)
+        >>> res = dlogreg.fit(x, x[:, 0] ** 3 > -1 + (shop == "c"), by=shop, alpha=0.1)
+        >>> p = res.predict([[0.5], [0.5]], by=["b", "c"])
+        >>> bool(p[0] > p[1])
+        True
+        """
+        # loaded on first use, because Dask and Zarr come with it
+        room = import_module("dlogreg.grouped.prediction")
+        return room.predict(self, X, by, offset)
