@@ -55,7 +55,7 @@ class GroupPoints:
     @property
     def n_sums(self) -> int:
         """Numbers that a model sums."""
-        k, nulls = self.coefficients.shape[1], self.nulls
+        k, nulls = int(self.coefficients.shape[1]), self.nulls
         return N_NULL * (nulls is not None) + 1 + self.n_lengths + k + k**2
 
 

@@ -91,13 +91,13 @@ class GroupMoments:
         n_rows[both] = self.n_rows[a] + other.n_rows[b]
         weight[both] = w + v
         share = (v / (w + v))[:, None]
-        apart = other.mean[b] - self.mean[a]
-        mean[both] = self.mean[a] + share * apart
+        mean[both] = self.mean[a] + share * (other.mean[b] - self.mean[a])
         low[both] = np.minimum(self.low[a], other.low[b])
         high[both] = np.maximum(self.high[a], other.high[b])
-        apart *= np.sqrt(w[:, None] * share)
+        apart = (other.mean[b] - self.mean[a]) * np.sqrt(w[:, None] * share)
         sums[both] = self.products[a] + other.products[b]
-        sums[both] += apart[:, :, None] * apart[:, None, :]
+        with np.errstate(over="ignore", invalid="ignore"):  # judged after the pass
+            sums[both] += apart[:, :, None] * apart[:, None, :]
         return GroupMoments(
             keys, n_rows.astype(np.int64), weight, mean, low, high, sums, self.most
         )
