@@ -38,6 +38,7 @@ from dlogreg.storage.schema import (
     COLUMN_SCALARS,
     COLUMN_SUMS,
     COSTS,
+    GROUPED,
     INTEGERS,
     KEYS,
     KIND,
@@ -57,12 +58,16 @@ if TYPE_CHECKING:
     from dlogreg.formula.recipe import Recipe
 
 
-def read_model(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the fields of the results in a file, every one checked."""
+def read_model(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+    """Return the kind and the fields of the results in a file, every one checked."""
     source = Path(path)
     try:
         entries = _parse(source)
-        return _decode(entries)
+        if entries.get("kind") == GROUPED:
+            return GROUPED, import_module("dlogreg.storage.groups").decode_groups(
+                entries
+            )
+        return str(entries.get("kind")), decode(entries)
     except InvalidError as error:
         raise ValueError(f"{source} is not a model saved by dlogreg: {error}") from None
 
@@ -95,17 +100,12 @@ def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
 
 
-def _decode(entries: dict[str, Any]) -> dict[str, Any]:
+def decode(entries: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of LogitResults or MultinomialResults."""
     kind = entries.get("kind")
     if kind not in (KIND, MULTINOMIAL):
         raise InvalidError(f"'kind' is {shown(kind)}, not {KIND!r} or {MULTINOMIAL!r}")
-    schema = entries.get("schema")
-    if schema not in READABLE or isinstance(schema, bool):
-        raise InvalidError(
-            f"its schema is {shown(schema)}, and this version of dlogreg reads schema "
-            f"{' and '.join(map(str, READABLE))}; install the version that saved it"
-        )
+    check_schema(entries)
     found = Entries(entries, KEYS, ADDED_KEYS)
     names = tuple(found.items("feature_names", as_text))
     shape: tuple[int, ...] = (len(names) + found.get("fit_intercept", as_flag),)
@@ -123,7 +123,7 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         "fit_intercept": found.get("fit_intercept", as_flag),
         "status": found.get("status", _status),
         "dropped": found.get("dropped", _reasons),
-        "trace": tuple(found.items("trace", _pass)),
+        "trace": tuple(found.items("trace", read_pass)),
         "coefficients": found.vector("coefficients", math.prod(shape)).reshape(shape),
         "covariance": _covariance(found, "covariance", math.prod(shape)),
         "cov_type": found.get("cov_type", _cov_type, "model"),
@@ -144,15 +144,25 @@ def _decode(entries: dict[str, Any]) -> dict[str, Any]:
         ),
         "n_groups": found.get("n_groups", as_size, 0),
         "n_dropped": found.get("n_dropped", as_size, 0),
-        "recipe": _recipe(found, names),
+        "recipe": stored_recipe(found, names),
     }
     _check_kind(fields, binary=kind == KIND)
     _check_names(fields, binary=kind == KIND)
-    _check_sum(found)
+    check_sum(found)
     return fields
 
 
-def _check_sum(found: Entries) -> None:
+def check_schema(entries: Mapping[str, Any]) -> None:
+    """Refuse files of a schema that this version does not read."""
+    schema = entries.get("schema")
+    if schema not in READABLE or isinstance(schema, bool):
+        raise InvalidError(
+            f"its schema is {shown(schema)}, and this version of dlogreg reads schema "
+            f"{' and '.join(map(str, READABLE))}; install the version that saved it"
+        )
+
+
+def check_sum(found: Entries) -> None:
     """Refuse entries that are not those saved, however valid they look."""
     if CHECKSUM not in found.entries:  # earlier versions wrote none
         return
@@ -163,7 +173,7 @@ def _check_sum(found: Entries) -> None:
         )
 
 
-def _recipe(found: Entries, names: tuple[str, ...]) -> Recipe | None:
+def stored_recipe(found: Entries, names: tuple[str, ...]) -> Recipe | None:
     """Return the recipe of a formula; its room is entered where there is one."""
     if found.entries.get("formula") is None:
         return None
@@ -300,7 +310,8 @@ def _reasons(value: Any) -> dict[str, str]:
     return {name: as_text(reason) for name, reason in reasons.items()}
 
 
-def _pass(value: Any) -> PassRecord:
+def read_pass(value: Any) -> PassRecord:
+    """Return what a pass did and cost."""
     found = Entries(as_object(value), PASS_KEYS, ADDED_PASS_KEYS)
     costs: dict[str, Any] = {key: found.get(key, as_size) for key in COSTS}
     costs.update((key, found.get(key, as_number, 0.0)) for key in TIMES)
