@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import dlogreg
 from dlogreg import grouped, memory
-from dlogreg.cli import cli
+from dlogreg.cli import main
 from dlogreg.errors import (
     CollinearityWarning,
     ConvergenceWarning,
@@ -812,7 +812,7 @@ def test_models_of_another_kind_in_a_file_are_refused(saved, tmp_path):
     entries["models"][0]["kind"] = "dlogreg.GroupedResults"
     path = tmp_path / "models.json"
     path.write_text(json.dumps(entries))
-    with pytest.raises(ValueError, match="is of kind 'dlogreg.GroupedResults'"):
+    with pytest.raises(ValueError, match=r"is of kind 'dlogreg.GroupedResults'"):
         dlogreg.load(path)
 
 
@@ -825,6 +825,6 @@ def test_dates_cannot_be_saved(tmp_path):
 
 
 def test_commands_refuse_models_of_groups(saved):
-    found = CliRunner().invoke(cli, ["summary", str(saved[1])])
+    found = CliRunner().invoke(main, ["summary", str(saved[1])])
     assert found.exit_code == 2
     assert "holds by-group models, which commands do not take" in found.output
