@@ -126,6 +126,19 @@ def test_thousand_groups_take_few_passes_more_than_one_model():
     assert found.n_passes <= 3 * one.n_passes
 
 
+@pytest.mark.slow
+def test_thousand_groups_of_two_thousand_rows_equal_their_separate_fits():
+    X, y, by = make_rows(1000, 2000, 10, shift=0.0)
+    for tol in (1e-4, 1e-9):
+        found = dlogreg.fit(X, y, by=by, tol=tol)
+        one = dlogreg.fit(X, y, tol=tol)
+        assert found.converged.all()
+        assert found.n_passes <= 3 * one.n_passes
+    order = np.argsort(by, kind="stable").reshape(1000, 2000)
+    for level, own in enumerate(order):
+        assert_same(found[level], dlogreg.fit(X[own], y[own], tol=1e-9))
+
+
 @pytest.mark.parametrize("chunk", [97, 400, 1200])
 def test_passes_are_counted_exactly(rows, models, chunk):
     X, y, by = rows
