@@ -24,9 +24,11 @@ from dlogreg.labelled import LabelledVector
 from dlogreg.multinomial import MultinomialResults
 from dlogreg.prediction_methods import LogitPredictions
 from dlogreg.storage import read_model
+from dlogreg.storage.schema import GROUPED
 
 if TYPE_CHECKING:
     from dlogreg.display.plots import ResultPlots
+    from dlogreg.grouped.results import GroupedResults
     from dlogreg.rows_again import RowsAgain
 
 
@@ -172,7 +174,7 @@ Results = LogitResults | MultinomialResults
 """What a fit returns: of two classes, or of more."""
 
 
-def load(path: str | os.PathLike[str]) -> Results:
+def load(path: str | os.PathLike[str]) -> Results | GroupedResults:
     """Return the results that their method ``save`` wrote.
 
     Nothing is executed: the file is JSON, and every entry of it is checked.
@@ -184,7 +186,7 @@ def load(path: str | os.PathLike[str]) -> Results:
 
     Returns
     -------
-    LogitResults or MultinomialResults
+    LogitResults, MultinomialResults or GroupedResults
         Equal to those saved, to the last bit.
 
     Raises
@@ -202,7 +204,11 @@ def load(path: str | os.PathLike[str]) -> Results:
     >>> dlogreg.load(path).params["dose"] == res.params["dose"]
     np.True_
     """
-    fields = read_model(path)
+    kind, fields = read_model(path)
+    if kind == GROUPED:
+        found: GroupedResults
+        found = import_module("dlogreg.grouped.results").GroupedResults(**fields)
+        return found
     if len(fields["classes"]) > 2:
         return MultinomialResults(**fields)
     return LogitResults(**fields)

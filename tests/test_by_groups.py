@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import dask
 import dask.array as da
 import dask.dataframe as dd
@@ -11,12 +13,14 @@ import pytest
 import scipy.sparse as sp
 import statsmodels.api as sm
 import zarr
+from click.testing import CliRunner
 from distributed import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 import dlogreg
 from dlogreg import grouped, memory
+from dlogreg.cli import main
 from dlogreg.errors import (
     CollinearityWarning,
     ConvergenceWarning,
@@ -30,6 +34,7 @@ from dlogreg.kernel import group_rows
 from dlogreg.kernel.group_rows import coded, products
 from dlogreg.passes import Passes
 from dlogreg.solvers import Status
+from dlogreg.storage.schema import checksum
 from dlogreg.survey.group_survey import GroupMoments
 from tests.counting import counted_array, reads
 
@@ -119,6 +124,19 @@ def test_thousand_groups_take_few_passes_more_than_one_model():
     one = dlogreg.fit(X, y, tol=1e-4)
     assert found.converged.all()
     assert found.n_passes <= 3 * one.n_passes
+
+
+@pytest.mark.slow
+def test_thousand_groups_of_two_thousand_rows_equal_their_separate_fits():
+    X, y, by = make_rows(1000, 2000, 10, shift=0.0)
+    for tol in (1e-4, 1e-9):
+        found = dlogreg.fit(X, y, by=by, tol=tol)
+        one = dlogreg.fit(X, y, tol=tol)
+        assert found.converged.all()
+        assert found.n_passes <= 3 * one.n_passes
+    order = np.argsort(by, kind="stable").reshape(1000, 2000)
+    for level, own in enumerate(order):
+        assert_same(found[level], dlogreg.fit(X[own], y[own], tol=1e-9))
 
 
 @pytest.mark.parametrize("chunk", [97, 400, 1200])
@@ -739,3 +757,87 @@ def test_moments_join(labels, cut, seed):
     for name in ("keys", "n_rows", "weight", "mean", "low", "high"):
         np.testing.assert_allclose(getattr(found, name), getattr(whole, name))
     np.testing.assert_allclose(found.products, whole.products, rtol=1e-9, atol=1e-9)
+
+
+# files
+
+
+@pytest.fixture(scope="module")
+def saved(table, tmp_path_factory):
+    """Models of a formula, one separated and one missing, and their file."""
+    odd = table.copy()
+    own = odd["shop"] == "v"
+    odd.loc[own, "y"] = (odd.loc[own, "a"] > odd.loc[own, "a"].median()).astype(int)
+    odd.loc[odd["shop"] == "x", "y"] = 1
+    with pytest.warns(ConvergenceWarning):
+        found = dlogreg.fit_formula("y ~ a + kind", odd, by="shop")
+    path = tmp_path_factory.mktemp("models") / "models.json"
+    found.save(path)
+    return found, path, odd
+
+
+def test_what_is_saved_is_loaded_to_the_last_bit(saved):
+    found, path, odd = saved
+    again = dlogreg.load(path)
+    assert repr(again) == repr(found)
+    assert (again.levels, again.by) == (found.levels, "shop")
+    for name in ("params", "bse", "llf", "llnull", "nobs", "error_bounds", "n_rows"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
+    assert again.statuses == found.statuses
+    assert again.reasons == found.reasons
+    assert again.trace == found.trace
+    assert str(again.summary()) == str(found.summary())
+    np.testing.assert_array_equal(again.predict(odd), found.predict(odd))
+    assert again["v"].separated == found["v"].separated
+    assert path.stat().st_mode & 0o77 == 0
+    with pytest.raises(FileExistsError):
+        found.save(path)
+    found.save(path, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "match"),
+    [
+        ("levels", ["a"], "do not go together"),
+        ("models", None, "'models' must be a list"),
+        ("n_rows", [-1], "must be a whole number"),
+        ("reasons", {}, "are not those of the groups without a model"),
+        ("classes", [0, 2], "other columns or classes"),
+        ("schema", 99, "its schema is 99"),
+        ("more", 1, "unknown entry 'more'"),
+        ("tol", 1.0, "its entries are not those that were saved"),
+        ("by", 5, "'by' must be text"),
+    ],
+)
+def test_damaged_files_are_refused(saved, tmp_path, key, value, match):
+    entries = json.loads(saved[1].read_text())
+    entries[key] = value
+    if key == "by":
+        entries["sha256"] = checksum(entries)
+    path = tmp_path / "models.json"
+    path.write_text(json.dumps(entries))
+    with pytest.raises(ValueError, match=match):
+        dlogreg.load(path)
+
+
+def test_models_of_another_kind_in_a_file_are_refused(saved, tmp_path):
+    entries = json.loads(saved[1].read_text())
+    entries["models"][0]["kind"] = "dlogreg.GroupedResults"
+    path = tmp_path / "models.json"
+    path.write_text(json.dumps(entries))
+    with pytest.raises(ValueError, match=r"is of kind 'dlogreg.GroupedResults'"):
+        dlogreg.load(path)
+
+
+def test_dates_cannot_be_saved(tmp_path):
+    X, y, by = make_rows(4, 100, 2)
+    found = dlogreg.fit(X, y, by=LABELS["dates"][by])
+    with pytest.raises(TypeError, match="only bool, int, float and str"):
+        found.save(tmp_path / "models.json")
+    assert not list(tmp_path.iterdir())
+
+
+def test_commands_refuse_models_of_groups(saved):
+    found = CliRunner().invoke(main, ["summary", str(saved[1])])
+    assert found.exit_code == 2
+    assert "holds by-group models, which commands do not take" in found.output

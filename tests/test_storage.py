@@ -414,6 +414,7 @@ CONTENTS = {
     "other JSON": (b'{"a": 1}', "'kind' is None"),
     "two objects": (b"{} {}", "not valid JSON"),
     "NaN": (b'{"kind": NaN}', "NaN is not JSON"),
+    "overflow": (b'{"kind": -1e999}', "-1e999 is not JSON"),
     "Latin 1": (b'{"kind": "\xe9"}', "not valid JSON"),
     "depth": (b'{"a":' + b"[" * 10**6, "nested too deeply"),
     "digits": (b'{"a":' + b"1" * 10**5 + b"}", "not valid JSON"),

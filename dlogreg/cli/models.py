@@ -9,6 +9,7 @@ import click
 from dlogreg.cli import INTERRUPTED, NOT_CONVERGED
 from dlogreg.errors import DataError
 from dlogreg.fitted import FittedModel
+from dlogreg.grouped.results import GroupedResults
 from dlogreg.results import Results, load
 from dlogreg.solvers import Status
 
@@ -18,9 +19,15 @@ def read_model(path: str) -> Results:
     if not Path(path).exists():
         raise DataError(f"there is no model at {path}; make one with `dlogreg fit`")
     try:
-        return load(path)
+        results = load(path)
     except ValueError as error:
         raise DataError(str(error)) from error
+    if isinstance(results, GroupedResults):
+        raise DataError(
+            f"{path} holds by-group models, which commands do not take; use them from "
+            "Python: dlogreg.load(...)[group], or .predict(X, by)"
+        )
+    return results
 
 
 def read_model_of_arrays(path: str) -> Results:

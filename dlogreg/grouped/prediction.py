@@ -21,7 +21,8 @@ from dlogreg.kernel.group_rows import coded, slab_length
 from dlogreg.keyed_sums import Keys
 from dlogreg.missing import is_missing
 from dlogreg.offsets import check_offset_given, offset_rows
-from dlogreg.prediction import LogitModel, model_columns, probability_rows
+from dlogreg.prediction import LogitModel, model_columns
+from dlogreg.prediction.rows import probability_rows
 from dlogreg.source.frames import check_indexes, frame_to_numpy, series_array
 from dlogreg.source.kinds import kind_of
 

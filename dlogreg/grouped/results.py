@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -248,6 +249,38 @@ class GroupedResults:
         if not frames:
             raise InferenceError("no group has a model; reasons tells why of each")
         return pandas.concat(frames, names=[name])
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the models to a JSON file, which ``dlogreg.load`` reads.
+
+        The file appears whole or not at all, and only its owner may read it. Labels of
+        groups must be bool, int, float or text.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write; its directory must exist.
+        overwrite : bool
+            Replace a file that exists, instead of raising FileExistsError.
+
+        Raises
+        ------
+        TypeError
+            If labels are of another type, such as dates.
+
+        Examples
+        --------
+        >>> import numpy as np, dlogreg, pathlib, tempfile
+        >>> x = np.random.default_rng(0).normal(size=(300, 1))
+        >>> shop = np.repeat(["a", "b", "c"], 100)
+        >>> res = dlogreg.fit(x, x[:, 0] ** 3 > -1 + (shop == "c"), by=shop, alpha=0.1)
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "models.json"
+        >>> res.save(path)
+        >>> bool((dlogreg.load(path).params == res.params).all())
+        True
+        """
+        room = import_module("dlogreg.storage.groups")
+        room.write_groups(self, path, overwrite=overwrite)
 
     def predict(self, X: Any, by: Any = None, offset: Any = None) -> Any:
         """Return the probability of the event of every row, by the model of its group.

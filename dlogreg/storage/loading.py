@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from dlogreg.storage.decoding import decode
 from dlogreg.storage.entries import InvalidError
+from dlogreg.storage.schema import GROUPED
 
 
-def read_model(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the fields of the results in a file, every one checked."""
+def read_model(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+    """Return the kind and the fields of the results in a file, every one checked."""
     source = Path(path)
     try:
         entries = _parse(source)
-        return decode(entries)
+        if entries.get("kind") == GROUPED:
+            return GROUPED, import_module("dlogreg.storage.groups").decode_groups(
+                entries
+            )
+        return str(entries.get("kind")), decode(entries)
     except InvalidError as error:
         raise ValueError(f"{source} is not a model saved by dlogreg: {error}") from None
 
@@ -37,7 +44,9 @@ def _parse(source: Path) -> dict[str, Any]:
             raise InvalidError("it does not begin with '{', as a JSON object does")
         content = start + file.read()
     try:
-        entries = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+        entries = json.loads(
+            content.decode("utf-8"), parse_constant=_refuse, parse_float=_number
+        )
     except RecursionError:
         raise InvalidError("it is nested too deeply") from None
     except ValueError as error:
@@ -46,5 +55,10 @@ def _parse(source: Path) -> dict[str, Any]:
     return entries
 
 
-def _refuse_constant(word: str) -> NoReturn:
+def _number(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)  # 1e999 would be inf
+
+
+def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")

@@ -40,8 +40,14 @@ def write_model(
     results: FittedModel, path: str | os.PathLike[str], *, overwrite: bool
 ) -> None:
     """Write results to a file that did not exist, or replace it if told to."""
+    write_entries(encode(results), path, overwrite=overwrite)
+
+
+def write_entries(
+    entries: dict[str, Any], path: str | os.PathLike[str], *, overwrite: bool
+) -> None:
+    """Write entries with their checksum, a line for each."""
     check_target(path, overwrite=overwrite)
-    entries = _encode(results)
     entries[CHECKSUM] = checksum(entries)
     lines = ",\n".join(
         f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False)}"
@@ -50,7 +56,7 @@ def write_model(
     write_whole(path, f"{{\n{lines}\n}}\n", overwrite=overwrite)
 
 
-def _encode(results: FittedModel) -> dict[str, Any]:
+def encode(results: FittedModel) -> dict[str, Any]:
     """Return results as what JSON can hold."""
     coefficients = results.coefficients
     counts = results.class_counts.items()
@@ -58,15 +64,15 @@ def _encode(results: FittedModel) -> dict[str, Any]:
         "kind": KIND if coefficients.ndim == 1 else MULTINOMIAL,
         "schema": SCHEMA,
         "status": results.status.name,
-        "classes": [_plain_label(label) for label in results.classes],
-        "class_counts": [[_plain_label(label), int(count)] for label, count in counts],
+        "classes": [plain_label(label) for label in results.classes],
+        "class_counts": [[plain_label(label), int(count)] for label, count in counts],
         "fit_intercept": bool(results.fit_intercept),
         **{key: _number(getattr(results, key)) for key in NUMBERS},
         **{key: int(getattr(results, key)) for key in INTEGERS},
         **{key: getattr(results, key) for key in TEXTS},
         **{key: list(getattr(results, key)) for key in NAMES},
         "dropped": dict(results.dropped),
-        "trace": [_encode_pass(record) for record in results.trace],
+        "trace": [encode_pass(record) for record in results.trace],
         "coefficients": [_number(value) for value in coefficients.ravel().tolist()],
         "covariance": _triangle(results.covariance),
         "cov_type": results.cov_type,
@@ -85,7 +91,7 @@ def _encode(results: FittedModel) -> dict[str, Any]:
         "limit_error_bound": _number(results.limit_error_bound),
         **{key: _vector(getattr(results, key)) for key in VECTORS},
         "n_dropped": int(results.n_dropped),
-        "formula": _formula(results.recipe),
+        "formula": formula_entries(results.recipe),
     }
 
 
@@ -103,7 +109,7 @@ def _vector(values: FloatArray | None) -> list[float | str] | None:
     return None if values is None else [_number(value) for value in values.tolist()]
 
 
-def _formula(recipe: Recipe | None) -> dict[str, Any] | None:
+def formula_entries(recipe: Recipe | None) -> dict[str, Any] | None:
     """Return the recipe as what JSON can hold; its room is entered where it is one."""
     if recipe is None:
         return None
@@ -119,7 +125,8 @@ def _triangle(covariance: FloatArray | None) -> list[float | str] | None:
     return [_number(value) for value in lower.tolist()]
 
 
-def _encode_pass(record: PassRecord) -> dict[str, Any]:
+def encode_pass(record: PassRecord) -> dict[str, Any]:
+    """Return what a pass did and cost as what JSON can hold."""
     costs = {key: int(getattr(record.tally, key)) for key in COSTS}
     learned = {key: getattr(record, key) for key in LEARNED}
     return {
@@ -140,7 +147,8 @@ def _number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-def _plain_label(label: Label) -> bool | int | float | str:
+def plain_label(label: Label) -> bool | int | float | str:
+    """Return a label as what JSON can hold, or raise TypeError."""
     value = label.item() if isinstance(label, np.generic) else label
     if not isinstance(value, (bool, int, float, str)):
         kind = type(value).__name__

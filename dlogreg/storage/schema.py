@@ -8,6 +8,8 @@ from typing import Any
 KIND = "dlogreg.LogitResults"
 MULTINOMIAL = "dlogreg.MultinomialResults"
 """Three or more classes; coefficients are written class after class."""
+GROUPED = "dlogreg.GroupedResults"
+"""By-group models: entries of each, and what they share."""
 SCHEMA = 2
 READABLE = (1, 2)
 """Schemas that this version reads; 2 added formulas and rows dropped as missing."""
@@ -40,6 +42,15 @@ ADDED_KEYS = frozenset(
     ]
 )
 """Entries that files of earlier versions lack."""
+GROUP_FLAGS = ("fit_intercept", "has_offset")
+GROUP_SIZES = ("n_passes", "bytes_read", "peak_memory", "n_dropped")
+GROUP_KEYS = frozenset(
+    [
+        *("kind", "schema", "levels", "by", "n_rows", "reasons", "models", "classes"),
+        *("feature_names", "tol", "trace", "formula", CHECKSUM),
+        *(GROUP_FLAGS + GROUP_SIZES),
+    ]
+)
 COLUMN_SUMS = ("total", "observed", "expected", "information", "bend")
 COLUMN_SCALARS = ("curvature", "predictor")
 COSTS = ("n_rows", "n_blocks", "n_bytes", "n_tasks", "peak_memory")
