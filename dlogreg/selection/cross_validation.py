@@ -74,9 +74,10 @@ def cross_validate(
 
     Parameters
     ----------
-    X, y, penalty_factor, bounds, sample_weight, offset, classes, fit_intercept, \
-feature_names, missing
+    X, y, sample_weight, offset, classes, fit_intercept, feature_names, missing
         As in ``fit``. Weights count as repeated rows in the scores.
+    penalty_factor, bounds
+        As in ``fit``, the same for all penalties; for two classes.
     alphas : sequence of float, optional
         Penalties on the *mean* loss of the rows that a model is fitted to, positive.
     n_alphas : int, optional
