@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import dlogreg
+from dlogreg.convert import convert
 from dlogreg.passes import Silent
 
 pytest.importorskip("formulaic")
@@ -416,3 +417,23 @@ def test_a_model_file_with_another_formula_is_refused(table, tmp_path, what):
         assert len(value) == len(res.recipe.states["bs(z, knots=[0.0])"]["knots"])
     with pytest.raises(ValueError, match="is not a model saved by dlogreg"):
         dlogreg.load(tmp_path / "model.json")
+
+
+def test_text_that_is_not_utf8(table, tmp_path):
+    """Which pyarrow writes, and reads, without a look."""
+    lengths, letters = (
+        np.arange(0, 2 * len(table) + 2, 2, dtype="i4"),
+        "ab\xe5b".encode("latin-1"),
+    )
+    buffers = [None, pa.py_buffer(lengths), pa.py_buffer(letters * (len(table) // 2))]
+    text = pa.Array.from_buffers(pa.string(), len(table), buffers)
+    columns = pa.table({"y": pa.array(table.y), "town": text})
+    pq.write_table(columns, tmp_path / "t.parquet", row_group_size=100)
+    message = r"'town' holds text that is not UTF-8 .*in .*t.parquet"
+    with pytest.raises(dlogreg.DataError, match=message):
+        dlogreg.fit_formula("y ~ town", str(tmp_path / "t.parquet"))
+    with pytest.raises(dlogreg.DataError, match=message):
+        convert(
+            tmp_path / "t.parquet", tmp_path / "t.zarr", target="y", categories=["town"]
+        )
+    assert not (tmp_path / "t.zarr").exists()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
 from dlogreg.extras import require
+from dlogreg.source.arrow_text import dictionary_values
 
 Values = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -227,7 +228,7 @@ def arrow_column(array: Any, name: str) -> Column:
         # before version 25 pyarrow makes no dictionary of no large texts
         return Levels(np.empty(0, dtype=np.intp), ())
     if kind == "text" or coded:
-        return _dictionary(array if coded else array.dictionary_encode())
+        return _dictionary(array if coded else array.dictionary_encode(), name)
     if types.is_decimal(array.type):
         array = array.cast(arrow.float64())
     missing = None
@@ -242,7 +243,7 @@ def arrow_column(array: Any, name: str) -> Column:
     return Numbers(values, missing)
 
 
-def _dictionary(array: Any) -> Levels:
+def _dictionary(array: Any, name: str) -> Levels:
     """Return a chunked array of codes and what they stand for."""
     array = array.unify_dictionaries().combine_chunks()
     if hasattr(array, "chunks"):  # older versions combine to one chunk
@@ -251,4 +252,4 @@ def _dictionary(array: Any) -> Levels:
     codes = indices.to_numpy(zero_copy_only=False)
     if codes.dtype.kind != "i":  # the last code must be -1
         codes = codes.astype(np.intp)
-    return Levels(codes, tuple(array.dictionary.to_pylist()))
+    return Levels(codes, dictionary_values(array.dictionary, name))

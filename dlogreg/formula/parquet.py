@@ -166,6 +166,8 @@ def _guarded(
     arrow = require("pyarrow", "frames")
     try:
         return read()
+    except DataError as error:
+        raise DataError(f"{error} (in {source})") from error
     except Exception as error:
         if file.is_remote and is_of_access(error):
             raise DataError(f"{source} cannot be read ({reason(error)})") from error

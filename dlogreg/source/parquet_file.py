@@ -11,6 +11,7 @@ import numpy as np
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray
 from dlogreg.extras import require
+from dlogreg.source.arrow_text import dictionary_values
 from dlogreg.source.csv_file import TEXT_ADVICE
 from dlogreg.source.files import DataFile
 from dlogreg.source.remote import is_of_access, reason
@@ -127,14 +128,17 @@ class ParquetFile:
             column = column.cast(self._arrow.float64())
         if not types.is_dictionary(column.type):
             column = column.dictionary_encode()
-        values = column.dictionary.to_pylist()
+        try:
+            values = dictionary_values(column.dictionary, name)
+        except DataError as error:
+            raise DataError(f"{error} (in {self.file})") from error
         if not all(isinstance(value, (bool, int, float, str)) for value in values):
             raise DataError(
                 f"column {name!r} of {self.file} has type {column.type.value_type}; "
                 "labels must be bool, whole numbers, numbers or text"
             )
         codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return tuple(values), codes.astype(np.intp)
+        return values, codes.astype(np.intp)
 
 
 @dataclass(eq=False)
