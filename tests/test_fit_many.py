@@ -31,6 +31,7 @@ from dlogreg import (
     Status,
 )
 from dlogreg.outcomes import problem as outcomes_problem
+from dlogreg.solvers.newton_model import NewtonModel
 from tests.counting import counted_array, reads
 
 N, D, M = 1500, 4, 5
@@ -251,6 +252,27 @@ class TestPasses:
         away = both.params[:M] - np.asarray(fast.params)
         assert (np.abs(away) <= 2e-4 * np.asarray(fast.bse)).all()
         np.testing.assert_allclose(both.params[M:], slow.params, rtol=1e-9)
+
+    @pytest.mark.parametrize("inference", [True, False])
+    @pytest.mark.parametrize("tol", [1e-2, 1e-4, 1e-6, 1e-8])
+    def test_kept_hessians_cost_no_pass(self, inference, tol, monkeypatch):
+        X, Y, _, _ = drawn(5, n=40_000)
+        plain, formed = outcomes_problem.OutcomesProblem._evaluate, []
+
+        def noted(self, active, thetas, moves, hessian_of):
+            formed.append(len(hessian_of) - len(active))
+            return plain(self, active, thetas, moves, hessian_of)
+
+        monkeypatch.setattr(outcomes_problem.OutcomesProblem, "_evaluate", noted)
+        many = dlogreg.fit_many(X, Y, tol=tol, inference=inference)
+        kept = sum(formed)
+        monkeypatch.setattr(NewtonModel, "_needs_hessian", lambda *args: True)
+        always = dlogreg.fit_many(X, Y, tol=tol, inference=inference)
+        assert many.n_passes == always.n_passes
+        assert (np.asarray(many.error_bound) <= tol).all()
+        if (inference, tol) == (False, 1e-4):
+            assert kept < 0
+            assert (distances(many, X, Y) <= np.asarray(many.error_bound)).all()
 
     @pytest.mark.parametrize("inference", [True, False])
     def test_every_block_is_read_once_a_pass(self, inference):

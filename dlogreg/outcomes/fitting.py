@@ -62,7 +62,7 @@ def fit_many(
     Hessian that it forms. Every outcome is fitted to some thousand rows beforehand, so
     that the first pass is its first step; most data then take 3 passes, the one of the
     standard errors included. An outcome that has converged drops out; a Hessian is kept
-    where that is certain to cost no pass. Memory: m k^2 numbers for every task, a few
+    where that should cost no pass. Memory: m k^2 numbers for every task, a few
     times, and on the driver.
 
     Parameters

@@ -2,8 +2,8 @@ r"""Newton's method for several models at once, each asking for a point at a tim
 
 The models differ in their outcomes, so that no two have the same Hessian H = Z'SWZ:
 where a model needs a new one, it is its own, k^2 operations per row; a gradient takes
-4 k. A Hessian is kept where that costs no pass: with S0 the largest change of a row's
-predictor since it was formed, which the pass that evaluates the gradient finds,
+4 k. A Hessian is kept where that should cost no pass: with S0 the largest change of a
+row's predictor since it was formed, which the pass that evaluates the gradient finds,
 
     exp(-S0) H_old <= H <= exp(S0) H_old,
 
@@ -219,7 +219,9 @@ class NewtonModel:
         reach = known.step_reach * expected / max(known.decrement, 1e-300)
         if HOPE * expected * remainder(reach) <= tol:
             return True  # the next point may be the last
-        return expected * eps * remainder(reach * eps) > 0.5 * tol
+        moves = reach * eps
+        serves = moves <= min(tol, LARGEST_ERROR)
+        return not (serves and expected * eps * remainder(moves) <= 0.5 * tol)
 
 
 class EvaluateModels(Protocol):
