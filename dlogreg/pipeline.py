@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, overload
 
 from dlogreg.checkpoint import Checkpoint, with_checkpoint
 from dlogreg.checkpoint.fingerprint import of_fit
@@ -47,7 +47,11 @@ MOST_SPARSE = 2**14
 """Columns of sparse rows with three or more classes: their slabs are made dense."""
 
 
-def fit(
+@overload
+def fit(X: Any, y: Any, *, by: None = None, **options: Any) -> Results: ...
+@overload
+def fit(X: Any, y: Any, *, by: Any, **options: Any) -> GroupedResults: ...
+def fit(  # type: ignore[misc]  # the options are written down once, here
     X: Any,
     y: Any,
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -55,7 +55,15 @@ GIVEN = "({})"
 """Name of a column that was given beside the table."""
 
 
+@overload
 def fit_formula(
+    formula: str, data: Any, *, by: None = None, **options: Any
+) -> Results: ...
+@overload
+def fit_formula(
+    formula: str, data: Any, *, by: Any, **options: Any
+) -> GroupedResults: ...
+def fit_formula(  # type: ignore[misc]  # the options are written down once, here
     formula: str,
     data: Any,
     *,
