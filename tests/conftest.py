@@ -11,8 +11,9 @@ from hypothesis import settings
 from dlogreg import layout
 from dlogreg.source import blocks, sparse_store, zarr_store
 
-# a busy machine takes longer to start a worker again, which is then not lost
-dask.config.set({"distributed.deploy.lost-worker-timeout": "300s"})
+# so long after a worker has died, LocalCluster closes its nanny if it is not there at
+# that moment, though it may be starting anew, slowly or after another death
+dask.config.set({"distributed.deploy.lost-worker-timeout": "1 day"})
 
 settings.register_profile("shared cores", deadline=None, max_examples=40)
 settings.load_profile("shared cores")

@@ -16,7 +16,6 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-import dask
 import dask.array as da
 import numpy as np
 from distributed import Client
@@ -26,8 +25,6 @@ from tests.conftest import make_cluster
 from tests.faulty import Killer, OnPass, bits, fitted, rows, stored
 
 WORKERS = 3
-REPLACED_AFTER = "20s"
-"""A worker that has not come back; now and then a nanny gives its own up."""
 KILLS_PER_PASS = 2
 """At most; dask gives a task up whose workers died more than three times."""
 
@@ -89,10 +86,8 @@ def soak(n_fits, n_kills, seed=0, say=lambda line: None):
     rng, report = np.random.default_rng(seed), Report()
     with (
         tempfile.TemporaryDirectory() as folder,
-        dask.config.set({"distributed.deploy.lost-worker-timeout": REPLACED_AFTER}),
         make_cluster(WORKERS, processes=True) as cluster,
     ):
-        cluster.adapt(minimum=WORKERS, maximum=WORKERS, interval="1s")
         prepared = cases(Path(folder))
         with Client(cluster) as client:
             client.wait_for_workers(WORKERS)
