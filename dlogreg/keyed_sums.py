@@ -7,14 +7,16 @@ that the fixed tree over the data gives the same bits wherever tasks run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dlogreg.errors import DataError, MemoryLimitError
-from dlogreg.evaluation import FloatArray
+from dlogreg.evaluation import FloatArray, Label
 
 Keys = npt.NDArray[Any]
 KINDS = {"i": np.int64, "u": np.uint64, "f": np.float64}
@@ -106,9 +108,9 @@ def label_keys(labels: npt.NDArray[Any], what: str = "groups") -> Keys:
     if kind in KINDS:
         return _complete(labels.astype(KINDS[kind], copy=False), what)
     if kind == "T":
-        return labels.astype("U")
+        return _listed(labels.astype(object), what)
     if kind == "S":
-        return np.char.decode(labels)
+        return _decoded(labels, what)
     if kind not in NAMES:
         raise DataError(
             f"{what} holds values of type {labels.dtype}; give int, text, float, bool "
@@ -127,6 +129,17 @@ def _complete(labels: Keys, what: str) -> Keys:
     return labels
 
 
+def _decoded(labels: Keys, what: str) -> Keys:
+    """Return bytes as text."""
+    try:
+        return np.char.decode(labels, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{what} holds bytes that are no UTF-8, {error.object!r}; decode them "
+            "before, for example with np.char.decode(labels, 'latin-1')"
+        ) from error
+
+
 def _listed(labels: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
     """Return objects as an array of their own type."""
     types = {type(label) for label in labels.tolist()}
@@ -136,4 +149,65 @@ def _listed(labels: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
             f"{what} holds both {names}; give all labels one type, for example with "
             "astype(str)"
         )
-    return np.array(labels.tolist()) if types else np.empty(0)
+    if not types:
+        return np.empty(0)
+    (kind,) = types
+    if issubclass(kind, date):
+        return _dates(labels, what)
+    if issubclass(kind, timedelta):
+        return _exact_times(labels, "m8")
+    if hasattr(kind, "__len__") and not issubclass(kind, str | bytes):
+        raise DataError(
+            f"{what} holds values of type {kind.__name__}, such as {labels[0]!r}; give "
+            "one label per row, for example the parts joined into text"
+        )
+    found = np.array(labels.tolist())
+    if issubclass(kind, int) and found.dtype.kind not in "biu":
+        raise DataError(
+            f"{what} holds integers beyond int64, which would be rounded; give them as "
+            "text, for example with astype(str), or as an array of np.uint64"
+        )
+    return found
+
+
+def _dates(labels: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
+    """Return dates and times, which have no zone."""
+    if any(getattr(label, "tzinfo", None) is not None for label in labels):
+        raise DataError(
+            f"{what} holds times with a time zone; give them without, for example with "
+            "dt.tz_convert('UTC').dt.tz_localize(None)"
+        )
+    return _exact_times(labels, "M8")
+
+
+def _exact_times(labels: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    """Return times or durations, of pandas' with their nanoseconds."""
+    return np.array([getattr(label, "asm8", label) for label in labels], dtype=dtype)
+
+
+def python_dates(keys: Keys, what: str) -> Keys:
+    """Return dates and durations in units that Python's own types have.
+
+    Raises
+    ------
+    DataError
+        If some are finer than microseconds, or beyond the years 1 to 9999.
+    """
+    if keys.dtype.kind not in "Mm":
+        return keys
+    found = keys
+    if np.datetime_data(keys.dtype)[0] in ("ns", "ps", "fs", "as"):
+        found = keys.astype(f"{keys.dtype.kind}8[us]")
+    if (found != keys).any() or any(isinstance(key, int) for key in found.tolist()):
+        raise DataError(
+            f"{what} holds {NAMES[keys.dtype.kind]} that Python's datetime has not, "
+            "finer than microseconds or too far away; give them as integers, with "
+            "astype('int64')"
+        )
+    return found
+
+
+def keys_of(levels: Sequence[Label]) -> Keys:
+    """Return labels of one type, each once and sorted, as an array again."""
+    keys = np.array(levels)
+    return label_keys(keys) if keys.dtype == object else keys

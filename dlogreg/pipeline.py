@@ -294,6 +294,11 @@ def fit(  # type: ignore[misc]  # the options are written down once, here
     """
     check_weight_kind(weight_kind, given=sample_weight is not None)
     if by is not None:
+        if isinstance(by, str):
+            raise TypeError(
+                f"by is an array, one label per row, and not a name such as {by!r}; "
+                f"give X[{by!r}] and leave that column out of X, or take fit_formula"
+            )
         check_by_options(
             groups=groups,
             trials=trials,

@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     from dlogreg.results import LogitResults
 
 NOT_REMEMBERED = (
-    "needs the rows of the fit again, and a result that was loaded, copied or pickled "
-    "does not know where they are; give them, as {method}(..., X=X, y=y)"
+    "needs the rows of the fit again, and a result that was loaded, copied or pickled, "
+    "or is of one group of by=, does not know where they are; give them, as "
+    "{method}(..., X=X, y=y)"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 
 import dask
@@ -841,3 +842,148 @@ def test_commands_refuse_models_of_groups(saved):
     found = CliRunner().invoke(main, ["summary", str(saved[1])])
     assert found.exit_code == 2
     assert "holds by-group models, which commands do not take" in found.output
+
+
+@pytest.mark.parametrize("unit", ["D", "s", "us", "ns", "object"])
+def test_groups_of_dates_are_predicted_and_found(rows, unit):
+    X, y, by = rows
+    days = np.datetime64("2024-01-01") + by
+    given = days.astype(object) if unit == "object" else days.astype(f"M8[{unit}]")
+    res = dlogreg.fit(X, y, by=given)
+    coarse = unit in ("D", "object")
+    kind = datetime.date if coarse else datetime.datetime
+    first = kind(2024, 1, 1)
+    assert res.levels[0] == first
+    assert type(res.levels[0]) is kind
+    assert res[np.datetime64("2024-01-01", "D" if coarse else "ns")] is res[first]
+    expected = dlogreg.fit(X, y, by=by).predict(X, by)
+    for labels in (given, days, days.astype("M8[ns]"), [res.levels[i] for i in by]):
+        np.testing.assert_array_equal(res.predict(X, labels), expected)
+
+
+def test_groups_of_durations_are_predicted(rows):
+    X, y, by = rows
+    res = dlogreg.fit(X, y, by=by.astype("m8[ns]") * 1000)
+    assert res.levels[1] == datetime.timedelta(microseconds=1)
+    np.testing.assert_array_equal(
+        res.predict(X, by.astype("m8[us]")), dlogreg.fit(X, y, by=by).predict(X, by)
+    )
+
+
+def _objects(values):
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (
+            lambda by: _objects([pd.Timestamp(int(i)) for i in by]),
+            "finer than microseconds",
+        ),
+        (
+            lambda by: _objects([pd.Timedelta(int(i)) for i in by]),
+            "finer than microseconds",
+        ),
+        (lambda by: by.astype("M8[ns]"), "finer than microseconds .* astype"),
+        (lambda by: by.astype("m8[Y]"), "durations that Python's datetime has not"),
+        (
+            lambda by: pd.Series(pd.Timestamp(0, tz="UTC") + pd.to_timedelta(by, "D")),
+            "time zone; give them without",
+        ),
+        (lambda by: _objects([(int(i), 1) for i in by]), "of type tuple, such as"),
+        (lambda by: _objects([[int(i)] for i in by]), "of type list, such as"),
+        (lambda by: np.array([b"a\xff", b"b"])[by % 2], "bytes that are no UTF-8"),
+        (lambda by: _objects([2**70 + int(i) for i in by]), "beyond int64"),
+        (lambda by: [2**63 - 2 + int(i) for i in by], "beyond int64"),
+    ],
+    ids=[
+        "timestamps",
+        "timedeltas",
+        "ns",
+        "years",
+        "zone",
+        "tuples",
+        "lists",
+        "bytes",
+        "objects",
+        "ints",
+    ],
+)
+def test_labels_that_would_change_are_refused(rows, make, match):
+    X, y, by = rows
+    with pytest.raises(DataError, match=match):
+        dlogreg.fit(X, y, by=make(by))
+
+
+def test_labels_of_numpy_strings(rows):
+    X, y, by = rows
+    text = by.astype(str).astype(np.dtypes.StringDType())
+    res = dlogreg.fit(X, y, by=text)
+    np.testing.assert_array_equal(
+        res.predict(X, text), dlogreg.fit(X, y, by=by).predict(X, by)
+    )
+
+
+def test_large_integers_are_not_rounded_in_predictions(rows):
+    X, y, by = rows
+    large = by + 2**60
+    res = dlogreg.fit(X, y, by=large)
+    expected = res.predict(X, large)
+    np.testing.assert_array_equal(res.predict(X, large.astype(np.uint64)), expected)
+    with pytest.raises(DataError, match="floats are rounded"):
+        res.predict(X, large.astype(float))
+
+
+def test_a_name_is_no_array_of_labels(rows):
+    X, y, _ = rows
+    with pytest.raises(TypeError, match=r"give X\['shop'\]"):
+        dlogreg.fit(X, y, by="shop")
+
+
+def test_a_group_without_columns_or_intercept_stops_no_other(rows):
+    X, y, by = rows
+    X = np.where((by == 1)[:, None], 0.0, X)
+    with pytest.warns(CollinearityWarning, match="1 of 8 groups"):
+        res = dlogreg.fit(X, y, by=by, fit_intercept=False)
+    own = by == 1
+    with pytest.warns(CollinearityWarning):
+        alone = dlogreg.fit(X[own], y[own], fit_intercept=False)
+    for model in (res[1], alone):
+        assert np.isnan(model.coefficients).all()
+        assert model.converged
+        assert model.llf == pytest.approx(own.sum() * np.log(0.5))
+        np.testing.assert_allclose(model.predict(X[own]), 0.5)
+    assert res.converged.all()
+
+
+def test_a_column_of_groups_in_backticks():
+    frame = pd.DataFrame({"y": np.arange(60) % 3 > 0, "x": np.sin(np.arange(60.0))})
+    frame["my shop"] = np.arange(60) // 20
+    res = dlogreg.fit_formula("y ~ .", frame, by="`my shop`", alpha=0.1)
+    assert res.by == "my shop"
+    assert res.feature_names == ("x",)
+    np.testing.assert_array_equal(
+        res.predict(frame), res.predict(frame, by=frame["my shop"])
+    )
+
+
+def test_what_a_group_does_not_know_says_so(rows):
+    X, y, by = rows
+    model = dlogreg.fit(X, y, by=by)[0]
+    with pytest.raises(InferenceError, match="one group of by="):
+        model.lr_test()
+    with pytest.raises(InferenceError, match="without by="):
+        model.cov_params("HC1")
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_nothing_is_left_to_estimate(n_classes):
+    y = np.arange(30) % n_classes
+    with pytest.warns(CollinearityWarning):
+        res = dlogreg.fit(np.zeros((30, 2)), y, fit_intercept=False)
+    assert res.converged
+    assert res.llf == pytest.approx(-30 * np.log(n_classes))
+    assert np.isnan(res.params).all(axis=None)

@@ -131,7 +131,8 @@ def fit_formula(  # type: ignore[misc]  # the options are written down once, her
         The same: fit one model for every label in it, as ``fit(by=)`` does. Levels of
         categories and states of transforms come from the rows of all groups; a level
         that a group lacks is a column that is dropped there. ``.`` leaves the column
-        out. ``predict`` of the result finds it in the table.
+        out. ``predict`` of the result finds it in the table; after an expression it
+        needs ``by``. Columns of dates are not taken; convert them to text.
     missing : {"raise", "drop"}
         What to do with rows in which a column that is needed has no value. "raise"
         counts them by column; "drop" leaves them out, and ``n_dropped`` counts them.
@@ -193,7 +194,7 @@ inference, cov_type, weight_kind, firth, memory_limit, checkpoint, progress
             weight_kind=weight_kind,
             checkpoint=checkpoint,
         )
-    column = by if isinstance(by, str) else None
+    column = _column_of(by) if isinstance(by, str) else None
     parsed = read_formula(formula, [name for name in available if name != column])
     options = check_options(
         classes=classes,
@@ -302,6 +303,13 @@ def _with_columns(
         if not isinstance(given, str):
             data = _joined(data, name, given)
     return data, expressions
+
+
+def _column_of(text: str) -> str:
+    """Return the column that an expression is, or its text if it is more than one."""
+    columns = tuple(parse_expression(text).columns)
+    alone = len(columns) == 1 and text.strip() in (columns[0], f"`{columns[0]}`")
+    return columns[0] if alone else text
 
 
 def _quoted(name: str) -> str:

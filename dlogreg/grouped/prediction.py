@@ -18,7 +18,7 @@ from dlogreg.formula.raw import design_pieces, raw_columns
 from dlogreg.formula.recipe import Recipe
 from dlogreg.kernel import as_dense
 from dlogreg.kernel.group_rows import coded, slab_length
-from dlogreg.keyed_sums import Keys
+from dlogreg.keyed_sums import Keys, keys_of
 from dlogreg.missing import is_missing
 from dlogreg.offsets import check_offset_given, offset_rows
 from dlogreg.prediction import LogitModel, model_columns
@@ -28,6 +28,9 @@ from dlogreg.source.kinds import kind_of
 
 if TYPE_CHECKING:
     from dlogreg.grouped.results import GroupedResults
+
+EXACT = 2.0**53
+"""Below it floats hold every integer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +52,7 @@ class GroupTable:
         lines = [nothing if m is None else m.near_limit() for m in results.models]
         table = np.array(lines)
         intercepts = table[:, 0] if first else 0 * table.sum(axis=1)
-        levels = np.array(results.levels)
+        levels = keys_of(results.levels)
         return cls(levels, intercepts, table[:, first:], results.recipe)
 
     def places(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
@@ -65,7 +68,14 @@ class GroupTable:
                 f"by holds labels such as {keys[0].item()!r}, and the groups of the fit"
                 f" are such as {self.levels[0].item()!r}; give labels of the same type"
             )
-        found = np.searchsorted(self.levels, keys).clip(max=len(self.levels) - 1)
+        if kinds != ("f", "f") and "f" in kinds and (np.abs(keys) >= EXACT).any():
+            raise DataError(
+                "by and the groups of the fit are integers and floats of 2**53 and "
+                "more, where floats are rounded; give by as it was in the fit"
+            )
+        # searched for as floats, integers and unsigned ones would be rounded
+        sought = keys.astype(self.levels.dtype) if set(kinds) == {"i", "u"} else keys
+        found = np.searchsorted(self.levels, sought).clip(max=len(self.levels) - 1)
         new = np.flatnonzero(self.levels[found] != keys)
         if len(new):
             row = int(there[np.flatnonzero(own == new[0])[0]])

@@ -104,11 +104,15 @@ class GroupedResults:
         InferenceError
             If the group has no model, with the reason.
         """
+        if isinstance(level, np.datetime64 | np.timedelta64):
+            coarse = level.astype(f"{level.dtype.kind}8[us]")
+            level = coarse.item() if isinstance(level.item(), int) else level.item()
         place = self._places.get(level) if level.__hash__ else None
         if place is None:
-            near = get_close_matches(str(level), list(map(str, self.levels)), n=3)
-            known = near or list(map(repr, self.levels[:5]))
-            raise KeyError(f"no group is labelled {level!r}; there are {known}")
+            known = list(map(repr, self.levels))
+            near = get_close_matches(repr(level), known, n=3) or known[:5]
+            some = ", ".join(near) + ", ..." * (len(known) > len(near))
+            raise KeyError(f"no group is labelled {level!r}; there are {some}")
         model = self.models[place]
         if model is None:
             raise InferenceError(f"group {level!r} has no model: {self.reasons[level]}")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.keyed_sums import Keys, label_keys
+from dlogreg.keyed_sums import Keys, label_keys, python_dates
 
 Places = npt.NDArray[np.intp]
 
@@ -35,8 +35,9 @@ def coded(labels: npt.NDArray[Any]) -> tuple[Keys, Places]:
     heads = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
     if 4 * len(heads) > len(keys):
         distinct, places = np.unique(keys, return_inverse=True)
-        return distinct, places
+        return python_dates(distinct, "by"), places
     distinct, places = np.unique(keys[heads], return_inverse=True)
+    distinct = python_dates(distinct, "by")
     return distinct, np.repeat(places, np.diff(heads, append=len(keys)))
 
 

@@ -126,6 +126,8 @@ class SoftmaxGeometry:
 
     def _largest_deviation(self, covariances: FloatArray, reach: FloatArray) -> float:
         """Return the largest bound on sqrt(z_i' V z_i) over matrices V."""
+        if not len(reach):
+            return 0.0
         variances = np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0)
         by_reach = np.sqrt(variances) @ reach
         if len(reach) <= EXACT_EIGENVALUE_SIZE:

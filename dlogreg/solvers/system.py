@@ -79,6 +79,8 @@ def largest_eigenvalue(matrix: FloatArray) -> float:
 
     Beyond 512 columns the largest absolute row sum, which is never smaller.
     """
+    if not len(matrix):
+        return 0.0
     if len(matrix) <= EXACT_EIGENVALUE_SIZE:
         # all of them: LAPACK's search for one fails where many are the same
         return float(np.linalg.eigvalsh(matrix)[-1])

@@ -192,7 +192,7 @@ def _vector(name: str, values: Any) -> Any:
         advice = f"give one value for every row, as {name}.toarray().ravel()"
         raise DataError(f"{name} is sparse; {advice}")
     elif kind == "numpy":
-        values = _listed(values)
+        values = _listed(values, numbers=name in NUMBERS)
     if values.ndim != 1:
         shape = tuple(values.shape)
         message = f"{name} must be 1-D, one value per row, but has shape {shape}"
@@ -210,8 +210,8 @@ def _vector(name: str, values: Any) -> Any:
     return values
 
 
-def _listed(values: Any) -> Any:
-    """Return an array or list of labels; a list with None keeps it."""
+def _listed(values: Any, *, numbers: bool) -> Any:
+    """Return an array or list; labels keep None, and integers of any size."""
     if isinstance(values, np.ndarray):
         return values
     listed = list(values) if hasattr(values, "__iter__") else values
@@ -220,6 +220,9 @@ def _listed(values: Any) -> Any:
     except ValueError:
         return np.array(listed, dtype=object)
     if array.dtype.kind in "US" and not all(isinstance(v, str | bytes) for v in listed):
+        return np.array(listed, dtype=object)
+    rounded = array.dtype.kind == "f" and array.ndim == 1 and len(array) > 0
+    if rounded and not numbers and all(isinstance(v, int) for v in listed):
         return np.array(listed, dtype=object)
     return array
 
