@@ -69,8 +69,8 @@ def test_a_path_knows_its_models():
         ({"seed": 1.5}, "seed must be a whole number, not 1.5"),
         ({"seed": None}, "seed must be a whole number, not None"),
         ({"max_passes": "a"}, "max_passes must be at least 4, a whole number, not 'a'"),
-        ({"l1_ratio": [0, 1]}, r"l1_ratio must lie between 0 and 1, not \[0, 1\]"),
-        ({"l1_ratio": "a"}, "l1_ratio must lie between 0 and 1, not 'a'"),
+        ({"l1_ratio": [0, 1]}, r"l1_ratio must be a number from 0 to 1, not \[0, 1\]"),
+        ({"l1_ratio": "a"}, "l1_ratio must be a number from 0 to 1, not 'a'"),
     ],
     ids=str,
 )

@@ -19,10 +19,10 @@ from dlogreg.formula.transforms import State, Transform
 from dlogreg.storage.entries import (
     Entries,
     InvalidError,
+    as_finite,
     as_flag,
     as_label,
     as_list,
-    as_number,
     as_object,
     as_size,
     as_text,
@@ -132,7 +132,7 @@ def _coding(found: Entries) -> Coding | None:
     if found.entries["coding"] is None:
         return Coding(levels, None, reference)
     lines = [
-        list(map(as_number, as_list(line))) for line in found.get("coding", as_list)
+        list(map(as_finite, as_list(line))) for line in found.get("coding", as_list)
     ]
     if len(lines) != len(levels) or {len(line) for line in lines} != {len(levels) - 1}:
         raise InvalidError("has a coding that is not of its levels")
@@ -174,7 +174,7 @@ def _part(value: Any) -> Part:
     reduced = tuple(found.items("reduced", as_flag))
     if len(factors) != len(reduced):
         raise InvalidError("has 'factors' and 'reduced' of different lengths")
-    return Part(found.get("scale", as_number), factors, reduced)
+    return Part(found.get("scale", as_finite), factors, reduced)
 
 
 def _stand_in(value: Any) -> tuple[str, Label]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -112,6 +113,14 @@ def as_number(value: Any) -> float:
         return float(value)
     except OverflowError:
         raise InvalidError(f"is too large: {shown(value)}") from None
+
+
+def as_finite(value: Any) -> float:
+    """Return a number that is neither NaN nor infinite."""
+    number = as_number(value)
+    if not math.isfinite(number):
+        raise InvalidError(f"must be a finite number, not {shown(value)}")
+    return number
 
 
 def as_label(value: Any) -> Label:
