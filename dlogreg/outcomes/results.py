@@ -25,6 +25,10 @@ from dlogreg.rows_again import RowsAgain
 from dlogreg.solvers import Status
 
 NEAREST = 3
+SEPARATED = (
+    "there are no standard errors, because the classes of every outcome are separated; "
+    "leave out the columns that separated names, or give a penalty, alpha > 0"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -338,7 +342,7 @@ class ManyResults(Mapping[Label, LogitResults]):
             [self.labels, self.names], names=["outcome", "coefficient"]
         )
         columns = {"coef": np.ravel(self.params)}
-        if any(fit.covariance is not None for fit in self.fits):
+        if any(fit.covariance is not None and not fit.separated for fit in self.fits):
             ends = [fit.conf_int(alpha) for fit in self._with_errors()]
             columns |= {
                 "bse": np.ravel(self.bse),
@@ -355,14 +359,18 @@ class ManyResults(Mapping[Label, LogitResults]):
         return ManyResults, fields
 
     def _with_errors(self) -> list[LogitResults]:
-        """Return the results, NaN in the place of a covariance that there is not."""
-        if all(fit.covariance is None for fit in self.fits):
-            raise InferenceError(self.fits[0].why_no_inference)
+        """Return the results, NaN in the place of covariances that mean nothing.
+
+        Those of separated outcomes are of the point where their fits stopped.
+        """
+        known = [fit.covariance is not None and not fit.separated for fit in self.fits]
+        if not any(known):
+            raise InferenceError(self.fits[0].why_no_inference or SEPARATED)
         shape = (len(self.names), len(self.names))
         nothing = np.full(shape, np.nan)
         return [
-            replace(fit, covariance=nothing) if fit.covariance is None else fit
-            for fit in self.fits
+            fit if has else replace(fit, covariance=nothing, robust_covariance=nothing)
+            for fit, has in zip(self.fits, known, strict=True)
         ]
 
     @property
