@@ -681,6 +681,14 @@ class TestResults:
             one.wald_test("x1, x2").pvalue, rel=1e-3
         )
 
+    def test_what_is_no_outcome_is_told_from_what_is(self):
+        X, Y, _, _ = drawn(38)
+        many = dlogreg.fit_many(X, one_vs_rest=Y[:, 0] + 5)
+        with pytest.raises(KeyError, match="no outcome is '5'; there are 5, "):
+            _ = many["5"]
+        assert len({many, many}) == 1
+        assert many != dlogreg.fit_many(X, one_vs_rest=Y[:, 0] + 5)
+
     def test_a_label_reads_the_rows_again(self):
         X, Y, _, _ = drawn(27)
         y = np.array(["a", "b", "c"])[Y[:, 0] + Y[:, 1]]

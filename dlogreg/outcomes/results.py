@@ -72,6 +72,14 @@ class ManyResults(Mapping[Label, LogitResults]):
         """Return the number of outcomes."""
         return len(self.labels)
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether it is the same object, as of a single result."""
+        return self is other
+
+    def __hash__(self) -> int:
+        """Return a hash of the object."""
+        return id(self)
+
     def __repr__(self) -> str:
         """Return one line."""
         kind = "labels against the rest" if self.one_vs_rest else "outcomes"
@@ -86,10 +94,10 @@ class ManyResults(Mapping[Label, LogitResults]):
         return self.summary()._repr_html_()
 
     def _unknown(self, label: Label) -> str:
-        texts = [str(known) for known in self.labels]
-        near = get_close_matches(str(label), texts, n=NEAREST) or texts[:10]
-        more = ", ..." if len(near) < len(texts) else ""
-        listed = ", ".join(map(repr, near))
+        known = {str(label): label for label in self.labels}
+        near = get_close_matches(str(label), known, n=NEAREST) or list(known)[:10]
+        more = ", ..." if len(near) < len(known) else ""
+        listed = ", ".join(repr(known[text]) for text in near)
         return f"no outcome is {label!r}; there are {listed}{more}"
 
     @property
