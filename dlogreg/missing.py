@@ -62,7 +62,7 @@ def is_missing(labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     if labels.dtype.kind in "mM":
         return np.asarray(np.isnat(labels))
     if labels.dtype != object:
-        return np.zeros(len(labels), dtype=bool)
+        return np.zeros(labels.shape, dtype=bool)
     return np.fromiter(map(_absent, labels), dtype=bool, count=len(labels))
 
 

@@ -433,6 +433,30 @@ class TestMissing:
         ):
             dlogreg.fit_many(X, Y)
 
+    @pytest.mark.parametrize("kind", ["numpy", "bools", "dask", "sparse"])
+    @pytest.mark.parametrize("what", ["X", "sample_weight", "offset"])
+    def test_outcomes_that_cannot_be_missing_beside_what_is(self, kind, what):
+        X, Y, weight, offset = drawn(36)
+        given = {"sample_weight": weight + 1, "offset": offset}
+        if what == "X":
+            X[700, 1] = np.nan
+        else:
+            given[what][700] = np.nan
+        name = "x2" if what == "X" else what
+        with pytest.raises(
+            MissingValueError,
+            match=f"1 of 1,500 rows have missing values: '{name}' in 1",
+        ):
+            dlogreg.fit_many(*SOURCES[kind](X, Y), **given)
+
+    @pytest.mark.parametrize("absent", [None, np.nan, pd.NA])
+    def test_objects_that_are_missing(self, absent):
+        X, Y, _, _ = drawn(37)
+        Y = Y.astype(object)
+        Y[700, 3] = absent
+        many = dlogreg.fit_many(X, Y, missing="drop")
+        assert [fit.n_dropped for fit in many.values()] == [0, 0, 0, 1, 0]
+
     def test_of_labels(self):
         X, Y, _, _ = drawn(15)
         y = np.array(["a", "b", "c"], dtype=object)[Y[:, 0] + Y[:, 1]]
@@ -599,6 +623,23 @@ class TestSeparation:
         assert all(many.statuses[name].converged for name in list(many)[1:])
         assert np.isfinite(many.bse["y2"]).all()
 
+    @pytest.mark.parametrize("kind", ["model", "HC0", "HC1"])
+    def test_no_table_has_errors_of_where_a_fit_stopped(self, kind):
+        X, Y = self.separated()
+        with pytest.warns(SeparationWarning):
+            many = dlogreg.fit_many(X, Y, cov_type=kind)
+        frame = many.to_frame()
+        for table in (many.bse, many.zvalues, many.pvalues):
+            assert np.isnan(table[1]).all()
+            assert np.isfinite(np.delete(table, 1, axis=0)).all()
+        assert frame.drop(columns="coef").loc["y2"].isna().all(axis=None)
+        assert not frame.drop("y2").isna().any(axis=None)
+        with pytest.warns(SeparationWarning):
+            many = dlogreg.fit_many(X, Y[:, [1, 1]], cov_type=kind)
+        with pytest.raises(InferenceError, match="separated"):
+            _ = many.bse
+        assert list(many.to_frame().columns) == ["coef"]
+
     def test_a_penalty_makes_it_finite(self):
         X, Y = self.separated()
         many = dlogreg.fit_many(X, Y, alpha=0.01)
@@ -639,6 +680,14 @@ class TestResults:
         assert own.wald_test("x1, x2").pvalue == pytest.approx(
             one.wald_test("x1, x2").pvalue, rel=1e-3
         )
+
+    def test_what_is_no_outcome_is_told_from_what_is(self):
+        X, Y, _, _ = drawn(38)
+        many = dlogreg.fit_many(X, one_vs_rest=Y[:, 0] + 5)
+        with pytest.raises(KeyError, match="no outcome is '5'; there are 5, "):
+            _ = many["5"]
+        assert len({many, many}) == 1
+        assert many != dlogreg.fit_many(X, one_vs_rest=Y[:, 0] + 5)
 
     def test_a_label_reads_the_rows_again(self):
         X, Y, _, _ = drawn(27)

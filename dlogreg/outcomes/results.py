@@ -25,6 +25,10 @@ from dlogreg.rows_again import RowsAgain
 from dlogreg.solvers import Status
 
 NEAREST = 3
+SEPARATED = (
+    "there are no standard errors, because the classes of every outcome are separated; "
+    "leave out the columns that separated names, or give a penalty, alpha > 0"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,6 +72,14 @@ class ManyResults(Mapping[Label, LogitResults]):
         """Return the number of outcomes."""
         return len(self.labels)
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether it is the same object, as of a single result."""
+        return self is other
+
+    def __hash__(self) -> int:
+        """Return a hash of the object."""
+        return id(self)
+
     def __repr__(self) -> str:
         """Return one line."""
         kind = "labels against the rest" if self.one_vs_rest else "outcomes"
@@ -82,10 +94,10 @@ class ManyResults(Mapping[Label, LogitResults]):
         return self.summary()._repr_html_()
 
     def _unknown(self, label: Label) -> str:
-        texts = [str(known) for known in self.labels]
-        near = get_close_matches(str(label), texts, n=NEAREST) or texts[:10]
-        more = ", ..." if len(near) < len(texts) else ""
-        listed = ", ".join(map(repr, near))
+        known = {str(label): label for label in self.labels}
+        near = get_close_matches(str(label), known, n=NEAREST) or list(known)[:10]
+        more = ", ..." if len(near) < len(known) else ""
+        listed = ", ".join(repr(known[text]) for text in near)
         return f"no outcome is {label!r}; there are {listed}{more}"
 
     @property
@@ -338,7 +350,7 @@ class ManyResults(Mapping[Label, LogitResults]):
             [self.labels, self.names], names=["outcome", "coefficient"]
         )
         columns = {"coef": np.ravel(self.params)}
-        if any(fit.covariance is not None for fit in self.fits):
+        if any(fit.covariance is not None and not fit.separated for fit in self.fits):
             ends = [fit.conf_int(alpha) for fit in self._with_errors()]
             columns |= {
                 "bse": np.ravel(self.bse),
@@ -355,14 +367,18 @@ class ManyResults(Mapping[Label, LogitResults]):
         return ManyResults, fields
 
     def _with_errors(self) -> list[LogitResults]:
-        """Return the results, NaN in the place of a covariance that there is not."""
-        if all(fit.covariance is None for fit in self.fits):
-            raise InferenceError(self.fits[0].why_no_inference)
+        """Return the results, NaN in the place of covariances that mean nothing.
+
+        Those of separated outcomes are of the point where their fits stopped.
+        """
+        known = [fit.covariance is not None and not fit.separated for fit in self.fits]
+        if not any(known):
+            raise InferenceError(self.fits[0].why_no_inference or SEPARATED)
         shape = (len(self.names), len(self.names))
         nothing = np.full(shape, np.nan)
         return [
-            replace(fit, covariance=nothing) if fit.covariance is None else fit
-            for fit in self.fits
+            fit if has else replace(fit, covariance=nothing, robust_covariance=nothing)
+            for fit, has in zip(self.fits, known, strict=True)
         ]
 
     @property

@@ -10,6 +10,7 @@ import dask.array as da
 import numpy as np
 
 from dlogreg.errors import DataError
+from dlogreg.missing import is_missing
 from dlogreg.source.frames import frame_to_numpy
 
 NUMERIC = "outcomes are 0 and 1"
@@ -63,7 +64,9 @@ def outcome_matrix(Y: Any) -> Any:
     array = np.asarray(Y)
     if array.dtype == object:
         try:
-            array = np.array(Y, dtype=np.float64)  # None becomes NaN
+            flat = array.ravel()
+            flat = np.where(is_missing(flat), np.nan, flat).astype(np.float64)
+            array = flat.reshape(array.shape)
         except (TypeError, ValueError) as error:
             raise _not_numbers(array.dtype) from error
     if array.dtype.kind not in "fiub":
