@@ -975,7 +975,7 @@ def test_what_a_group_does_not_know_says_so(rows):
     model = dlogreg.fit(X, y, by=by)[0]
     with pytest.raises(InferenceError, match="one group of by="):
         model.lr_test()
-    with pytest.raises(InferenceError, match="without by="):
+    with pytest.raises(InferenceError, match="again by itself"):
         model.cov_params("HC1")
 
 

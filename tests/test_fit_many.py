@@ -225,7 +225,9 @@ class TestRobust:
             dlogreg.fit_many(X, Y, cov_type="cluster")
         with pytest.raises(ValueError, match="a fit with a penalty has none"):
             dlogreg.fit_many(X, Y, cov_type="HC1", alpha=0.1)
-        with pytest.raises(InferenceError, match="fit again with cov_type='HC1'"):
+        with pytest.raises(
+            InferenceError, match="fit again by itself with cov_type='HC1'"
+        ):
             dlogreg.fit_many(X, Y)["y1"].cov_params("HC1")
 
 

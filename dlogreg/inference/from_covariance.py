@@ -21,9 +21,9 @@ from dlogreg.inference.wald import WaldTest, wald_test
 from dlogreg.labelled import LabelledVector
 
 NO_ROBUST = (
-    "there is no robust covariance, because the fit was of one group of by=, ended "
-    "before its closing pass or was saved by a version that kept none; fit again, "
-    "without by=, with cov_type='HC1'"
+    "there is no robust covariance, because the fit was one of many (by=, fit_many), "
+    "ended before its closing pass or was saved by a version that kept none; fit again "
+    "by itself with cov_type='HC1'"
 )
 NO_ROBUST_FIRTH = (
     "there is no robust covariance of a fit with firth=True; take kind='model', or fit "

@@ -92,8 +92,8 @@ def small_sample_factor(nobs: float, n_estimated: int, what: str = "HC1") -> flo
 
 def cluster_factor(n_groups: int, nobs: float, n_estimated: int) -> float:
     """Return G / (G - 1) * (n - 1) / (n - k); InferenceError where n is not above k."""
-    few = (nobs - 1) / nobs * n_groups / (n_groups - 1)
-    return few * small_sample_factor(nobs, n_estimated, "a clustered covariance")
+    small = small_sample_factor(nobs, n_estimated, "a clustered covariance")
+    return (nobs - 1) / nobs * n_groups / (n_groups - 1) * small
 
 
 def relative_error(

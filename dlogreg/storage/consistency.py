@@ -27,6 +27,8 @@ def check_names(fields: Mapping[str, Any], *, binary: bool) -> None:
         raise InvalidError(f"'classes' must be {wanted} different labels")
     if set(counts) != set(classes):
         raise InvalidError("'class_counts' must count the rows of every class")
+    if fields["nobs"] <= 0:
+        raise InvalidError(f"'nobs' must be positive, not {shown(fields['nobs'])}")
 
 
 def check_kind(fields: Mapping[str, Any], *, binary: bool) -> None:
