@@ -68,10 +68,10 @@ def main() -> None:
 @contextmanager
 def in_process(n_workers: int) -> Iterator[Client]:
     """Yield the client of a cluster that lives in this process."""
-    options = {"memory_limit": 0, "dashboard_address": None}
+    options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}
     with (
-        LocalCluster(n_workers, threads_per_worker=1, processes=False, **options) as c,
-        Client(c) as client,
+        LocalCluster(n_workers=n_workers, processes=False, **options) as cluster,
+        Client(cluster) as client,
     ):
         yield client
 
