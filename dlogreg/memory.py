@@ -12,6 +12,7 @@ from dlogreg.errors import MemoryLimitError
 from dlogreg.formula.source import DesignBlocks
 from dlogreg.kernel import (
     PRODUCT_VALUES,
+    ROWS_FROM,
     MixedSlab,
     SparseSlab,
     long_rows,
@@ -122,7 +123,7 @@ def project_memory(
     if searches and n_params <= MOST_COLUMNS:
         slab += (depth + 3) * _kept_memory(n_params)
     if firth:
-        slab += 8 * long_rows(n_params) * (3 * n_params + 12)
+        slab += 8 * _slab_length(source, n_params, 2, 1) * (3 * n_params + 12)
     if source.sparse == RowKind.COMPRESSED and order == 2:
         matrices += SPARSE_MATRICES
     read = copies * (block or 0) + VECTOR_COPIES * beside
@@ -142,8 +143,7 @@ def project_memory(
 
 def slab_memory(source: Source, n_params: int, order: int, n_equations: int) -> int:
     """Return the bytes of a slab and of what is computed from its rows."""
-    shorter = short_rows if n_equations == 1 else slab_rows
-    length = (long_rows if order == 2 else shorter)(n_params)
+    length = _slab_length(source, n_params, order, n_equations)
     slab = 8 * length * (2 * n_params + 12) + 8 * PRODUCT_VALUES
     if source.sparse and n_equations == 1:
         mixed = source.sparse == RowKind.MIXED
@@ -154,6 +154,15 @@ def slab_memory(source: Source, n_params: int, order: int, n_equations: int) -> 
     if n_equations > 1:
         slab += 8 * length * SOFTMAX_ROWS * (n_equations + 1)
     return slab
+
+
+def _slab_length(source: Source, n_params: int, order: int, n_equations: int) -> int:
+    """Return the rows of a slab; of its buffers a smaller block touches no more."""
+    if n_params < ROWS_FROM or (order == 1 and n_equations > 1):
+        length = slab_rows(n_params)
+    else:
+        length = (long_rows if order == 2 else short_rows)(n_params)
+    return min(length, source.largest_block or length)
 
 
 def _kept_memory(n_params: int) -> int:
