@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     )
     from dlogreg.estimator import LogisticRegression
     from dlogreg.estimator_cv import LogisticRegressionCV
+    from dlogreg.fitting import fit
     from dlogreg.formula.fitting import fit_formula
     from dlogreg.grouped.results import GroupedResults
     from dlogreg.multinomial import MultinomialResults
     from dlogreg.outcomes.fitting import fit_many
     from dlogreg.outcomes.results import ManyResults
-    from dlogreg.pipeline import fit
     from dlogreg.planning import plan
     from dlogreg.results import LogitResults, load
     from dlogreg.scoring import evaluate
@@ -61,7 +61,7 @@ _ROOMS = {
     "Status": "solvers",
     "cross_validate": "selection.cross_validation",
     "evaluate": "scoring",
-    "fit": "pipeline",
+    "fit": "fitting",
     "fit_formula": "formula.fitting",
     "fit_many": "outcomes.fitting",
     "load": "results",

@@ -245,7 +245,6 @@ class LogisticRegression(LinearClassifier):
         start = self._start()
         ratio = 0.0 if np.isinf(self.C) else self.l1_ratio
         options = check_options(
-            classes=None,
             penalty=PenaltyRule(float(1 / self.C), "sum", ratio),
             fit_intercept=self.fit_intercept,
             feature_names=getattr(self, "feature_names_in_", None),
@@ -254,13 +253,12 @@ class LogisticRegression(LinearClassifier):
             max_passes=self.max_iter + (start is not None),
             start=start,
             inference=False,
-            memory_limit=None,
             class_weight=class_weight,
         )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             try:
-                source = open_source(X, y, sample_weight, options)
+                source = open_source(X, y, options, {"sample_weight": sample_weight})
                 weights = partial(resolve_class_weight, class_weight, y, sample_weight)
                 results = fit_source(source, options, self.verbose > 0, weights)
             except DataError as error:

@@ -81,7 +81,7 @@ def test_projection_grows_with_blocks_threads_and_columns():
 MEASURE = """
 import sys, numpy as np, zarr, dask
 import dlogreg
-from dlogreg.pipeline import fit
+from dlogreg.fitting import fit
 from dlogreg.memory import project_memory
 from dlogreg.scheduling import peak_memory
 from dlogreg.source import as_source

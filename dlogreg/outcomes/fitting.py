@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -151,39 +151,37 @@ def fit_many(
             "fit_many() takes no groups, so that there is no cov_type='cluster'; fit "
             "the outcomes one by one with dlogreg.fit(groups=), or take 'HC1'"
         )
+    beside = {"sample_weight": sample_weight, "offset": offset}
     options = check_options(
-        classes=None,
+        beside,
         penalty=penalty_rule(alpha, 0.0, penalty_factor),
         fit_intercept=fit_intercept,
         feature_names=feature_names,
         solver="newton",
         tol=tol,
         max_passes=max_passes,
-        start=None,
         inference=inference,
         memory_limit=memory_limit,
         cov_type=cov_type,
-        has_offset=offset is not None,
         missing=missing,
     )
     if Y is None:
-        source = open_source(X, one_vs_rest, sample_weight, options, offset=offset)
+        source = open_source(X, one_vs_rest, options, beside)
         names = None
     else:
         names = names_of(Y, outcome_names)
-        source = _open_many(X, Y, sample_weight, offset, options)
+        source = _open_many(X, Y, options, beside)
     return _fit_source(source, names, options, progress)
 
 
 def _open_many(
-    X: Any, Y: Any, sample_weight: Any, offset: Any, options: FitOptions
+    X: Any, Y: Any, options: FitOptions, beside: Mapping[str, Any]
 ) -> Source:
     """Return the source of rows with several outcomes."""
     source = as_source(
         X,
         Y,
-        sample_weight,
-        offset=offset,
+        **beside,
         feature_names=options.feature_names,
         several=True,
         compute=compute_shared,

@@ -178,16 +178,13 @@ def plan_scale(
     -----
     See the module for the formulas.
     """
+    beside = {"sample_weight": sample_weight, "offset": offset, "groups": groups}
     checked = check_options(
+        beside,
         penalty=penalty_rule(alpha, l1_ratio, penalty_factor, bounds),
-        start=None,
-        has_offset=offset is not None,
-        has_groups=groups is not None,
-        **{"classes": None, "feature_names": None, **options},
+        **options,
     )
-    vectors = {"y": y, "sample_weight": sample_weight, "offset": offset}
-    vectors["groups"] = groups
-    source, given = open_given(X, vectors, checked.feature_names)
+    source, given = open_given(X, {"y": y, **beside}, checked.feature_names)
     if source.n_rows is None:
         raise DataError("the number of rows is not known; give arrays of known shape")
     checked = checked.for_columns(source.feature_names)
