@@ -9,7 +9,7 @@ from typing import Any
 from dlogreg.checkpoint import Checkpoint
 from dlogreg.checkpoint.fingerprint import of_fit
 from dlogreg.closing import build_results, close
-from dlogreg.errors import DataError, MissingValueError
+from dlogreg.errors import DataError
 from dlogreg.evaluation import Label, PassRecord
 from dlogreg.first_pass import ClassWeight, take_survey, with_mean_weight_one
 from dlogreg.grouped.fitting import FitAlone
@@ -25,11 +25,9 @@ from dlogreg.passes import Passes, Progress
 from dlogreg.problem import Problem, pose
 from dlogreg.progress import progress_for
 from dlogreg.reduction import (
-    Reduction,
     active_client,
     compute_shared,
     count_rows,
-    single_threaded_blas,
 )
 from dlogreg.results import LogitResults, Results
 from dlogreg.row_kind import RowKind
@@ -42,19 +40,6 @@ from dlogreg.waiting import living_workers
 
 MOST_SPARSE = 2**14
 """Columns of sparse rows with three or more classes: their slabs are made dense."""
-
-
-def _take_survey(
-    layout: Layout, passes: Passes, options: FitOptions, weights: ClassWeight
-) -> Survey:
-    """Make the first pass; where a value is missing, read on to count all that are."""
-    try:
-        return take_survey(layout, passes, options, weights)
-    except MissingValueError as error:
-        names = layout.source.feature_names
-        reduction = Reduction(layout.partitions, layout.inline)
-        counts = reduction.sum(MissingKernel(names))[0]
-        raise MissingValueError(f"{error}. {counts}") from error
 
 
 def fit_source(
@@ -78,48 +63,41 @@ def fit_source(
         check_workers(layout.memory, living_workers(client).limits, source)
     if checkpoint is not None:
         checkpoint.begin("fit", of_fit(source, options))
-    reduction = Reduction(layout.partitions, layout.inline)
     passes = Passes(
-        reduction, progress_for(progress), trace=list(before), journal=checkpoint
+        layout.reduction(),
+        progress_for(progress),
+        trace=list(before),
+        journal=checkpoint,
     )
-    try:
-        with single_threaded_blas():
-            weights = class_weight()
-            survey = _take_survey(layout, passes, options, weights)
-            options.check_n_classes(len(survey.classes))
-            if options.weight_kind != "frequency":
-                survey, weights = with_mean_weight_one(survey)
-            problem = _pose(survey, passes, options, layout, weights)
-            holdout = Holdout.of(problem) if options.has_holdout else None
-            if holdout is not None:
-                scored = replace(problem.objective, holdout=holdout.kernel)
-                problem = replace(problem, objective=scored)
-            problem, solution = settle(begin(problem))
-            solution = close(problem, solution)
-            held = None
-            if holdout is not None:
-                held = closing_measures(holdout, problem, solution)
-            passes.close_record()
-            results = build_results(problem, solution)
-            if isinstance(results, LogitResults):
-                rows = replace(_remember(layout, problem), holdout=holdout)
-                return replace(results, rows=rows, held=held)
-            return results
-    finally:
-        passes.progress.close()
+    with passes.running():
+        return _fit_passes(layout, passes, options, class_weight())
 
 
-def _remember(layout: Layout, problem: Problem) -> RowsAgain:
-    """Return where the rows are and how the fit saw them."""
-    survey = problem.survey
-    return RowsAgain(
-        layout.source,
-        layout.partitions,
-        layout.inline,
-        survey.standardization,
-        survey.classes,
-        problem.objective.class_weight,
-    )
+def _fit_passes(
+    layout: Layout, passes: Passes, options: FitOptions, weights: ClassWeight
+) -> Results:
+    """Make all passes of a fit, one stage after the other."""
+    with layout.counting_missing(MissingKernel(layout.source.feature_names)):
+        survey = take_survey(layout, passes, options, weights)
+    options.check_n_classes(len(survey.classes))
+    if options.weight_kind != "frequency":
+        survey, weights = with_mean_weight_one(survey)
+    problem = _pose(survey, passes, options, layout, weights)
+    holdout = Holdout.of(problem) if options.has_holdout else None
+    if holdout is not None:
+        scored = replace(problem.objective, holdout=holdout.kernel)
+        problem = replace(problem, objective=scored)
+    problem, solution = settle(begin(problem))
+    solution = close(problem, solution)
+    held = None
+    if holdout is not None:
+        held = closing_measures(holdout, problem, solution)
+    passes.close_record()
+    results = build_results(problem, solution)
+    if not isinstance(results, LogitResults):
+        return results
+    rows = RowsAgain.of(layout, problem.survey, problem.objective.class_weight)
+    return replace(results, rows=replace(rows, holdout=holdout), held=held)
 
 
 def _pose(

@@ -16,12 +16,7 @@ from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import penalty_rule
 from dlogreg.pipeline import open_source
 from dlogreg.progress import progress_for
-from dlogreg.reduction import (
-    Reduction,
-    compute_shared,
-    count_rows,
-    single_threaded_blas,
-)
+from dlogreg.reduction import compute_shared, count_rows
 from dlogreg.rows_again import RowsAgain
 from dlogreg.source import Source, as_source
 from dlogreg.source.outcomes import outcome_names as names_of
@@ -200,29 +195,19 @@ def _fit_source(
     options = options.for_columns(source.feature_names)
     _check_width(source.n_features + options.fit_intercept)
     layout = lay_out(source, options)
-    passes = Passes(Reduction(layout.partitions, layout.inline), progress_for(progress))
-    try:
-        with single_threaded_blas():
-            look = first_look(layout, passes, options, names)
-            problem = OutcomesProblem.posed(look, passes, options)
-            problem.solve()
-            passes.close_record()
-            results = problem.results()
-    finally:
-        passes.progress.close()
-    rows = RowsAgain(
-        source,
-        layout.partitions,
-        layout.inline,
-        look.surveys[0].standardization,
-        look.surveys[0].classes,
-    )
+    passes = Passes(layout.reduction(), progress_for(progress))
+    with passes.running():
+        look = first_look(layout, passes, options, names)
+        problem = OutcomesProblem.posed(look, passes, options)
+        problem.solve()
+        passes.close_record()
+        results = problem.results()
     return ManyResults(
         look.labels,
         results,
         one_vs_rest=names is None,
         outcomes=look.outcomes,
-        rows=rows,
+        rows=RowsAgain.of(layout, look.surveys[0]),
     )
 
 
