@@ -16,7 +16,6 @@ from dlogreg.grouped.fitting import FitAlone
 from dlogreg.held_rows import split_holdout
 from dlogreg.holdout import Holdout, closing_measures, with_holdout
 from dlogreg.layout import Layout, lay_out
-from dlogreg.limiting import begin, settle
 from dlogreg.memory import check_memory, check_workers
 from dlogreg.missing import MissingKernel
 from dlogreg.options import FitOptions
@@ -32,6 +31,7 @@ from dlogreg.reduction import (
 from dlogreg.results import LogitResults, Results
 from dlogreg.row_kind import RowKind
 from dlogreg.rows_again import RowsAgain
+from dlogreg.separation.limiting import begin, settle
 from dlogreg.shares import with_shares
 from dlogreg.softmax_problem import pose_softmax
 from dlogreg.source import Source, as_source

@@ -21,12 +21,13 @@ from dlogreg.evaluation import FloatArray, Label
 from dlogreg.inference.limit import Limit
 from dlogreg.kernel.row_slab import MIXED_FROM
 from dlogreg.objective import Objective
+from dlogreg.objective.working import WorkingObjective
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.penalty import ElasticNet, penalty_of
 from dlogreg.row_kind import RowKind
 from dlogreg.sample import standardized_sample
-from dlogreg.separation_watch import SeparationWatch
+from dlogreg.separation.watch import SeparationWatch
 from dlogreg.solvers import (
     LBFGS,
     Certificate,
@@ -45,7 +46,6 @@ from dlogreg.solvers import (
 )
 from dlogreg.standardization import StackedStandardization, Standardization
 from dlogreg.survey import Survey
-from dlogreg.working_objective import WorkingObjective
 
 
 @dataclass(frozen=True, slots=True, eq=False)

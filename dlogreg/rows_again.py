@@ -20,7 +20,7 @@ from dlogreg.evaluation import FloatArray, Label
 from dlogreg.formula.raw import as_design
 from dlogreg.kernel.census import Census, CensusKernel
 from dlogreg.layout import Layout, lay_out
-from dlogreg.many_objective import ManyObjective
+from dlogreg.objective.many import ManyObjective
 from dlogreg.offsets import check_offset_given
 from dlogreg.options import FitOptions
 from dlogreg.partition import Partition, pick_blocks

@@ -14,7 +14,7 @@ import pytest
 from dask.delayed import delayed
 
 from dlogreg.errors import DataError
-from dlogreg.labels import resolve_class_weight
+from dlogreg.estimator.class_weights import resolve_class_weight
 from dlogreg.partition import partition_rows
 from dlogreg.reduction import compute_shared, count_rows
 from dlogreg.source import as_source

@@ -24,8 +24,8 @@ from dlogreg.kernel.outcomes import (
 )
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.layout import Layout
-from dlogreg.many_objective import ManyObjective
 from dlogreg.missing import MissingKernel
+from dlogreg.objective.many import ManyObjective
 from dlogreg.options import FitOptions
 from dlogreg.outcomes.checks import check_both, check_rows, count_labels
 from dlogreg.outcomes.memory import check_outcome_memory

@@ -15,7 +15,7 @@ from dlogreg.errors import CollinearityWarning, SeparationWarning
 from dlogreg.evaluation import FloatArray, ManyEvaluation
 from dlogreg.kernel.outcomes import OutcomeKernel
 from dlogreg.kernel.together import Sums, Together
-from dlogreg.many_objective import ManyObjective
+from dlogreg.objective.many import ManyObjective
 from dlogreg.options import FitOptions
 from dlogreg.outcomes.first_look import FirstLook
 from dlogreg.outcomes.pilot import EVENTS

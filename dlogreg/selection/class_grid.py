@@ -28,11 +28,11 @@ from dlogreg.kernel.held_parts import HeldSums
 from dlogreg.kernel.of_folds import OfFolds
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.layout import Layout
-from dlogreg.multinomial import MultinomialResults
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import Problem
+from dlogreg.results import MultinomialResults
 from dlogreg.selection.alphas import LEAST_L1_RATIO
 from dlogreg.selection.folding import Folding
 from dlogreg.selection.in_step import Ask, ModelPasses, solve_in_step

@@ -19,16 +19,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from dlogreg.errors import ConvergenceWarning, DataError
+from dlogreg.estimator.class_weights import resolve_class_weight
+from dlogreg.estimator.linear_classifier import LinearClassifier, header, is_out_of_core
+from dlogreg.estimator.parameters import SOLVERS, in_sklearn_words, refuse_parameters
 from dlogreg.evaluation import FloatArray
-from dlogreg.labels import resolve_class_weight
-from dlogreg.linear_classifier import LinearClassifier, header, is_out_of_core
-from dlogreg.multinomial import MultinomialResults
 from dlogreg.options import check_options
 from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import fit_source, open_source
 from dlogreg.prediction import label_array
-from dlogreg.results import Results
-from dlogreg.sklearn_parameters import SOLVERS, in_sklearn_words, refuse_parameters
+from dlogreg.results import MultinomialResults, Results
 
 ONE_CLASS = "y needs samples of at least 2 classes, but it contains only one class"
 

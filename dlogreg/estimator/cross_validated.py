@@ -21,17 +21,17 @@ from sklearn.utils.validation import validate_data
 
 from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.estimator import LogisticRegression
+from dlogreg.estimator.class_weights import resolve_class_weight
+from dlogreg.estimator.linear_classifier import header, is_out_of_core
+from dlogreg.estimator.parameters import in_sklearn_words, refuse_parameters
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.parts import RandomParts
-from dlogreg.labels import resolve_class_weight
-from dlogreg.linear_classifier import header, is_out_of_core
 from dlogreg.options import FitOptions, check_options
 from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import open_source
 from dlogreg.prediction import label_array
 from dlogreg.selection.chosen_grid import ChosenGrid, fit_grid
 from dlogreg.selection.folding import Folding, check_pairs, given_folds
-from dlogreg.sklearn_parameters import in_sklearn_words, refuse_parameters
 from dlogreg.source import Source
 
 LEAST_RIDGE = 1e-6
