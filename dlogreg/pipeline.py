@@ -22,6 +22,7 @@ from dlogreg.options import FitOptions
 from dlogreg.options.checking import NOTHING
 from dlogreg.passes import Passes, Progress
 from dlogreg.problem import Problem, pose
+from dlogreg.problem.softmax import pose_softmax
 from dlogreg.progress import progress_for
 from dlogreg.reduction import (
     active_client,
@@ -33,7 +34,6 @@ from dlogreg.row_kind import RowKind
 from dlogreg.rows_again import RowsAgain
 from dlogreg.separation.limiting import begin, settle
 from dlogreg.shares import with_shares
-from dlogreg.softmax_problem import pose_softmax
 from dlogreg.source import Source, as_source
 from dlogreg.survey import Survey
 from dlogreg.waiting import living_workers

@@ -29,9 +29,9 @@ from dlogreg.planning.given import Given, open_given
 from dlogreg.planning.report import Plan
 from dlogreg.planning.timing import BlockTime, time_block, why_not_timed
 from dlogreg.problem import check_start
+from dlogreg.problem.softmax import check_starts
 from dlogreg.scheduling import active_client, single_threaded_blas
 from dlogreg.shares import with_shares
-from dlogreg.softmax_problem import check_starts
 
 
 def plan(

@@ -35,7 +35,6 @@ from dlogreg.kernel import Kernel
 from dlogreg.layout import Layout, lay_out
 from dlogreg.options import FitOptions, check_options
 from dlogreg.penalty import penalty_rule
-from dlogreg.placement import WIDE_BYTES, array_bytes
 from dlogreg.planning.advice import advise
 from dlogreg.planning.costs import bytes_per_pass, expected_passes
 from dlogreg.planning.given import Given, open_given
@@ -43,6 +42,7 @@ from dlogreg.planning.scale_advice import on_scale
 from dlogreg.planning.scale_report import Cluster, PassSeconds, ScalePlan
 from dlogreg.planning.timing import later_kernel
 from dlogreg.reduction import FAN_IN
+from dlogreg.reduction.placement import WIDE_BYTES, array_bytes
 from dlogreg.screen import bytes_text
 from dlogreg.source.blocks import BLOCK_BYTES
 from dlogreg.source.group_writer import CHUNK_BYTES, VECTOR_ROWS
