@@ -23,7 +23,6 @@ from dlogreg.display.html import fragment, table
 from dlogreg.display.numerals import significant
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray
-from dlogreg.fitted import CERTAIN
 from dlogreg.formula.raw import as_design
 from dlogreg.formula.source import DesignBlocks
 from dlogreg.inference.measures_again import measured_with
@@ -32,6 +31,7 @@ from dlogreg.offsets import check_offset_given
 from dlogreg.partition import Partition, join_blocks, single_blocks
 from dlogreg.prediction import match_columns
 from dlogreg.reduction import compute_shared, count_rows, single_threaded_blas
+from dlogreg.results.fitted import CERTAIN
 from dlogreg.rows_again import NOT_REMEMBERED, RowsAgain
 from dlogreg.source import Source, as_source
 from dlogreg.source.kinds import kind_of

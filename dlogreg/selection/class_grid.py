@@ -28,15 +28,15 @@ from dlogreg.kernel.held_parts import HeldSums
 from dlogreg.kernel.of_folds import OfFolds
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.layout import Layout
-from dlogreg.multinomial import MultinomialResults
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import Problem
+from dlogreg.problem.softmax import pose_softmax
+from dlogreg.results import MultinomialResults
 from dlogreg.selection.alphas import LEAST_L1_RATIO
 from dlogreg.selection.folding import Folding
 from dlogreg.selection.in_step import Ask, ModelPasses, solve_in_step
-from dlogreg.softmax_problem import pose_softmax
 from dlogreg.solvers import Solution
 from dlogreg.standardization import StackedStandardization
 from dlogreg.survey import Survey, SurveyKernel, null_point

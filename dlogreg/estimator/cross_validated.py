@@ -21,17 +21,17 @@ from sklearn.utils.validation import validate_data
 
 from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.estimator import LogisticRegression
+from dlogreg.estimator.class_weights import resolve_class_weight
+from dlogreg.estimator.linear_classifier import header, is_out_of_core
+from dlogreg.estimator.parameters import in_sklearn_words, refuse_parameters
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.parts import RandomParts
-from dlogreg.labels import resolve_class_weight
-from dlogreg.linear_classifier import header, is_out_of_core
 from dlogreg.options import FitOptions, check_options
 from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import open_source
 from dlogreg.prediction import label_array
 from dlogreg.selection.chosen_grid import ChosenGrid, fit_grid
 from dlogreg.selection.folding import Folding, check_pairs, given_folds
-from dlogreg.sklearn_parameters import in_sklearn_words, refuse_parameters
 from dlogreg.source import Source
 
 LEAST_RIDGE = 1e-6
@@ -289,7 +289,7 @@ class LogisticRegressionCV(LogisticRegression):
         folding = Folding.leaving_out(RandomParts(int(n_folds), self._seed()))
         options = self._options(rules)
         own, sign = SCORES[name]
-        source = open_source(X, y, sample_weight, options)
+        source = open_source(X, y, options, {"sample_weight": sample_weight})
         weights = partial(resolve_class_weight, self.class_weight, y, sample_weight)
         found = self._fitted(source, options, rules, folding, weights, own)
         self.classes_ = label_array(found.classes)
@@ -322,7 +322,9 @@ class LogisticRegressionCV(LogisticRegression):
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y))
         folding, codes = given_folds(splits, len(y))
         options = self._options(rules)
-        source = open_source(X, event, weight, options, groups=codes)
+        source = open_source(
+            X, event, options, {"sample_weight": weight, "groups": codes}
+        )
         weights = partial(resolve_class_weight, class_weight, event, weight)
         found = self._fitted(source, options, rules, folding, weights, None)
         scorer = _with_labels(get_scorer(self.scoring or "accuracy"), classes)
@@ -337,16 +339,13 @@ class LogisticRegressionCV(LogisticRegression):
     def _options(self, rules: list[PenaltyRule]) -> FitOptions:
         weakest = min((1 - rule.l1_ratio) * rule.alpha for rule in rules)
         return check_options(
-            classes=None,
             penalty=PenaltyRule(max(weakest, LEAST_RIDGE), "sum"),
             fit_intercept=self.fit_intercept,
             feature_names=getattr(self, "feature_names_in_", None),
             solver="newton",
             tol=self.tol,
             max_passes=self.max_iter,
-            start=None,
             inference=False,
-            memory_limit=None,
         )
 
     def _fitted(
