@@ -15,11 +15,10 @@ from dlogreg.covariances import (
 )
 from dlogreg.describing import closing_sums, column_sums, find_indicators
 from dlogreg.errors import CollinearityWarning, ConvergenceWarning, SeparationWarning
-from dlogreg.multinomial import MultinomialResults
 from dlogreg.penalty_columns import within_bounds
 from dlogreg.problem import Problem
-from dlogreg.results import LogitResults, Results
-from dlogreg.separation_report import SeparationReport, report_separation
+from dlogreg.results import LogitResults, MultinomialResults, Results
+from dlogreg.separation.report import SeparationReport, report_separation
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
 from dlogreg.solvers.newton import LARGEST_ERROR
 from dlogreg.user_warning import warn_user

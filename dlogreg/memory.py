@@ -22,7 +22,7 @@ from dlogreg.kernel import (
 from dlogreg.kernel.scores import BATCHES, CAPACITY
 from dlogreg.partition import Partition, leaf_bounds
 from dlogreg.row_kind import RowKind
-from dlogreg.separation_watch import MORE_ROWS, MOST_COLUMNS, ROWS_PER_COLUMN
+from dlogreg.separation.watch import MORE_ROWS, MOST_COLUMNS, ROWS_PER_COLUMN
 from dlogreg.solvers.pairs import pair_bytes, pairs_kept
 from dlogreg.solvers.working_set import MOST as LARGEST_SET
 from dlogreg.source import Source

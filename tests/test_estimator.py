@@ -26,7 +26,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import dlogreg
 from dlogreg import LogisticRegression
-from dlogreg.sklearn_parameters import REFUSED
+from dlogreg.estimator.parameters import REFUSED
 from tests.reference import exact_optimum
 
 

@@ -81,7 +81,7 @@ def test_projection_grows_with_blocks_threads_and_columns():
 MEASURE = """
 import sys, numpy as np, zarr, dask
 import dlogreg
-from dlogreg.pipeline import fit
+from dlogreg.fitting import fit
 from dlogreg.memory import project_memory
 from dlogreg.scheduling import peak_memory
 from dlogreg.source import as_source
@@ -277,10 +277,10 @@ MEASURE_LONG = """
 import sys, warnings
 import dask, numpy as np, zarr
 import dlogreg
-from dlogreg import partition
+from dlogreg.partition import leaves
 from dlogreg.scheduling import peak_memory
 
-partition.LEAF_VECTORS = 0.1  # leaves of few rows, so that there are many of them
+leaves.LEAF_VECTORS = 0.1  # leaves of few rows, so that there are many of them
 warnings.simplefilter("ignore", dlogreg.ConvergenceWarning)
 options = {"alpha": 1e-6, "tol": 0.1, "solver": "lbfgs", "inference": False}
 root = zarr.open_group(sys.argv[1], mode="r")

@@ -19,9 +19,7 @@ from hypothesis import strategies as st
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Tally, TrialPoints
-from dlogreg.parcels import Parcels
 from dlogreg.partition import partition_rows
-from dlogreg.partition_sum import add_nodes
 from dlogreg.passes import Passes
 from dlogreg.reduction import (
     Reduction,
@@ -33,6 +31,8 @@ from dlogreg.reduction import (
     single_threaded_blas,
     sum_partition,
 )
+from dlogreg.reduction.parcels import Parcels
+from dlogreg.reduction.partition_sum import add_nodes
 from dlogreg.source import as_source
 from dlogreg.tree_sum import SiblingSum, TreeSum
 from tests.counting import forget, note, reads
@@ -344,7 +344,7 @@ def test_shared_work_is_computed_together():
 
 
 def test_shared_work_is_kept_up_to_a_total(monkeypatch):
-    monkeypatch.setattr("dlogreg.reduction.SHARED_BYTES", 1000)
+    monkeypatch.setattr("dlogreg.reduction.beforehand.SHARED_BYTES", 1000)
     graph = dict.fromkeys("abc", (np.zeros, 60))
     assert list(compute_shared(graph, ["a", "b", "c"])) == ["a", "b"]
 

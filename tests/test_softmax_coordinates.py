@@ -8,9 +8,9 @@ from scipy.optimize import linprog
 
 import dlogreg
 from dlogreg import Status
-from dlogreg.class_ranges import _splits
 from dlogreg.evaluation import Evaluation, TrialPoints
 from dlogreg.penalty import PenaltyRule, SymmetricRidge
+from dlogreg.separation.class_ranges import _splits
 from dlogreg.solvers import Geometry, SoftmaxGeometry
 from dlogreg.standardization import StackedStandardization, Standardization
 from tests.softmax_reference import exact_softmax, softmax_problem, symmetric

@@ -8,9 +8,9 @@ import click
 
 from dlogreg.cli import INTERRUPTED, NOT_CONVERGED
 from dlogreg.errors import DataError
-from dlogreg.fitted import FittedModel
 from dlogreg.grouped.results import GroupedResults
 from dlogreg.results import Results, load
+from dlogreg.results.fitted import FittedModel
 from dlogreg.solvers import Status
 
 

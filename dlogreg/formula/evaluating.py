@@ -8,10 +8,10 @@ import numpy as np
 
 from dlogreg.errors import DataError
 from dlogreg.formula.expression import parse_expression
-from dlogreg.formula.fitting import run_scan
 from dlogreg.formula.raw import open_raw
 from dlogreg.formula.resolving import check_missing
 from dlogreg.formula.scan import Rule, ScanKernel
+from dlogreg.formula.scanning import run_scan
 from dlogreg.formula.source import DesignBlocks
 from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit

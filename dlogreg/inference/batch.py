@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray
+from dlogreg.inference.likelihoods import PSEUDO
 from dlogreg.inference.limit import estimable, face_of
 from dlogreg.kernel.together import Sums, Together
-from dlogreg.likelihoods import PSEUDO
-from dlogreg.many_objective import ManyObjective
+from dlogreg.objective.many import ManyObjective
 from dlogreg.passes import Passes
 from dlogreg.rows_again import RowsAgain, check_unchanged
 from dlogreg.solvers import Geometry, Status

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any, overload
 
 from dlogreg.errors import DataError
-from dlogreg.fitted import FittedModel
 from dlogreg.formula.raw import as_design
 from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.kernel.class_scores import ClassScores
 from dlogreg.kernel.scores import ScoreSums
 from dlogreg.kernel.together import Sums, Together
-from dlogreg.multinomial import MultinomialResults
 from dlogreg.offsets import check_offset_given
 from dlogreg.partition import partition_rows, pick_blocks
 from dlogreg.passes import Passes, Progress
@@ -27,7 +25,8 @@ from dlogreg.reduction import (
     count_rows,
     n_threads,
 )
-from dlogreg.results import LogitResults, Results
+from dlogreg.results import LogitResults, MultinomialResults, Results
+from dlogreg.results.fitted import FittedModel
 from dlogreg.scoring.kernels import ClassScoreKernel, ScoreKernel
 from dlogreg.shares import with_shares
 from dlogreg.source import Source, as_source

@@ -153,7 +153,9 @@ def cross_validate(
     seed = check_seed(seed)
     if seed and folds == "time":
         raise ValueError("folds='time' draws nothing, so that seed= would do nothing")
+    beside = {"sample_weight": sample_weight, "offset": offset}
     options = check_options(
+        beside,
         classes=classes,
         penalty=penalty_rule(1.0, l1_ratio, penalty_factor, bounds),
         fit_intercept=fit_intercept,
@@ -161,13 +163,11 @@ def cross_validate(
         solver="newton",
         tol=tol,
         max_passes=max_passes,
-        start=None,
         inference=False,
         memory_limit=memory_limit,
-        has_offset=offset is not None,
         missing=missing,
     )
-    source = open_source(X, y, sample_weight, options, offset=offset, groups=groups)
+    source = open_source(X, y, options, {**beside, "groups": groups})
     options = options.for_columns(source.feature_names)
     family = options.penalty
     options = replace(options, penalty=_first_rule(grid, l1_ratio))

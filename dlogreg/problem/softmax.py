@@ -14,7 +14,6 @@ import numpy.typing as npt
 from scipy.linalg import eigh
 
 from dlogreg.checks import check_magnitudes, check_shape, find_aliased
-from dlogreg.class_ranges import find_splitting
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.layout import Layout
 from dlogreg.objective import Objective
@@ -22,6 +21,7 @@ from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.penalty import SymmetricRidge, symmetric_coupling
 from dlogreg.problem import Problem
+from dlogreg.separation.class_ranges import find_splitting
 from dlogreg.solvers import Metric, Newton, Point, SoftmaxGeometry, SoftmaxNewton
 from dlogreg.standardization import StackedStandardization
 from dlogreg.survey import Survey, null_curvature, null_loglikelihood, null_point

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 if TYPE_CHECKING:
-    from dlogreg.multinomial import MultinomialResults
     from dlogreg.prediction import LogitModel, MultinomialModel
     from dlogreg.results import LogitResults
+    from dlogreg.results.multinomial import MultinomialResults
 
 
 class LogitPredictions:

@@ -19,16 +19,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from dlogreg.errors import ConvergenceWarning, DataError
+from dlogreg.estimator.class_weights import resolve_class_weight
+from dlogreg.estimator.linear_classifier import LinearClassifier, header, is_out_of_core
+from dlogreg.estimator.parameters import SOLVERS, in_sklearn_words, refuse_parameters
 from dlogreg.evaluation import FloatArray
-from dlogreg.labels import resolve_class_weight
-from dlogreg.linear_classifier import LinearClassifier, header, is_out_of_core
-from dlogreg.multinomial import MultinomialResults
 from dlogreg.options import check_options
 from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import fit_source, open_source
 from dlogreg.prediction import label_array
-from dlogreg.results import Results
-from dlogreg.sklearn_parameters import SOLVERS, in_sklearn_words, refuse_parameters
+from dlogreg.results import MultinomialResults, Results
 
 ONE_CLASS = "y needs samples of at least 2 classes, but it contains only one class"
 
@@ -245,7 +244,6 @@ class LogisticRegression(LinearClassifier):
         start = self._start()
         ratio = 0.0 if np.isinf(self.C) else self.l1_ratio
         options = check_options(
-            classes=None,
             penalty=PenaltyRule(float(1 / self.C), "sum", ratio),
             fit_intercept=self.fit_intercept,
             feature_names=getattr(self, "feature_names_in_", None),
@@ -254,13 +252,12 @@ class LogisticRegression(LinearClassifier):
             max_passes=self.max_iter + (start is not None),
             start=start,
             inference=False,
-            memory_limit=None,
             class_weight=class_weight,
         )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             try:
-                source = open_source(X, y, sample_weight, options)
+                source = open_source(X, y, options, {"sample_weight": sample_weight})
                 weights = partial(resolve_class_weight, class_weight, y, sample_weight)
                 results = fit_source(source, options, self.verbose > 0, weights)
             except DataError as error:

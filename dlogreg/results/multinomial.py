@@ -11,11 +11,11 @@ from scipy.special import ndtr, ndtri
 
 from dlogreg.display import Summary, describe_multinomial, summarize_multinomial
 from dlogreg.evaluation import FloatArray, Label
-from dlogreg.fitted import FittedModel
 from dlogreg.inference import Covariances, check_level
 from dlogreg.inference.wald import WaldTest, wald_test
 from dlogreg.labelled_matrix import LabelledMatrix
-from dlogreg.prediction_methods import MultinomialPredictions
+from dlogreg.results.fitted import FittedModel
+from dlogreg.results.prediction import MultinomialPredictions
 
 if TYPE_CHECKING:
     from dlogreg.display.plots import MultinomialPlots

@@ -1,4 +1,4 @@
-"""The optimization problem that the survey leaves: objective, start and geometry."""
+"""The problem of two classes: objective, start and geometry, and how it is solved."""
 
 from __future__ import annotations
 
@@ -10,23 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.checks import (
-    check_clusters,
-    check_magnitudes,
-    check_shape,
     find_aliased,
-    find_separating,
-    find_suspects,
 )
-from dlogreg.evaluation import FloatArray, Label
+from dlogreg.evaluation import FloatArray
 from dlogreg.inference.limit import Limit
 from dlogreg.kernel.row_slab import MIXED_FROM
 from dlogreg.objective import Objective
+from dlogreg.objective.working import WorkingObjective
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
-from dlogreg.penalty import ElasticNet, penalty_of
+from dlogreg.penalty import ElasticNet
+from dlogreg.problem.start import check_start, first_point, shrunk
 from dlogreg.row_kind import RowKind
 from dlogreg.sample import standardized_sample
-from dlogreg.separation_watch import SeparationWatch
+from dlogreg.separation.watch import SeparationWatch
 from dlogreg.solvers import (
     LBFGS,
     Certificate,
@@ -40,12 +37,10 @@ from dlogreg.solvers import (
     Status,
     StrongConvexity,
     WorkingSet,
-    minimize_quadratic,
     sample_metric,
 )
 from dlogreg.standardization import StackedStandardization, Standardization
 from dlogreg.survey import Survey
-from dlogreg.working_objective import WorkingObjective
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,13 +91,13 @@ class Problem:
             rounds=self._fits_single(),
             closing=self.options.inference and not rule,
         )
-        if (kinks := self._kinks) is None:
+        if (kinks := self.kinks) is None:
             return newton
         given = {f.name: getattr(newton, f.name) for f in fields(newton)}
         return ProximalNewton(**given, penalty=kinks)
 
     @property
-    def _kinks(self) -> Separable | None:
+    def kinks(self) -> Separable | None:
         """The absolute values and bounds of the penalty, if there are any."""
         penalty = self.objective.penalty
         return penalty.kinks if isinstance(penalty, ElasticNet) else None
@@ -154,7 +149,7 @@ class Problem:
         has learned. Ctrl-C before it is known leaves ``start`` empty.
         """
         try:
-            start, spent = self._start()
+            start, spent = first_point(self)
         except KeyboardInterrupt:
             return self
         self.passes.annotate(loss=start.evaluation.loss)
@@ -172,17 +167,8 @@ class Problem:
         closing = int(self.options.inference)
         left = max(0, self.options.max_passes - self.passes.n_passes - closing)
         if self.solver == "newton":
-            newton = self.newton(left)
-            if watch is None:
-                return newton.minimize(self.objective, self.start, self._observe)
-
-            def observe(certificate: Certificate) -> None:
-                self._observe(certificate)
-                watch.observe(certificate)
-
-            newton = replace(newton, watch=watch)
-            return newton.minimize(watch, self.start, observe)
-        if (kinks := self._kinks) is not None:
+            return self._by_newton(self.start, left, watch)
+        if (kinks := self.kinks) is not None:
             some = WorkingSet(self.options.tol, left, self.geometry, kinks)
             return some.minimize(
                 WorkingObjective(self.objective), self.start, self._observe
@@ -190,6 +176,19 @@ class Problem:
         return self._lbfgs(left).minimize(
             self.objective.points, self.start, self._observe_distance
         )
+
+    def _by_newton(
+        self, start: Point, max_evaluations: int, watch: SeparationWatch | None
+    ) -> Solution:
+        newton = self.newton(max_evaluations)
+        if watch is None:
+            return newton.minimize(self.objective, start, self._observe)
+
+        def observe(certificate: Certificate) -> None:
+            self._observe(certificate)
+            watch.observe(certificate)
+
+        return replace(newton, watch=watch).minimize(watch, start, observe)
 
     def _lbfgs(self, max_evaluations: int) -> LBFGS:
         """Return L-BFGS for this problem."""
@@ -216,35 +215,6 @@ class Problem:
             return None
         return StrongConvexity(penalty, bool(first), self.geometry)
 
-    def _start(self) -> tuple[Point, int]:
-        """Return the start and the passes spent on it."""
-        null, guess = self.null_point(), self.guess()
-        if (kinks := self._kinks) is not None:
-            guess = None if guess is None else kinks.nearest(guess)
-            if (kinks.nearest(null.theta) != null.theta).any():
-                inside = kinks.nearest(null.theta) if guess is None else guess
-                order = 2 if self.solver == "newton" else 1
-                return Point(inside, self.objective(inside, order)), 1
-        self.passes.annotate(loss=null.evaluation.loss)
-        order, cost = 2 if self.solver == "newton" else 1, 0
-        if guess is not None and self.passes.n_passes < self.options.max_passes:
-            precision = self._start_precision()
-            given = Point(guess, self.objective(guess, order, precision=precision))
-            if given.evaluation.loss < null.evaluation.loss:
-                return given, 1
-            cost = 1
-        known = order == 1 or null.evaluation.hessian is not None
-        if not (known and np.isfinite(null.evaluation.gradient).all()):
-            return Point(null.theta, self.objective(null.theta, order)), cost + 1
-        return null, cost
-
-    def _start_precision(self) -> str:
-        """Return how the start is evaluated: in float64 if nothing else would do."""
-        gram = self.survey.gram
-        if self.solver != "newton" or gram is None or len(self.suspects):
-            return "double"
-        return self.newton(0).first_precision(gram)
-
     def _without_aliased(self, hessian: FloatArray | None) -> Problem:
         """Drop the suspects that the Hessian at the start shows to be aliased."""
         if not len(self.suspects) or hessian is None:
@@ -262,23 +232,11 @@ class Problem:
             if self.survey.chain is None:
                 return None
             learned = self.survey.learned_theta(np.setdiff1d(self.kept, self.suspects))
-            return learned if learned is None else self._shrunk(learned)
+            return learned if learned is None else shrunk(self, learned)
         params = check_start(self.options.start, self.n_params)
         theta = self.standardization.to_theta(params)
         theta[np.setdiff1d(np.arange(self.n_params), self.kept)] = 0.0
         return theta
-
-    def _shrunk(self, learned: FloatArray) -> FloatArray:
-        """Return the optimum with kinks and bounds, by what the chains know.
-
-        They have learned the optimum without these, and the Hessian there.
-        """
-        kinks, gram = self._kinks, self.survey.gram
-        if kinks is None or gram is None:
-            return learned
-        information = gram + np.diag(self.objective.penalty.curvature)
-        zero = np.zeros(len(learned))
-        return minimize_quadratic(information, zero, learned, kinks).theta
 
     def _metric(self) -> Metric:
         """Return the Hessian at the null model, as far as it is known."""
@@ -300,64 +258,6 @@ class Problem:
         if np.isfinite(bound):
             learned["error_bound"] = bound
         self.passes.annotate(**learned)
-
-
-def check_start(start: object, n_params: int) -> FloatArray:
-    """Return the start as a vector, or raise if it does not fit the model."""
-    values = np.array(start, dtype=np.float64)
-    if values.shape != (n_params,) or not np.isfinite(values).all():
-        raise ValueError(
-            f"start must be {n_params} finite numbers, intercept first, but is "
-            f"{values!r}"
-        )
-    return values
-
-
-def pose(
-    survey: Survey,
-    passes: Passes,
-    options: FitOptions,
-    feature_names: tuple[str, ...],
-    class_weight: tuple[tuple[Label, float], ...],
-) -> Problem:
-    """Judge what the survey found and set up the objective."""
-    std = survey.standardization
-    penalized = bool(options.penalty)
-    check_magnitudes(survey, feature_names)
-    check_clusters(survey)
-    check_shape(survey.n_rows, std.n_params, penalized=penalized)
-    dropped: Mapping[str, str] = {}
-    separating: Mapping[str, str] = {}
-    suspects = np.empty(0, dtype=np.intp)
-    if not penalized:
-        exact = survey.gram if survey.exact_gram else None
-        dropped = find_aliased(survey, feature_names, exact)
-        if not options.firth:
-            separating = find_separating(survey, feature_names)
-    kept = kept_params(survey, feature_names, dropped)
-    if not penalized and not survey.exact_gram:
-        suspects = find_suspects(survey, kept)
-    penalty = penalty_of(options.penalty, survey.weight_sum, std)
-    clusters = survey.sums.clusters
-    return Problem(
-        survey,
-        passes,
-        Objective(
-            passes,
-            std,
-            penalty,
-            survey.classes,
-            class_weight,
-            squares_weight=options.weight_kind != "frequency",
-            most_groups=0 if clusters is None else clusters.most,
-        ),
-        options,
-        options.solver,
-        kept,
-        dropped,
-        separating,
-        suspects,
-    )
 
 
 def kept_params(

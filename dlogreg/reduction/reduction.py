@@ -1,9 +1,4 @@
-"""Maps a kernel over partitions and adds the results; the only place that submits work.
-
-With an active ``distributed.Client`` the tasks run on its cluster, otherwise on the
-scheduler that dask is configured to use (threads by default), and data that one task
-can sum in a blink are summed in the calling thread.
-"""
+"""Sums a kernel over the partitions of a fit, wherever its tasks run."""
 
 from __future__ import annotations
 
@@ -13,59 +8,40 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from typing import Any
 
 import dask
 import dask.threaded
-from dask._task_spec import Task, parse_input
-from dask.optimization import cull
-from dask.sizeof import sizeof
 
 from dlogreg.errors import ClusterError
 from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
-from dlogreg.parcels import Parcel, Parcels
 from dlogreg.partition import Partition
-from dlogreg.partition_sum import (
+from dlogreg.reduction.parcels import Parcels
+from dlogreg.reduction.partition_sum import (
     Node,
-    Stopped,
     add_nodes,
     join_nodes,
     sum_partition,
 )
-from dlogreg.placement import homes, sent_apart
+from dlogreg.reduction.placement import homes, sent_apart
+from dlogreg.reduction.submitting import (
+    Job,
+    on_dask,
+    one_by_one,
+    pass_numbers,
+    submitted,
+    sum_sent,
+)
 from dlogreg.scheduling import (
     active_client,
     check_reachable,
     give_memory_back,
     local_scheduler,
     n_threads,
-    peak_memory,
-    single_threaded_blas,
 )
-from dlogreg.source.blocks import Blocks
-from dlogreg.source.graph import GraphBlocks
-from dlogreg.source.sharing import SHARED_BYTES
-from dlogreg.tree_sum import SiblingSum, add_pairwise
+from dlogreg.tree_sum import SiblingSum
 from dlogreg.waiting import MEMORY, await_workers, result_of, while_open
-
-__all__ = [
-    "FAN_IN",
-    "INLINE_BYTES",
-    "TASKS_PER_THREAD",
-    "Reduction",
-    "Stopped",
-    "active_client",
-    "add_pairwise",
-    "compute_shared",
-    "count_rows",
-    "local_scheduler",
-    "n_threads",
-    "peak_memory",
-    "single_threaded_blas",
-    "sum_partition",
-]
 
 TASKS_PER_THREAD = 8
 """At most; runs of leaves are powers of two, so there are 5 to 8."""
@@ -82,16 +58,6 @@ TASKS_PER_MESSAGE = 256
 """Dask warns of graphs above 10 MB: recipes of stores hold a few kilobytes."""
 
 TaskDone = Callable[[Tally], None]
-Job = Callable[[], Any]
-_pass_numbers = count()
-
-
-def _sum_sent(
-    kernel: Kernel, partition: Partition, parcel: Parcel | None, beside: list[Any]
-) -> Node:
-    if parcel is None:
-        return sum_partition(kernel, partition, partition.inputs)
-    return sum_partition(kernel, *parcel.unpack(partition, beside))
 
 
 @dataclass(eq=False)
@@ -118,7 +84,7 @@ class Reduction:
     def sum(self, kernel: Kernel) -> Node:
         """Read every block once; return the sum and what it cost."""
         if self.inline:
-            return self._here(kernel, _one_by_one)
+            return self._here(kernel, one_by_one)
         client = active_client()
         if client is not None:
             return self._on_cluster(kernel, client)
@@ -139,7 +105,7 @@ class Reduction:
 
     def _on_scheduler(self, kernel: Kernel) -> Node:
         get = local_scheduler()
-        run = partial(_on_dask, get, kernel.name)
+        run = partial(on_dask, get, kernel.name)
         if get in (dask.threaded.get, dask.get):
             return self._here(kernel, run)
         # other processes: what a recipe leaves out goes along
@@ -209,7 +175,7 @@ class Reduction:
         running: list[Any],
     ) -> Any:
         """Submit the tasks of a pass; return the future of its sum."""
-        name = f"{self._token}-{next(_pass_numbers)}"
+        name = f"{self._token}-{next(pass_numbers)}"
         places: Sequence[str | None] = [None] * len(self.partitions)
         if not all(map(self._parcels.knows, self.partitions)):
             places = homes(client, self.partitions, threads)
@@ -222,7 +188,7 @@ class Reduction:
             some = tasks[low : low + TASKS_PER_MESSAGE]
             label = f"{kernel.name}-{name}-{low}"
             free = all(parcel is None for _, _, parcel, _ in some)
-            running += submitted(client, _sum_sent, some, label, anywhere=free)
+            running += submitted(client, sum_sent, some, label, anywhere=free)
         if self.on_task is not None:
             for future in running:
                 future.add_done_callback(self._report)
@@ -239,93 +205,3 @@ class Reduction:
     def _report(self, future: Any) -> None:
         if self.on_task is not None and future.status == "finished":
             self.on_task(Tally(n_tasks=1))
-
-
-def submitted(
-    client: Any,
-    function: Callable[..., Any],
-    calls: Sequence[Sequence[Any]],
-    name: str,
-    *,
-    anywhere: bool = False,
-) -> list[Any]:
-    """Submit calls in one message; return their futures.
-
-    A message for each would cost the scheduler as much again. Those that may run
-    ``anywhere``, as what they need lies on no worker, wait at the scheduler until one
-    is free; dask gives out at once what is fewer than two tasks for a thread, and in
-    one message unevenly.
-    """
-    graph = {
-        key: Task(key, function, *map(parse_input, arguments), _data_producer=anywhere)
-        for key, arguments in ((f"{name}-{i}", call) for i, call in enumerate(calls))
-    }
-    return list(client.get(graph, list(graph), sync=False))
-
-
-def _one_by_one(tasks: Sequence[Job]) -> None:
-    for task in tasks:
-        task()
-
-
-def _on_dask(get: Any, name: str, tasks: Sequence[Job]) -> Any:
-    """Run tasks on one of dask's schedulers; return their results in order."""
-    key = f"{name}-{next(_pass_numbers)}"
-    keys = [(key, i) for i in range(len(tasks))]
-    return get({key: (task,) for key, task in zip(keys, tasks, strict=True)}, keys)
-
-
-def compute_shared(graph: dict[Any, Any], keys: Sequence[Any]) -> dict[Any, Any]:
-    """Compute keys once, before the first pass; return those small enough to keep."""
-    if not keys:
-        return {}
-    client = active_client()
-    get = client.get if client is not None else local_scheduler()
-    values = get(cull(graph, list(keys))[0], list(keys))
-    kept, size = {}, 0
-    for key, value in zip(keys, values, strict=True):
-        size += sizeof(value)
-        if size <= SHARED_BYTES:
-            kept[key] = value
-    return kept
-
-
-def count_rows(blocks: Blocks) -> tuple[int, ...]:
-    """Load every block once to count its rows."""
-    step = max(1, -(-blocks.n_blocks // (TASKS_PER_THREAD * n_threads())))
-    if isinstance(blocks, GraphBlocks) and blocks.on_cluster:
-        step = 1
-    runs = [
-        blocks.take(i, min(i + step, blocks.n_blocks))
-        for i in range(0, blocks.n_blocks, step)
-    ]
-    client = active_client()
-    if client is not None:
-        parcels, cut = Parcels(), [Partition(run, (), (), 0) for run in runs]
-        places = homes(client, cut, await_workers(client, lost=False).threads)
-        tasks = [
-            parcels.send(client, part, place)
-            for part, place in zip(cut, places, strict=True)
-        ]
-        name = f"{count_rows.__name__}-{uuid.uuid4().hex[:12]}"
-        counts = client.gather(submitted(client, _count_sent, tasks, name))
-    else:
-        keys = [("count_rows", i) for i in range(len(runs))]
-        calls = [(partial(_count, run, run.inputs),) for run in runs]
-        get = local_scheduler()
-        counts = get(dict(zip(keys, calls, strict=True)), keys)
-    return tuple(n for part in counts for n in part)
-
-
-def _count(blocks: Blocks, inputs: Sequence[Any]) -> list[int]:
-    load, name = blocks.open(tuple(inputs)), blocks.fields[0]
-    return [len(load(i)[name]) for i in range(blocks.n_blocks)]
-
-
-def _count_sent(
-    partition: Partition, parcel: Parcel | None, beside: list[Any]
-) -> list[int]:
-    inputs = partition.inputs
-    if parcel is not None:
-        partition, inputs = parcel.unpack(partition, beside)
-    return _count(partition.blocks, inputs[0])

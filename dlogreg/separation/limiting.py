@@ -14,13 +14,13 @@ import numpy as np
 
 from dlogreg.checks import find_sides
 from dlogreg.evaluation import Evaluation, FloatArray
-from dlogreg.firth_objective import PenalizedObjective
 from dlogreg.inference.limit import Limit, estimable, face_of
 from dlogreg.kernel.extreme_rows import ExtremeRowsKernel
 from dlogreg.kernel.face import FaceKernel
 from dlogreg.kernel.together import Together
+from dlogreg.objective.firth import PenalizedObjective
 from dlogreg.problem import Problem
-from dlogreg.separation_watch import Found, SeparationWatch, confined
+from dlogreg.separation.watch import Found, SeparationWatch, confined
 from dlogreg.solvers import Firth, Point, Solution, Status
 from dlogreg.standardization import Standardization
 from dlogreg.survey import Survey

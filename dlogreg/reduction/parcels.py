@@ -15,10 +15,10 @@ from typing import Any
 from dask.sizeof import sizeof
 
 from dlogreg.partition import Partition
+from dlogreg.partition.vectors import Vector
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.source.task_graph import is_future
-from dlogreg.vectors import Vector
 from dlogreg.waiting import scattered
 
 LARGE_VALUE = 2**20

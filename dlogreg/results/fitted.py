@@ -13,9 +13,9 @@ from dlogreg.display import Trace
 from dlogreg.display.reporting import Reporting
 from dlogreg.evaluation import FloatArray, Label, PassRecord
 from dlogreg.exchange import Exchange
+from dlogreg.inference.likelihoods import Likelihoods
 from dlogreg.kernel.closing_sums import ColumnSums
 from dlogreg.kernel.scores import ScoreSums
-from dlogreg.likelihoods import Likelihoods
 from dlogreg.numbered_names import NumberedNames
 from dlogreg.solvers import Status
 from dlogreg.storage import write_model

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from dlogreg.accuracy import accuracy
+from dlogreg.estimator.accuracy import accuracy
 from dlogreg.evaluation import FloatArray
 from dlogreg.prediction import LogitModel, MultinomialModel
 from dlogreg.source.kinds import kind_of

@@ -14,24 +14,31 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
 from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state
+from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import validate_data
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import _check_method_params, validate_data
 
 from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.estimator import LogisticRegression
+from dlogreg.estimator.class_weights import resolve_class_weight
+from dlogreg.estimator.linear_classifier import header, is_out_of_core
+from dlogreg.estimator.parameters import in_sklearn_words, refuse_parameters
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.parts import RandomParts
-from dlogreg.labels import resolve_class_weight
-from dlogreg.linear_classifier import header, is_out_of_core
 from dlogreg.options import FitOptions, check_options
 from dlogreg.penalty import PenaltyRule
 from dlogreg.pipeline import open_source
 from dlogreg.prediction import label_array
 from dlogreg.selection.chosen_grid import ChosenGrid, fit_grid
 from dlogreg.selection.folding import Folding, check_pairs, given_folds
-from dlogreg.sklearn_parameters import in_sklearn_words, refuse_parameters
 from dlogreg.source import Source
 
 LEAST_RIDGE = 1e-6
@@ -48,8 +55,9 @@ class LogisticRegressionCV(LogisticRegression):
     r"""Logistic regression whose penalty is chosen by cross-validation.
 
     Parameters, folds, scores and coefficients are those of scikit-learn 1.9; all folds
-    and penalties share their passes over the data, see ``dlogreg.cross_validate``. For
-    two classes.
+    and penalties share their passes over the data, see ``dlogreg.cross_validate``.
+    Three or more classes are fitted together, by softmax regression with ridge
+    penalties.
 
     Data in memory are split by scikit-learn's splitters and scored by its scorers. Rows
     of data that are read in passes fall into ``cv`` folds at random, by a hash of their
@@ -61,7 +69,8 @@ class LogisticRegressionCV(LogisticRegression):
     Cs : int or sequence of float
         Inverse strengths of the penalty, or how many from 1e-4 to 1e4.
     l1_ratios : sequence of float
-        Shares of the absolute values in the penalty, all of them tried.
+        Shares of the absolute values in the penalty, all of them tried. Above 0 for
+        two classes.
     fit_intercept : bool
         Whether the model has an intercept, which is never penalised.
     cv : int, splitter, iterable of (train, test) indices, or None
@@ -100,7 +109,8 @@ class LogisticRegressionCV(LogisticRegression):
     scores_ : array, shape (n_folds, n_l1_ratios, n_cs), or dict
         Scores of every fold.
     coefs_paths_ : array, shape (n_folds, n_l1_ratios, n_cs, 1, n_dof), or dict
-        Coefficients of every fold, the intercept last.
+        Coefficients of every fold, the intercept last; n_classes lines instead of 1
+        where there are three or more.
     n_iter_ : array of int, shape (n_folds, n_l1_ratios, n_cs)
         Passes until a model was found, those that it shares included.
     coef_, intercept_, classes_, n_features_in_, feature_names_in_, error_bound_
@@ -117,6 +127,7 @@ class LogisticRegressionCV(LogisticRegression):
     (2, 1, 10)
     """
 
+    __metadata_request__score: ClassVar[dict[str, str]] = {"sample_weight": UNUSED}
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **{
             name: rule
@@ -171,7 +182,7 @@ class LogisticRegressionCV(LogisticRegression):
         self.random_state = random_state
         self.use_legacy_attributes = use_legacy_attributes
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
         """Fit all folds and penalties, and choose.
 
         Parameters
@@ -179,9 +190,12 @@ class LogisticRegressionCV(LogisticRegression):
         X : array, shape (n_rows, n_features)
             As in ``LogisticRegression.fit``.
         y : array, shape (n_rows,)
-            Labels of two classes.
+            Labels, of any type and any of these kinds.
         sample_weight : array, shape (n_rows,), optional
             Weights of the rows; 0 leaves a row out.
+        **params
+            What the splitter and the scorer request by scikit-learn's metadata routing,
+            as ``groups`` for ``cv=GroupKFold()``; for data in memory.
 
         Returns
         -------
@@ -196,6 +210,7 @@ class LogisticRegressionCV(LogisticRegression):
         >>> clf.classes_.tolist()
         [False, True]
         """
+        _raise_for_params(params, self, "fit")
         self._validate_params()
         refuse_parameters(self.get_params(deep=False))
         if self.solver == "lbfgs":
@@ -204,20 +219,43 @@ class LogisticRegressionCV(LogisticRegression):
             )
         Cs, l1_ratios = self._grid()
         rules = [PenaltyRule(1 / C, "sum", r) for r, C in product(l1_ratios, Cs)]
+        routed = self._routed("fit", sample_weight, params)
         if is_out_of_core(X):
+            if params:
+                raise ValueError(
+                    "data that are not in memory are split and scored without "
+                    f"{', '.join(params)}; dlogreg.cross_validate takes groups="
+                )
             found, scores = self._read(X, y, sample_weight, rules)
         else:
-            found, scores = self._split(X, y, sample_weight, rules)
+            found, scores = self._split(X, y, sample_weight, rules, routed)
         self._choose(found, scores, Cs, l1_ratios)
         return self
 
-    def __sklearn_tags__(self) -> Any:
-        """Say that two classes are taken."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return what ``fit`` and ``score`` hand on to the splitter and the scorer.
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        Returns
+        -------
+        MetadataRouter
+            As of scikit-learn's LogisticRegressionCV.
+
+        Examples
+        --------
+        >>> from dlogreg import LogisticRegressionCV
+        >>> from sklearn.model_selection import GroupKFold
+        >>> clf = LogisticRegressionCV(cv=GroupKFold(3))
+        >>> clf.get_metadata_routing().consumes("fit", ["groups", "sizes"])
+        {'groups'}
+        """
+        to_splitter = MethodMapping().add(caller="fit", callee="split")
+        to_scorer = MethodMapping().add(caller="fit", callee="score")
+        to_scorer.add(caller="score", callee="score")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        router.add(splitter=self.cv, method_mapping=to_splitter)
+        return router.add(scorer=self._scorer(), method_mapping=to_scorer)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
         """Return the score by ``scoring``; of data that are not in memory, accuracy.
 
         Parameters
@@ -228,6 +266,8 @@ class LogisticRegressionCV(LogisticRegression):
             Their labels.
         sample_weight : array, shape (n_rows,), optional
             Weights of the rows.
+        **params
+            What the scorer requests by scikit-learn's metadata routing.
 
         Returns
         -------
@@ -242,16 +282,27 @@ class LogisticRegressionCV(LogisticRegression):
         >>> clf.score(x, x[:, 0] > 0.2) > 0.95
         True
         """
+        _raise_for_params(params, self, "score")
+        routed = self._routed("score", sample_weight, params)
+        if not is_out_of_core(X):
+            return float(self._scorer()(self, X, y, **routed.scorer.score))
         name = self.scoring or "accuracy"
-        if name == "accuracy":
-            return super().score(X, y, sample_weight)
-        if is_out_of_core(X):
+        if name != "accuracy" or params:
             raise ValueError(
                 f"score() of data that are not in memory gives the accuracy alone, not "
                 f"{name!r}; take dlogreg.evaluate"
             )
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(get_scorer(name)(self, X, y, **weights))
+        return super().score(X, y, sample_weight)
+
+    def _scorer(self) -> Any:
+        return get_scorer(self.scoring or "accuracy")
+
+    def _routed(self, method: str, sample_weight: Any, params: dict[str, Any]) -> Bunch:
+        """Return what the splitter and the scorer get: by default weights to score."""
+        given = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if _routing_enabled():
+            return process_routing(self, method, **given, **params)
+        return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=given))
 
     def _grid(self) -> tuple[FloatArray, FloatArray]:
         """Return the values of C and l1_ratio."""
@@ -289,7 +340,7 @@ class LogisticRegressionCV(LogisticRegression):
         folding = Folding.leaving_out(RandomParts(int(n_folds), self._seed()))
         options = self._options(rules)
         own, sign = SCORES[name]
-        source = open_source(X, y, sample_weight, options)
+        source = open_source(X, y, options, {"sample_weight": sample_weight})
         weights = partial(resolve_class_weight, self.class_weight, y, sample_weight)
         found = self._fitted(source, options, rules, folding, weights, own)
         self.classes_ = label_array(found.classes)
@@ -304,31 +355,31 @@ class LogisticRegressionCV(LogisticRegression):
         return int(check_random_state(given).randint(2**31 - 1))
 
     def _split(
-        self, X: Any, y: Any, sample_weight: Any, rules: list[PenaltyRule]
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        rules: list[PenaltyRule],
+        routed: Bunch,
     ) -> tuple[ChosenGrid, FloatArray]:
         """Fit data in memory; return scores, (n_folds, n_rules)."""
-        labels = y
-        X, event, classes, (weight, class_weight) = self._encode(X, y, sample_weight)
-        if len(classes) > 2:
-            kind = type_of_target(labels, input_name="y")
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is "
-                f"{kind}; take one class against the others, y == label, or "
-                "LogisticRegression, which fits all classes together."
-            )
-        self.classes_, y = classes, classes[event.astype(int)]
+        X, codes, classes, (weight, class_weight) = self._encode(X, y, sample_weight)
+        self.classes_, y = classes, classes[codes.astype(int)]
         if isinstance(self.cv, list | tuple):
             check_pairs(self.cv)
-        splits = list(check_cv(self.cv, y, classifier=True).split(X, y))
-        folding, codes = given_folds(splits, len(y))
+        splitter = check_cv(self.cv, y, classifier=True)
+        splits = list(splitter.split(X, y, **routed.splitter.split))
+        folding, parts = given_folds(splits, len(y))
         options = self._options(rules)
-        source = open_source(X, event, weight, options, groups=codes)
-        weights = partial(resolve_class_weight, class_weight, event, weight)
+        source = open_source(
+            X, codes, options, {"sample_weight": weight, "groups": parts}
+        )
+        weights = partial(resolve_class_weight, class_weight, codes, weight)
         found = self._fitted(source, options, rules, folding, weights, None)
-        scorer = _with_labels(get_scorer(self.scoring or "accuracy"), classes)
+        scorer = _with_labels(self._scorer(), classes)
         scores = np.empty((len(splits), len(rules)))
         for fold, (_, test) in enumerate(splits):
-            given = {} if weight is None else {"sample_weight": weight[test]}
+            given = _check_method_params(X, routed.scorer.score, test)
             for i, params in enumerate(found.params[fold]):
                 model = self._model_of(params, X.shape[1])
                 scores[fold, i] = scorer(model, X[test], y[test], **given)
@@ -337,16 +388,13 @@ class LogisticRegressionCV(LogisticRegression):
     def _options(self, rules: list[PenaltyRule]) -> FitOptions:
         weakest = min((1 - rule.l1_ratio) * rule.alpha for rule in rules)
         return check_options(
-            classes=None,
             penalty=PenaltyRule(max(weakest, LEAST_RIDGE), "sum"),
             fit_intercept=self.fit_intercept,
             feature_names=getattr(self, "feature_names_in_", None),
             solver="newton",
             tol=self.tol,
             max_passes=self.max_iter,
-            start=None,
             inference=False,
-            memory_limit=None,
         )
 
     def _fitted(
@@ -376,12 +424,12 @@ class LogisticRegressionCV(LogisticRegression):
         return found
 
     def _model_of(self, params: FloatArray, n_features: int) -> LogisticRegression:
-        """Return what predicts by these coefficients."""
+        """Return what predicts by these lines of coefficients."""
         model = LogisticRegression(fit_intercept=self.fit_intercept)
         first = int(self.fit_intercept)
         model.classes_, model.n_features_in_ = self.classes_, n_features
-        model.coef_ = params[None, first:]
-        model.intercept_ = params[:1] if first else np.zeros(1)
+        model.coef_ = params[:, first:]
+        model.intercept_ = params[:, 0] if first else np.zeros(len(params))
         return model
 
     def _choose(
@@ -390,9 +438,9 @@ class LogisticRegressionCV(LogisticRegression):
         """Choose the penalty and set the attributes that scikit-learn promises."""
         n_folds, first = len(scores), int(self.fit_intercept)
         table = scores.reshape(n_folds, len(ratios), len(Cs))
-        params = np.roll(found.params, -first, axis=2)  # the intercept last
+        params = np.roll(found.params, -first, axis=3)  # the intercept last
         shape = (n_folds, len(ratios), len(Cs))
-        paths = params[:-1].reshape(*shape, -1)
+        paths = params[:-1].reshape(*shape, *params.shape[2:])
         by_C = table.swapaxes(1, 2).reshape(n_folds, -1)  # ties go to the first C
         if self.refit:
             place, ratio = np.unravel_index(by_C.sum(axis=0).argmax(), shape[:0:-1])
@@ -405,25 +453,27 @@ class LogisticRegressionCV(LogisticRegression):
             C, l1_ratio = Cs[place].mean(), ratios[ratio].mean()
             self.error_bound_ = float("nan")
         n_features = self.n_features_in_
-        self.coef_ = chosen[None, :n_features].copy()
-        self.intercept_ = chosen[n_features:].copy() if first else np.zeros(1)
+        self.coef_ = chosen[:, :n_features].copy()
+        self.intercept_ = chosen[:, -1].copy() if first else np.zeros(len(chosen))
         self.Cs_, self.l1_ratios_ = Cs, ratios
         n_iter = found.n_passes[:-1].reshape(shape).astype(np.int32)
         self.C_: Any = float(C)
         self.l1_ratio_: Any = float(l1_ratio)
         self.scores_: Any = table
         self.n_iter_: Any = n_iter
-        self.coefs_paths_: Any = paths[:, :, :, None, :]
+        self.coefs_paths_: Any = paths
         if self.use_legacy_attributes:
             self._in_legacy_shapes(table, paths, n_iter)
 
     def _in_legacy_shapes(
         self, scores: FloatArray, paths: FloatArray, n_iter: Any
     ) -> None:
-        event = self.classes_[-1]
-        self.C_, self.l1_ratio_ = np.array([self.C_]), np.array([self.l1_ratio_])
-        self.scores_ = {event: scores.swapaxes(1, 2)}
-        self.coefs_paths_ = {event: paths.swapaxes(1, 2)}
+        lines = np.moveaxis(paths.swapaxes(1, 2), 3, 0)
+        labels = self.classes_[-len(lines) :]
+        self.C_ = np.full(len(lines), self.C_)
+        self.l1_ratio_ = np.full(len(lines), self.l1_ratio_)
+        self.scores_ = {label: scores.swapaxes(1, 2).copy() for label in labels}
+        self.coefs_paths_ = dict(zip(labels, lines, strict=True))
         self.n_iter_ = n_iter.swapaxes(1, 2)[None]
 
 
@@ -436,12 +486,13 @@ def _numbers(given: Any) -> FloatArray:
 
 
 def _with_labels(scorer: Any, classes: Any) -> Any:
-    """Return the scorer knowing both classes, of which a fold may lack one."""
+    """Return the scorer knowing all classes, of which a fold may lack some."""
     function = getattr(scorer, "_score_func", None)
     known = inspect.signature(function).parameters if function else ()
     if "labels" not in known:
         return scorer
-    given = {"pos_label": classes[-1]} if "pos_label" in known else {}
+    binary = len(classes) == 2 and "pos_label" in known
+    given = {"pos_label": classes[-1]} if binary else {}
     given |= scorer._kwargs
     return make_scorer(
         function,

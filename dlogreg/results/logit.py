@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,6 @@ from scipy.special import ndtr
 
 from dlogreg.display import Summary, describe, summarize
 from dlogreg.errors import DataError
-from dlogreg.fitted import FittedModel
 from dlogreg.inference import FromCovariance, check_level
 from dlogreg.inference.fit_measures import FitMeasures
 from dlogreg.inference.goodness import GoodnessOfFit
@@ -21,14 +19,11 @@ from dlogreg.inference.marginal_methods import MarginalMethods
 from dlogreg.inference.methods import RowMethods
 from dlogreg.inference.row_diagnosis import RowDiagnosis
 from dlogreg.labelled import LabelledVector
-from dlogreg.multinomial import MultinomialResults
-from dlogreg.prediction_methods import LogitPredictions
-from dlogreg.storage import read_model
-from dlogreg.storage.schema import GROUPED
+from dlogreg.results.fitted import FittedModel
+from dlogreg.results.prediction import LogitPredictions
 
 if TYPE_CHECKING:
     from dlogreg.display.plots import ResultPlots
-    from dlogreg.grouped.results import GroupedResults
     from dlogreg.rows_again import RowsAgain
 
 
@@ -168,47 +163,3 @@ class LogitResults(
 
     def _labelled(self, values: Any) -> LabelledVector:
         return LabelledVector.of(np.asarray(values, dtype=float), self.names)
-
-
-Results = LogitResults | MultinomialResults
-"""What a fit returns: of two classes, or of more."""
-
-
-def load(path: str | os.PathLike[str]) -> Results | GroupedResults:
-    """Return the results that their method ``save`` wrote.
-
-    Nothing is executed: the file is JSON, and every entry of it is checked.
-
-    Parameters
-    ----------
-    path : str or path
-        File to read.
-
-    Returns
-    -------
-    LogitResults, MultinomialResults or GroupedResults
-        Equal to those saved, to the last bit.
-
-    Raises
-    ------
-    ValueError
-        If the file is not a model saved by dlogreg; the message says what is wrong.
-
-    Examples
-    --------
-    >>> import dlogreg, pathlib, tempfile
-    >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 1, 0, 1, 1]
-    >>> res = dlogreg.fit(X, y, feature_names=["dose"])
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.json"
-    >>> res.save(path)
-    >>> dlogreg.load(path).params["dose"] == res.params["dose"]
-    np.True_
-    """
-    kind, fields = read_model(path)
-    if kind == GROUPED:
-        found: GroupedResults
-        found = import_module("dlogreg.grouped.results").GroupedResults(**fields)
-        return found
-    if len(fields["classes"]) > 2:
-        return MultinomialResults(**fields)
-    return LogitResults(**fields)
