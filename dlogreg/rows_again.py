@@ -18,7 +18,7 @@ import numpy as np
 from dlogreg.errors import DataError, InferenceError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.formula.raw import as_design
-from dlogreg.kernel.census import Census, CensusKernel
+from dlogreg.kernel.census import Census, CensusKernel, RowCountKernel, RowCounts
 from dlogreg.layout import Layout, lay_out
 from dlogreg.objective.many import ManyObjective
 from dlogreg.offsets import check_offset_given
@@ -100,8 +100,13 @@ class RowsAgain:
             return self.holdout.measures(sums, passes.run)
 
     @property
-    def census(self) -> CensusKernel:
+    def counts(self) -> RowCountKernel:
         """What tells whether the rows are still those of the fit."""
+        return RowCountKernel(self.classes, self.class_weight)
+
+    @property
+    def census(self) -> CensusKernel:
+        """The same, and how far the columns reach; it makes sparse rows dense."""
         std = self.standardization
         return CensusKernel(
             self.classes, std.mean, std.units, std.fit_intercept, self.class_weight
@@ -177,7 +182,11 @@ def _found(
 
 
 def check_unchanged(
-    results: LogitResults, census: Census, loss: float, *, limiting: bool = False
+    results: LogitResults,
+    census: Census | RowCounts,
+    loss: float,
+    *,
+    limiting: bool = False,
 ) -> None:
     """Refuse rows that are not those of the fit; they have been read once by now.
 

@@ -626,6 +626,22 @@ class TestSeparation:
         assert np.isfinite(many.bse["y2"]).all()
 
     @pytest.mark.parametrize("kind", ["model", "HC0", "HC1"])
+    def test_one_of_them_has_no_error_of_what_is_infinite(self, kind):
+        X, Y = self.separated()
+        with pytest.warns(SeparationWarning):
+            one = dlogreg.fit_many(X, Y, cov_type=kind)["y2"]
+        with pytest.warns(SeparationWarning):
+            alone = dlogreg.fit(X, Y[:, 1], cov_type=kind)
+        for found, expected in (
+            (one.bse, alone.bse),
+            (one.conf_int(), alone.conf_int()),
+            (one.cov_params(), alone.cov_params()),
+        ):
+            # where the fit stopped the others are nearly at their limits
+            np.testing.assert_allclose(found, expected, rtol=0.02, atol=1e-5)
+        assert np.isnan(one.bse).tolist() == [False] * 5 + [True]
+
+    @pytest.mark.parametrize("kind", ["model", "HC0", "HC1"])
     def test_no_table_has_errors_of_where_a_fit_stopped(self, kind):
         X, Y = self.separated()
         with pytest.warns(SeparationWarning):

@@ -59,9 +59,10 @@ class RowDiagnosis(OwnRows):
         -------
         array, shape (n_rows,)
             Numpy for data in memory; else, and after ``fit_formula``, a lazy dask
-            array, one chunk for every block of rows that a fit reads. Rows that
-            ``fit(missing="drop")`` left out have NaN; those that ``fit_formula`` left
-            out have no entry.
+            array, one chunk for every block of rows that a fit reads, or of a raw
+            table. Rows that were left out for a missing value have NaN, also those of
+            weight 0 whose y is no class, or whose values are not finite, and all of
+            weight 0 of ``fit_formula``.
 
         Raises
         ------

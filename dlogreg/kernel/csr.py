@@ -134,6 +134,10 @@ class CSR:
         parts = (self.data, self.indices, self.indptr)
         return csr_array(parts, shape=self.shape, copy=False)
 
+    def times(self, slopes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the rows times a vector, or a matrix of n_columns lines."""
+        return np.asarray(self.matrix @ slopes, dtype=np.float64)
+
     def toarray(self) -> Array:
         """Return the rows as a numpy array."""
         return np.asarray(self.matrix.toarray())

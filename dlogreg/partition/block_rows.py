@@ -76,6 +76,7 @@ def block_rows(
         beside=fields.get("Z"),
         offset=_numbers("offset", fields, index),
         groups=fields.get("groups", fields.get("by")),
+        numbers=fields.get("numbers"),
     )
     rows = with_held(rows, fields.get("holdout"), part.held_share)
     trials = fields.get("trials")

@@ -46,6 +46,8 @@ class SeparationReport:
     limit: FloatArray | None = None
     direction: FloatArray | None = None
     error_bound: float = np.nan
+    unbounded: npt.NDArray[np.bool_] | None = None
+    """Coefficients of which no covariance is known, shape (n_params,)."""
 
     def with_infinite(self, params: FloatArray) -> FloatArray:
         """Return coefficients with those infinite that are."""
@@ -56,9 +58,9 @@ class SeparationReport:
 
     def masked(self, covariance: FloatArray | None) -> FloatArray | None:
         """Return a covariance without lines of coefficients that are not finite."""
-        if covariance is None or self.signs is None:
+        out = self.unbounded
+        if covariance is None or out is None:
             return covariance
-        out = self.signs != 0
         return np.where(out | out[:, None], np.nan, covariance)
 
 
@@ -69,14 +71,28 @@ def report_separation(problem: Problem, solution: Solution) -> SeparationReport:
     if problem.limit is not None:
         return _proven(problem, solution, problem.limit, names)
     if problem.separating and status is not Status.INTERRUPTED:
-        message = separation_message(problem.separating, STOPPED, proven=True)
-        return SeparationReport(Status.SEPARATED, tuple(problem.separating), message)
+        return _stopped(Status.SEPARATED, problem.separating, problem, proven=True)
     suspected = status in (Status.SEPARATION_SUSPECTED, Status.UNDECIDED)
     if suspected and solution.step is not None:
         growing = moving_columns(problem.reach_of_step(solution.step), names)
-        message = separation_message(growing, STOPPED, proven=False)
-        return SeparationReport(status, tuple(growing), message)
+        return _stopped(status, growing, problem, proven=False)
     return SeparationReport()
+
+
+def _stopped(
+    status: Status, reasons: Mapping[str, str], problem: Problem, *, proven: bool
+) -> SeparationReport:
+    """Return what is to be said where the fit stopped on its way.
+
+    Of more than two classes a column may separate some, and be finite for the others.
+    """
+    names, unbounded = problem.options.feature_names or (), None
+    if len(problem.survey.classes) == 2:
+        unbounded = np.zeros(problem.n_params, dtype=bool)
+        own = unbounded[problem.n_params - len(names) :]
+        own[:] = [name in reasons for name in names]
+    message = separation_message(reasons, STOPPED, proven=proven)
+    return SeparationReport(status, tuple(reasons), message, unbounded=unbounded)
 
 
 def _proven(
@@ -100,6 +116,7 @@ def _proven(
         std.to_params(solution.theta),
         std.to_params(direction),
         np.inf if limit.complete else solution.error_bound,
+        signs != 0,
     )
 
 
