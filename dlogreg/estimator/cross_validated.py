@@ -8,8 +8,17 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.metrics import get_scorer_names
+from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
 
 from dlogreg.estimator import LogisticRegression
 from dlogreg.estimator.fold_fits import FoldFits
@@ -23,8 +32,9 @@ class LogisticRegressionCV(FoldFits):
     r"""Logistic regression whose penalty is chosen by cross-validation.
 
     Parameters, folds, scores and coefficients are those of scikit-learn 1.9; all folds
-    and penalties share their passes over the data, see ``dlogreg.cross_validate``. For
-    two classes.
+    and penalties share their passes over the data, see ``dlogreg.cross_validate``.
+    Three or more classes are fitted together, by softmax regression with ridge
+    penalties.
 
     Data in memory are split by scikit-learn's splitters and scored by its scorers. Rows
     of data that are read in passes fall into ``cv`` folds at random, by a hash of their
@@ -36,7 +46,8 @@ class LogisticRegressionCV(FoldFits):
     Cs : int or sequence of float
         Inverse strengths of the penalty, or how many from 1e-4 to 1e4.
     l1_ratios : sequence of float
-        Shares of the absolute values in the penalty, all of them tried.
+        Shares of the absolute values in the penalty, all of them tried. Above 0 for
+        two classes.
     fit_intercept : bool
         Whether the model has an intercept, which is never penalised.
     cv : int, splitter, iterable of (train, test) indices, or None
@@ -75,7 +86,8 @@ class LogisticRegressionCV(FoldFits):
     scores_ : array, shape (n_folds, n_l1_ratios, n_cs), or dict
         Scores of every fold.
     coefs_paths_ : array, shape (n_folds, n_l1_ratios, n_cs, 1, n_dof), or dict
-        Coefficients of every fold, the intercept last.
+        Coefficients of every fold, the intercept last; n_classes lines instead of 1
+        where there are three or more.
     n_iter_ : array of int, shape (n_folds, n_l1_ratios, n_cs)
         Passes until a model was found, those that it shares included.
     coef_, intercept_, classes_, n_features_in_, feature_names_in_, error_bound_
@@ -92,6 +104,7 @@ class LogisticRegressionCV(FoldFits):
     (2, 1, 10)
     """
 
+    __metadata_request__score: ClassVar[dict[str, str]] = {"sample_weight": UNUSED}
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **{
             name: rule
@@ -146,7 +159,7 @@ class LogisticRegressionCV(FoldFits):
         self.random_state = random_state
         self.use_legacy_attributes = use_legacy_attributes
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
         """Fit all folds and penalties, and choose.
 
         Parameters
@@ -154,9 +167,12 @@ class LogisticRegressionCV(FoldFits):
         X : array, shape (n_rows, n_features)
             As in ``LogisticRegression.fit``.
         y : array, shape (n_rows,)
-            Labels of two classes.
+            Labels, of any type and any of these kinds.
         sample_weight : array, shape (n_rows,), optional
             Weights of the rows; 0 leaves a row out.
+        **params
+            What the splitter and the scorer request by scikit-learn's metadata routing,
+            as ``groups`` for ``cv=GroupKFold()``; for data in memory.
 
         Returns
         -------
@@ -171,6 +187,7 @@ class LogisticRegressionCV(FoldFits):
         >>> clf.classes_.tolist()
         [False, True]
         """
+        _raise_for_params(params, self, "fit")
         self._validate_params()
         refuse_parameters(self.get_params(deep=False))
         if self.solver == "lbfgs":
@@ -179,21 +196,44 @@ class LogisticRegressionCV(FoldFits):
             )
         Cs, l1_ratios = penalty_grid(self.Cs, self.l1_ratios)
         rules = [PenaltyRule(1 / C, "sum", r) for r, C in product(l1_ratios, Cs)]
+        routed = self._routed("fit", sample_weight, params)
         if is_out_of_core(X):
+            if params:
+                raise ValueError(
+                    "data that are not in memory are split and scored without "
+                    f"{', '.join(params)}; dlogreg.cross_validate takes groups="
+                )
             found, scores = self._read(X, y, sample_weight, rules)
         else:
-            found, scores = self._split(X, y, sample_weight, rules)
+            found, scores = self._split(X, y, sample_weight, rules, routed)
         first, refit = int(self.fit_intercept), self.refit
         self._take_chosen(Chosen.of(found, scores, Cs, l1_ratios, first, refit=refit))
         return self
 
-    def __sklearn_tags__(self) -> Any:
-        """Say that two classes are taken."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return what ``fit`` and ``score`` hand on to the splitter and the scorer.
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        Returns
+        -------
+        MetadataRouter
+            As of scikit-learn's LogisticRegressionCV.
+
+        Examples
+        --------
+        >>> from dlogreg import LogisticRegressionCV
+        >>> from sklearn.model_selection import GroupKFold
+        >>> clf = LogisticRegressionCV(cv=GroupKFold(3))
+        >>> clf.get_metadata_routing().consumes("fit", ["groups", "sizes"])
+        {'groups'}
+        """
+        to_splitter = MethodMapping().add(caller="fit", callee="split")
+        to_scorer = MethodMapping().add(caller="fit", callee="score")
+        to_scorer.add(caller="score", callee="score")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        router.add(splitter=self.cv, method_mapping=to_splitter)
+        return router.add(scorer=self._scorer(), method_mapping=to_scorer)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
         """Return the score by ``scoring``; of data that are not in memory, accuracy.
 
         Parameters
@@ -204,6 +244,8 @@ class LogisticRegressionCV(FoldFits):
             Their labels.
         sample_weight : array, shape (n_rows,), optional
             Weights of the rows.
+        **params
+            What the scorer requests by scikit-learn's metadata routing.
 
         Returns
         -------
@@ -218,35 +260,47 @@ class LogisticRegressionCV(FoldFits):
         >>> clf.score(x, x[:, 0] > 0.2) > 0.95
         True
         """
+        _raise_for_params(params, self, "score")
+        routed = self._routed("score", sample_weight, params)
+        if not is_out_of_core(X):
+            return float(self._scorer()(self, X, y, **routed.scorer.score))
         name = self.scoring or "accuracy"
-        if name == "accuracy":
-            return super().score(X, y, sample_weight)
-        if is_out_of_core(X):
+        if name != "accuracy" or params:
             raise ValueError(
                 f"score() of data that are not in memory gives the accuracy alone, not "
                 f"{name!r}; take dlogreg.evaluate"
             )
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(get_scorer(name)(self, X, y, **weights))
+        return super().score(X, y, sample_weight)
+
+    def _routed(self, method: str, sample_weight: Any, params: dict[str, Any]) -> Bunch:
+        """Return what the splitter and the scorer get: by default weights to score."""
+        given = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if _routing_enabled():
+            return process_routing(self, method, **given, **params)
+        return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=given))
 
     def _take_chosen(self, chosen: Chosen) -> None:
         """Set the attributes that scikit-learn promises."""
-        n_features = self.n_features_in_
         params = chosen.params
-        self.coef_ = params[None, :n_features].copy()
-        self.intercept_ = params[n_features:].copy()
+        self.coef_ = params[:, : self.n_features_in_].copy()
+        self.intercept_ = params[:, -1].copy()
         if not self.fit_intercept:
-            self.intercept_ = np.zeros(1)
+            self.intercept_ = np.zeros(len(params))
         self.error_bound_ = chosen.error_bound
         self.Cs_, self.l1_ratios_ = chosen.Cs, chosen.l1_ratios
         self.C_: Any = chosen.C
         self.l1_ratio_: Any = chosen.l1_ratio
         self.scores_: Any = chosen.scores
         self.n_iter_: Any = chosen.n_passes
-        self.coefs_paths_: Any = chosen.paths[:, :, :, None, :]
+        self.coefs_paths_: Any = chosen.paths
         if self.use_legacy_attributes:
-            event = self.classes_[-1]
-            self.C_, self.l1_ratio_ = np.array([chosen.C]), np.array([chosen.l1_ratio])
-            self.scores_ = {event: chosen.scores.swapaxes(1, 2)}
-            self.coefs_paths_ = {event: chosen.paths.swapaxes(1, 2)}
-            self.n_iter_ = chosen.n_passes.swapaxes(1, 2)[None]
+            self._in_legacy_shapes(chosen)
+
+    def _in_legacy_shapes(self, chosen: Chosen) -> None:
+        lines = np.moveaxis(chosen.paths.swapaxes(1, 2), 3, 0)
+        labels = self.classes_[-len(lines) :]
+        self.C_ = np.full(len(lines), chosen.C)
+        self.l1_ratio_ = np.full(len(lines), chosen.l1_ratio)
+        self.scores_ = {label: chosen.scores.swapaxes(1, 2).copy() for label in labels}
+        self.coefs_paths_ = dict(zip(labels, lines, strict=True))
+        self.n_iter_ = chosen.n_passes.swapaxes(1, 2)[None]

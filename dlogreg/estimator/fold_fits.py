@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import validate_data
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils.validation import _check_method_params, validate_data
 
 from dlogreg.estimator.class_weights import resolve_class_weight
 from dlogreg.estimator.linear_classifier import header
@@ -75,34 +74,34 @@ class FoldFits(LogisticRegression):
             return int(given or 0)
         return int(check_random_state(given).randint(2**31 - 1))
 
+    def _scorer(self) -> Any:
+        return get_scorer(self.scoring or "accuracy")
+
     def _split(
-        self, X: Any, y: Any, sample_weight: Any, rules: list[PenaltyRule]
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        rules: list[PenaltyRule],
+        routed: Bunch,
     ) -> tuple[ChosenGrid, FloatArray]:
         """Fit data in memory; return scores, (n_folds, n_rules)."""
-        labels = y
-        X, event, classes, (weight, class_weight) = self._encode(X, y, sample_weight)
-        if len(classes) > 2:
-            kind = type_of_target(labels, input_name="y")
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is "
-                f"{kind}; take one class against the others, y == label, or "
-                "LogisticRegression, which fits all classes together."
-            )
-        self.classes_, y = classes, classes[event.astype(int)]
+        X, codes, classes, (weight, class_weight) = self._encode(X, y, sample_weight)
+        self.classes_, y = classes, classes[codes.astype(int)]
         if isinstance(self.cv, list | tuple):
             check_pairs(self.cv)
-        splits = list(check_cv(self.cv, y, classifier=True).split(X, y))
-        folding, codes = given_folds(splits, len(y))
+        splitter = check_cv(self.cv, y, classifier=True)
+        splits = list(splitter.split(X, y, **routed.splitter.split))
+        folding, parts = given_folds(splits, len(y))
         options = self._options(rules)
-        source = open_source(
-            X, event, options, {"sample_weight": weight, "groups": codes}
-        )
-        weights = partial(resolve_class_weight, class_weight, event, weight)
+        beside = {"sample_weight": weight, "groups": parts}
+        source = open_source(X, codes, options, beside)
+        weights = partial(resolve_class_weight, class_weight, codes, weight)
         found = self._fitted(source, options, rules, folding, weights, None)
-        scorer = with_labels(get_scorer(self.scoring or "accuracy"), classes)
+        scorer = with_labels(self._scorer(), classes)
         scores = np.empty((len(splits), len(rules)))
         for fold, (_, test) in enumerate(splits):
-            given = {} if weight is None else {"sample_weight": weight[test]}
+            given = _check_method_params(X, routed.scorer.score, test)
             for i, params in enumerate(found.params[fold]):
                 model = self._model_of(params, X.shape[1])
                 scores[fold, i] = scorer(model, X[test], y[test], **given)
@@ -135,10 +134,10 @@ class FoldFits(LogisticRegression):
             return fit_grid(*given, progress=self.verbose > 0)
 
     def _model_of(self, params: FloatArray, n_features: int) -> LogisticRegression:
-        """Return what predicts by these coefficients."""
+        """Return what predicts by these lines of coefficients."""
         model = LogisticRegression(fit_intercept=self.fit_intercept)
         first = int(self.fit_intercept)
         model.classes_, model.n_features_in_ = self.classes_, n_features
-        model.coef_ = params[None, first:]
-        model.intercept_ = params[:1] if first else np.zeros(1)
+        model.coef_ = params[:, first:]
+        model.intercept_ = params[:, 0] if first else np.zeros(len(params))
         return model

@@ -51,11 +51,11 @@ class Chosen:
     scores: FloatArray
     """Shape (n_folds, n_l1_ratios, n_cs)."""
     paths: FloatArray
-    """Coefficients of every fold, the intercept last: the same shape, by n_dof."""
+    """Coefficients of every fold, intercept last; the same shape, by (n_lines, n_dof)."""
     n_passes: npt.NDArray[np.int32]
     """The same shape as the scores."""
     params: FloatArray
-    """Coefficients with the penalty that is chosen, the intercept last."""
+    """Coefficients with the penalty that is chosen, shape (n_lines, n_dof)."""
     C: float
     l1_ratio: float
     error_bound: float
@@ -79,8 +79,8 @@ class Chosen:
         n_folds = len(scores)
         shape = (n_folds, len(l1_ratios), len(Cs))
         table = scores.reshape(shape)
-        params = np.roll(found.params, -first, axis=2)  # the intercept last
-        paths = params[:-1].reshape(*shape, -1)
+        params = np.roll(found.params, -first, axis=3)  # the intercept last
+        paths = params[:-1].reshape(*shape, *params.shape[2:])
         by_C = table.swapaxes(1, 2).reshape(n_folds, -1)  # ties go to the first C
         if refit:
             place, ratio = np.unravel_index(by_C.sum(axis=0).argmax(), shape[:0:-1])

@@ -17,12 +17,13 @@ SCORES = {
 
 
 def with_labels(scorer: Any, classes: Any) -> Any:
-    """Return the scorer knowing both classes, of which a fold may lack one."""
+    """Return the scorer knowing all classes, of which a fold may lack some."""
     function = getattr(scorer, "_score_func", None)
     known = inspect.signature(function).parameters if function else ()
     if "labels" not in known:
         return scorer
-    given = {"pos_label": classes[-1]} if "pos_label" in known else {}
+    binary = len(classes) == 2 and "pos_label" in known
+    given = {"pos_label": classes[-1]} if binary else {}
     given |= scorer._kwargs
     return make_scorer(
         function,

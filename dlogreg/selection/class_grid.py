@@ -21,6 +21,7 @@ import numpy.typing as npt
 from dlogreg.closing import build_results
 from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.evaluation import FloatArray
+from dlogreg.first_pass import ClassWeight
 from dlogreg.kernel import Kernel
 from dlogreg.kernel.census import Census, CensusKernel
 from dlogreg.kernel.held_classes import HeldClassesKernel
@@ -96,6 +97,8 @@ class ClassGrid:
     passes: Passes
     options: FitOptions
     folding: Folding
+    class_weight: ClassWeight = ()
+    """Of the fits; scores go by sample weights alone."""
 
     @property
     def stacked(self) -> StackedStandardization:
@@ -119,9 +122,8 @@ class ClassGrid:
             If a fold has no row of a class to fit to, or none to score.
         """
         std, classes = self.survey.standardization, self.survey.classes
-        first = SurveyKernel(
-            std, self.layout.source.feature_names, order=2, by_label=False
-        )
+        names, weights = self.layout.source.feature_names, self.class_weight
+        first = SurveyKernel(std, names, 2, weights, by_label=False)
         counts = CensusKernel(classes, std.mean, std.units, std.fit_intercept)
         trains = tuple(self.folding.trains > 0)
         kernels = (first,) * len(trains) + (counts,) * len(trains)
@@ -165,40 +167,36 @@ class ClassGrid:
         largest = max(np.abs(slopes).max(), np.abs(slopes.sum(axis=0)).max())
         return float(largest / self.survey.weight_sum / LEAST_L1_RATIO)
 
-    def fitted(self, alphas: FloatArray) -> list[list[Fitted]]:
+    def fitted(self, rules: Sequence[PenaltyRule]) -> list[list[Fitted]]:
         """Return the models of every fold, and last those of all rows."""
         surveys = self.surveys()
         grid: list[list[Fitted]] = [[] for _ in surveys]
-        for low in range(0, len(alphas), self.n_together):
-            some = alphas[low : low + self.n_together].tolist()
+        for low in range(0, len(rules), self.n_together):
+            some = rules[low : low + self.n_together]
             models = [
-                partial(self._fit, survey, alpha)
-                for survey in surveys
-                for alpha in some
+                partial(self._fit, survey, rule) for survey in surveys for rule in some
             ]
             found = solve_in_step(models, partial(self._serve, len(some)))
             for fold, line in enumerate(grid):
                 line += found[fold * len(some) : (fold + 1) * len(some)]
         return grid
 
-    def _fit(self, survey: Survey, alpha: float, ask: Ask) -> Fitted:
+    def _fit(self, survey: Survey, rule: PenaltyRule, ask: Ask) -> Fitted:
         options = replace(
             self.options,
-            penalty=PenaltyRule(alpha),
+            penalty=rule,
             max_passes=self.options.max_passes - 1,  # and one that scores
         )
-        passes = ModelPasses.of(self.passes, ask)
-        problem = pose_softmax(survey, passes, options, self.layout, ()).begun()
+        own = (ModelPasses.of(self.passes, ask), options, self.layout)
+        problem = pose_softmax(survey, *own, self.class_weight).begun()
         return Fitted(problem, problem.solve())
 
-    def _serve(
-        self, n_alphas: int, requests: Sequence[tuple[int, Kernel]]
-    ) -> list[Any]:
+    def _serve(self, n_rules: int, requests: Sequence[tuple[int, Kernel]]) -> list[Any]:
         """Make one pass for the models that ask, each over the rows of its fold."""
         every = np.ones(self.folding.parts.n_parts, dtype=bool)
         rows_of = [*(self.folding.trains > 0), every]
         sets, kernels = [], []
-        for fold, own in groupby(requests, key=lambda one: one[0] // n_alphas):
+        for fold, own in groupby(requests, key=lambda one: one[0] // n_rules):
             sets.append(rows_of[fold])
             kernels.append(tuple(kernel for _, kernel in own))
         found = self._run(tuple(sets), kernels)
