@@ -51,7 +51,7 @@ class Chosen:
     scores: FloatArray
     """Shape (n_folds, n_l1_ratios, n_cs)."""
     paths: FloatArray
-    """Coefficients of every fold, intercept last; the same shape, by (n_lines, n_dof)."""
+    """Of every fold: the same shape by (n_lines, n_dof), the intercept last."""
     n_passes: npt.NDArray[np.int32]
     """The same shape as the scores."""
     params: FloatArray
