@@ -87,7 +87,7 @@ def test_public_docstrings_are_complete(name):
     signature = inspect.signature(function)
     named = [p for p in signature.parameters if p not in ("self", "options")]
     if "The arguments are those of ``fit``" not in text:
-        line = r"(?m)^[\w, *]*\b{}\b[\w, ]*(?: : .*)?$"
+        line = r"(?m)^[\w, ]*\b{}\b[\w, ]*(?: : .*)?$"
         lacking = [p for p in named if not re.search(line.format(p), text)]
         assert not lacking, "parameters that the docstring does not explain"
     sections = [] if name.endswith(".report") else ["Examples\n--------"]

@@ -32,7 +32,7 @@ class InSklearnWords:
         """Pass on what was caught."""
         self._recording.__exit__(kind, error, traceback)
         if isinstance(error, DataError):
-            raise DataError(in_sklearn_words(error)) from error
+            raise type(error)(in_sklearn_words(error)) from error
         if error is None:
             for warning in self._caught or ():
                 category = warning.category
@@ -42,6 +42,14 @@ class InSklearnWords:
 
 
 def in_sklearn_words(message: object) -> str:
-    """Name the parameters of this face instead of those of ``fit``."""
+    """Name the parameters of this face instead of those of ``fit``.
+
+    What is wrong with X comes first as scikit-learn has it, then where it is.
+    """
     words = str(message).replace("max_passes", "max_iter")
-    return words.replace("alpha > 0", "a finite C")
+    words = words.replace("alpha > 0", "a finite C")
+    words = words.replace("missing='drop' leaves them out", "sklearn.impute fills them")
+    for value in ("NaN", "infinity"):
+        if f"holds {value} in row" in words and " of X;" in words:
+            return f"Input X contains {value}: {words}"
+    return words
