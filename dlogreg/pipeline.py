@@ -231,8 +231,9 @@ def fit(  # type: ignore[misc]  # the options are written down once, here
         Coefficients to start from, in the layout of ``params``, intercept first; costs
         one pass, and is dropped where the model without columns has a smaller loss.
     inference : bool
-        Give standard errors, exact to a relative ``min(tol, 1e-4)``; where the last
-        pass was not close enough for that, make one more, the closing pass.
+        Give standard errors; where the last pass was not close enough for them to be
+        exact to a relative ``min(tol, 1e-4)``, make one more, the closing pass, and go
+        on while they are not exact to 1e-4, as where weights are tiny.
     cov_type : {"model", "HC0", "HC1", "cluster"}, optional
         Covariance by which the result gives standard errors, intervals and Wald tests.
         "model" trusts the model (inverse Hessian); "HC0" and "HC1" are robust: the
