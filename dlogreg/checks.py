@@ -131,7 +131,7 @@ def aliased_columns(
     first = int(std.fit_intercept)
     constant = _constant(low, high, fit_intercept=std.fit_intercept)
     reasons = {
-        names[j]: f"it is constant ({low[j]:g} in every row)"
+        names[j]: f"it is constant ({low[j] + 0.0:g} in every row)"
         for j in np.flatnonzero(constant).tolist()
     }
     if gram is None:
@@ -257,9 +257,9 @@ def _side(
     below: Label,
     above: Label,
 ) -> str:
-    if ends == (0, 1) and edge == top == 0:
+    if ends == (0.0, 1.0) and edge == top == 0:
         return f"every row with {name} = 1 has y = {above!r}"
-    if ends == (0, 1) and edge == top == 1:
+    if ends == (0.0, 1.0) and edge == top == 1:
         return f"every row with {name} = 0 has y = {below!r}"
     edge += 0.0  # no -0
     if edge == top == ends[1]:  # no row is beyond, so that <= would say nothing

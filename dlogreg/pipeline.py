@@ -109,11 +109,12 @@ def fit(  # type: ignore[misc]  # the options are written down once, here
     ----------
     X : array, shape (n_rows, n_features)
         Numpy array or memmap, ``zarr.Array``, dask array of any chunking (unknown row
-        counts and several column chunks included), or pandas or dask dataframe of
-        numeric columns. Or sparse rows, whose zeros cost nothing: a scipy sparse array
-        or matrix (CSR is used where it lies, other formats are converted), a dask
-        array whose blocks are such, with a sparse ``meta``, or a Zarr group of the
-        arrays ``indptr``, ``indices`` and ``data`` with the attribute ``shape``.
+        counts and several column chunks included), pandas or dask dataframe of numeric
+        columns, or table of pyarrow or polars (converted to pandas). Or sparse rows,
+        whose zeros cost nothing: a scipy sparse array or matrix (CSR is used where it
+        lies, other formats are converted), a dask array whose blocks are such, with a
+        sparse ``meta``, or a Zarr group of the arrays ``indptr``, ``indices`` and
+        ``data`` with the attribute ``shape``.
     y : array, shape (n_rows,)
         Labels: bool, int, float, string or categorical; any of the kinds above,
         chunked in any way. At most 200 different ones.
