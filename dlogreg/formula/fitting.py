@@ -81,8 +81,9 @@ def fit_formula(
         response is a column of labels or an expression such as ``arr_delay > 15`` or
         ``species == "setosa"``. Nothing else is evaluated.
     data : table
-        Pandas or dask dataframe, pyarrow dataset of Parquet files, or the path of
-        Parquet files: a file, a folder, or a pattern, here or at an address such as
+        Pandas or dask dataframe, table of pyarrow or polars (converted to pandas),
+        pyarrow dataset of Parquet files, or the path of Parquet files: a file, a
+        folder, or a pattern, here or at an address such as
         ``s3://bucket/flights-*.parquet``. Only needed columns are read. Or the path or
         address of a Zarr group that ``dlogreg convert`` made, whose columns are those
         of X, its categories, its y (by the name of the target) and, if they are named,
