@@ -83,11 +83,12 @@ def fit(
     ----------
     X : array, shape (n_rows, n_features)
         Numpy array or memmap, ``zarr.Array``, dask array of any chunking (unknown row
-        counts and several column chunks included), or pandas or dask dataframe of
-        numeric columns. Or sparse rows, whose zeros cost nothing: a scipy sparse array
-        or matrix (CSR is used where it lies, other formats are converted), a dask
-        array whose blocks are such, with a sparse ``meta``, or a Zarr group of the
-        arrays ``indptr``, ``indices`` and ``data`` with the attribute ``shape``.
+        counts and several column chunks included), pandas or dask dataframe of numeric
+        columns, or table of pyarrow or polars (converted to pandas). Or sparse rows,
+        whose zeros cost nothing: a scipy sparse array or matrix (CSR is used where it
+        lies, other formats are converted), a dask array whose blocks are such, with a
+        sparse ``meta``, or a Zarr group of the arrays ``indptr``, ``indices`` and
+        ``data`` with the attribute ``shape``.
     y : array, shape (n_rows,)
         Labels: bool, int, float, string or categorical; any of the kinds above,
         chunked in any way. At most 200 different ones.
@@ -205,8 +206,9 @@ def fit(
         Coefficients to start from, in the layout of ``params``, intercept first; costs
         one pass, and is dropped where the model without columns has a smaller loss.
     inference : bool
-        Give standard errors, exact to a relative ``min(tol, 1e-4)``; where the last
-        pass was not close enough for that, make one more, the closing pass.
+        Give standard errors; where the last pass was not close enough for them to be
+        exact to a relative ``min(tol, 1e-4)``, make one more, the closing pass, and go
+        on while they are not exact to 1e-4, as where weights are tiny.
     cov_type : {"model", "HC0", "HC1", "cluster"}, optional
         Covariance by which the result gives standard errors, intervals and Wald tests.
         "model" trusts the model (inverse Hessian); "HC0" and "HC1" are robust: the

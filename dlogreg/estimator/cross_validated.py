@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import product
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
-from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
-from sklearn.model_selection import check_cv
-from sklearn.utils import Bunch, check_random_state
+from sklearn.metrics import get_scorer_names
+from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     UNUSED,
@@ -24,34 +19,16 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.validation import _check_method_params, validate_data
 
-from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.estimator import LogisticRegression
-from dlogreg.estimator.class_weights import resolve_class_weight
-from dlogreg.estimator.linear_classifier import header, is_out_of_core
-from dlogreg.estimator.parameters import in_sklearn_words, refuse_parameters
-from dlogreg.evaluation import FloatArray
-from dlogreg.kernel.parts import RandomParts
-from dlogreg.options import FitOptions, check_options
+from dlogreg.estimator.fold_fits import FoldFits
+from dlogreg.estimator.linear_classifier import is_out_of_core
+from dlogreg.estimator.parameters import refuse_parameters
+from dlogreg.estimator.penalties import Chosen, penalty_grid
 from dlogreg.penalty import PenaltyRule
-from dlogreg.pipeline import open_source
-from dlogreg.prediction import label_array
-from dlogreg.selection.chosen_grid import ChosenGrid, fit_grid
-from dlogreg.selection.folding import Folding, check_pairs, given_folds
-from dlogreg.source import Source
-
-LEAST_RIDGE = 1e-6
-SCORES = {
-    "accuracy": ("accuracy", 1),
-    "neg_log_loss": ("log_loss", -1),
-    "neg_brier_score": ("brier", -1),
-    "roc_auc": ("auc", 1),
-}
-"""Scores that are found in passes: their names here, and whether more is better."""
 
 
-class LogisticRegressionCV(LogisticRegression):
+class LogisticRegressionCV(FoldFits):
     r"""Logistic regression whose penalty is chosen by cross-validation.
 
     Parameters, folds, scores and coefficients are those of scikit-learn 1.9; all folds
@@ -193,7 +170,7 @@ class LogisticRegressionCV(LogisticRegression):
             Labels, of any type and any of these kinds.
         sample_weight : array, shape (n_rows,), optional
             Weights of the rows; 0 leaves a row out.
-        **params
+        params : optional
             What the splitter and the scorer request by scikit-learn's metadata routing,
             as ``groups`` for ``cv=GroupKFold()``; for data in memory.
 
@@ -217,7 +194,7 @@ class LogisticRegressionCV(LogisticRegression):
             raise ValueError(
                 "solver='lbfgs' is not supported: folds share Hessians; use 'auto'"
             )
-        Cs, l1_ratios = self._grid()
+        Cs, l1_ratios = penalty_grid(self.Cs, self.l1_ratios)
         rules = [PenaltyRule(1 / C, "sum", r) for r, C in product(l1_ratios, Cs)]
         routed = self._routed("fit", sample_weight, params)
         if is_out_of_core(X):
@@ -229,7 +206,8 @@ class LogisticRegressionCV(LogisticRegression):
             found, scores = self._read(X, y, sample_weight, rules)
         else:
             found, scores = self._split(X, y, sample_weight, rules, routed)
-        self._choose(found, scores, Cs, l1_ratios)
+        first, refit = int(self.fit_intercept), self.refit
+        self._take_chosen(Chosen.of(found, scores, Cs, l1_ratios, first, refit=refit))
         return self
 
     def get_metadata_routing(self) -> MetadataRouter:
@@ -266,7 +244,7 @@ class LogisticRegressionCV(LogisticRegression):
             Their labels.
         sample_weight : array, shape (n_rows,), optional
             Weights of the rows.
-        **params
+        params : optional
             What the scorer requests by scikit-learn's metadata routing.
 
         Returns
@@ -294,9 +272,6 @@ class LogisticRegressionCV(LogisticRegression):
             )
         return super().score(X, y, sample_weight)
 
-    def _scorer(self) -> Any:
-        return get_scorer(self.scoring or "accuracy")
-
     def _routed(self, method: str, sample_weight: Any, params: dict[str, Any]) -> Bunch:
         """Return what the splitter and the scorer get: by default weights to score."""
         given = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -304,200 +279,28 @@ class LogisticRegressionCV(LogisticRegression):
             return process_routing(self, method, **given, **params)
         return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=given))
 
-    def _grid(self) -> tuple[FloatArray, FloatArray]:
-        """Return the values of C and l1_ratio."""
-        given: Any = self.Cs
-        whole = isinstance(given, Integral)
-        Cs = np.logspace(-4, 4, given) if whole else _numbers(given)
-        l1_ratios = _numbers(self.l1_ratios)
-        if Cs.ndim != 1 or not len(Cs) or not (Cs > 0).all():
-            raise ValueError(f"Cs must be positive numbers, not {self.Cs!r}")
-        within = ((l1_ratios >= 0) & (l1_ratios <= 1)).all()
-        if l1_ratios.ndim != 1 or not len(l1_ratios) or not within:
-            raise ValueError(
-                "l1_ratios must be an array-like of numbers between 0 and 1, not "
-                f"{self.l1_ratios!r}"
-            )
-        return Cs, l1_ratios
-
-    def _read(
-        self, X: Any, y: Any, sample_weight: Any, rules: list[PenaltyRule]
-    ) -> tuple[ChosenGrid, FloatArray]:
-        """Fit data that are read in passes; return scores, (n_folds, n_rules)."""
-        n_folds, name = 5 if self.cv is None else self.cv, self.scoring or "accuracy"
-        if not isinstance(n_folds, Integral) or n_folds < 2:
-            raise ValueError(
-                "data that are not in memory are split at random: cv must be a number "
-                f"of folds of at least 2, not {self.cv!r}; dlogreg.cross_validate has "
-                "other folds"
-            )
-        if name not in SCORES:
-            known = ", ".join(map(repr, SCORES))
-            raise ValueError(
-                f"data that are not in memory are scored by {known}, not by {name!r}"
-            )
-        validate_data(self, header(X), y, skip_check_array=True)
-        folding = Folding.leaving_out(RandomParts(int(n_folds), self._seed()))
-        options = self._options(rules)
-        own, sign = SCORES[name]
-        source = open_source(X, y, options, {"sample_weight": sample_weight})
-        weights = partial(resolve_class_weight, self.class_weight, y, sample_weight)
-        found = self._fitted(source, options, rules, folding, weights, own)
-        self.classes_ = label_array(found.classes)
-        assert found.scores is not None
-        return found, sign * found.scores.T
-
-    def _seed(self) -> int:
-        """Return the seed of folds by hash, drawn where a generator was given."""
-        given = self.random_state
-        if given is None or isinstance(given, Integral):
-            return int(given or 0)
-        return int(check_random_state(given).randint(2**31 - 1))
-
-    def _split(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        rules: list[PenaltyRule],
-        routed: Bunch,
-    ) -> tuple[ChosenGrid, FloatArray]:
-        """Fit data in memory; return scores, (n_folds, n_rules)."""
-        X, codes, classes, (weight, class_weight) = self._encode(X, y, sample_weight)
-        self.classes_, y = classes, classes[codes.astype(int)]
-        if isinstance(self.cv, list | tuple):
-            check_pairs(self.cv)
-        splitter = check_cv(self.cv, y, classifier=True)
-        splits = list(splitter.split(X, y, **routed.splitter.split))
-        folding, parts = given_folds(splits, len(y))
-        options = self._options(rules)
-        source = open_source(
-            X, codes, options, {"sample_weight": weight, "groups": parts}
-        )
-        weights = partial(resolve_class_weight, class_weight, codes, weight)
-        found = self._fitted(source, options, rules, folding, weights, None)
-        scorer = _with_labels(self._scorer(), classes)
-        scores = np.empty((len(splits), len(rules)))
-        for fold, (_, test) in enumerate(splits):
-            given = _check_method_params(X, routed.scorer.score, test)
-            for i, params in enumerate(found.params[fold]):
-                model = self._model_of(params, X.shape[1])
-                scores[fold, i] = scorer(model, X[test], y[test], **given)
-        return found, scores
-
-    def _options(self, rules: list[PenaltyRule]) -> FitOptions:
-        weakest = min((1 - rule.l1_ratio) * rule.alpha for rule in rules)
-        return check_options(
-            penalty=PenaltyRule(max(weakest, LEAST_RIDGE), "sum"),
-            fit_intercept=self.fit_intercept,
-            feature_names=getattr(self, "feature_names_in_", None),
-            solver="newton",
-            tol=self.tol,
-            max_passes=self.max_iter,
-            inference=False,
-        )
-
-    def _fitted(
-        self,
-        source: Source,
-        options: FitOptions,
-        rules: list[PenaltyRule],
-        folding: Folding,
-        class_weight: Any,
-        score: str | None,
-    ) -> ChosenGrid:
-        """Run the fits; say what they have to say in scikit-learn's words."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", ConvergenceWarning)
-            rest = (folding, class_weight, score)
-            try:
-                found = fit_grid(
-                    source, options, rules, *rest, progress=self.verbose > 0
-                )
-            except DataError as error:
-                raise DataError(in_sklearn_words(error)) from error
-        for warning in caught:
-            category = warning.category
-            if category is ConvergenceWarning:
-                category = SklearnConvergenceWarning
-            warnings.warn(in_sklearn_words(warning.message), category, stacklevel=4)
-        return found
-
-    def _model_of(self, params: FloatArray, n_features: int) -> LogisticRegression:
-        """Return what predicts by these lines of coefficients."""
-        model = LogisticRegression(fit_intercept=self.fit_intercept)
-        first = int(self.fit_intercept)
-        model.classes_, model.n_features_in_ = self.classes_, n_features
-        model.coef_ = params[:, first:]
-        model.intercept_ = params[:, 0] if first else np.zeros(len(params))
-        return model
-
-    def _choose(
-        self, found: ChosenGrid, scores: FloatArray, Cs: FloatArray, ratios: FloatArray
-    ) -> None:
-        """Choose the penalty and set the attributes that scikit-learn promises."""
-        n_folds, first = len(scores), int(self.fit_intercept)
-        table = scores.reshape(n_folds, len(ratios), len(Cs))
-        params = np.roll(found.params, -first, axis=3)  # the intercept last
-        shape = (n_folds, len(ratios), len(Cs))
-        paths = params[:-1].reshape(*shape, *params.shape[2:])
-        by_C = table.swapaxes(1, 2).reshape(n_folds, -1)  # ties go to the first C
-        if self.refit:
-            place, ratio = np.unravel_index(by_C.sum(axis=0).argmax(), shape[:0:-1])
-            best = int(ratio) * len(Cs) + int(place)
-            chosen, C, l1_ratio = params[-1, best], Cs[place], ratios[ratio]
-            self.error_bound_ = float(found.error_bounds[-1, best])
-        else:
-            place, ratio = np.unravel_index(by_C.argmax(axis=1), shape[:0:-1])
-            chosen = paths[np.arange(n_folds), ratio, place].mean(axis=0)
-            C, l1_ratio = Cs[place].mean(), ratios[ratio].mean()
-            self.error_bound_ = float("nan")
-        n_features = self.n_features_in_
-        self.coef_ = chosen[:, :n_features].copy()
-        self.intercept_ = chosen[:, -1].copy() if first else np.zeros(len(chosen))
-        self.Cs_, self.l1_ratios_ = Cs, ratios
-        n_iter = found.n_passes[:-1].reshape(shape).astype(np.int32)
-        self.C_: Any = float(C)
-        self.l1_ratio_: Any = float(l1_ratio)
-        self.scores_: Any = table
-        self.n_iter_: Any = n_iter
-        self.coefs_paths_: Any = paths
+    def _take_chosen(self, chosen: Chosen) -> None:
+        """Set the attributes that scikit-learn promises."""
+        params = chosen.params
+        self.coef_ = params[:, : self.n_features_in_].copy()
+        self.intercept_ = params[:, -1].copy()
+        if not self.fit_intercept:
+            self.intercept_ = np.zeros(len(params))
+        self.error_bound_ = chosen.error_bound
+        self.Cs_, self.l1_ratios_ = chosen.Cs, chosen.l1_ratios
+        self.C_: Any = chosen.C
+        self.l1_ratio_: Any = chosen.l1_ratio
+        self.scores_: Any = chosen.scores
+        self.n_iter_: Any = chosen.n_passes
+        self.coefs_paths_: Any = chosen.paths
         if self.use_legacy_attributes:
-            self._in_legacy_shapes(table, paths, n_iter)
+            self._in_legacy_shapes(chosen)
 
-    def _in_legacy_shapes(
-        self, scores: FloatArray, paths: FloatArray, n_iter: Any
-    ) -> None:
-        lines = np.moveaxis(paths.swapaxes(1, 2), 3, 0)
+    def _in_legacy_shapes(self, chosen: Chosen) -> None:
+        lines = np.moveaxis(chosen.paths.swapaxes(1, 2), 3, 0)
         labels = self.classes_[-len(lines) :]
-        self.C_ = np.full(len(lines), self.C_)
-        self.l1_ratio_ = np.full(len(lines), self.l1_ratio_)
-        self.scores_ = {label: scores.swapaxes(1, 2).copy() for label in labels}
+        self.C_ = np.full(len(lines), chosen.C)
+        self.l1_ratio_ = np.full(len(lines), chosen.l1_ratio)
+        self.scores_ = {label: chosen.scores.swapaxes(1, 2).copy() for label in labels}
         self.coefs_paths_ = dict(zip(labels, lines, strict=True))
-        self.n_iter_ = n_iter.swapaxes(1, 2)[None]
-
-
-def _numbers(given: Any) -> FloatArray:
-    """Return an array, of nothing where these are no numbers."""
-    try:
-        return np.array(given, dtype=float)
-    except (TypeError, ValueError):
-        return np.empty(0)
-
-
-def _with_labels(scorer: Any, classes: Any) -> Any:
-    """Return the scorer knowing all classes, of which a fold may lack some."""
-    function = getattr(scorer, "_score_func", None)
-    known = inspect.signature(function).parameters if function else ()
-    if "labels" not in known:
-        return scorer
-    binary = len(classes) == 2 and "pos_label" in known
-    given = {"pos_label": classes[-1]} if binary else {}
-    given |= scorer._kwargs
-    return make_scorer(
-        function,
-        greater_is_better=scorer._sign == 1,
-        response_method=scorer._response_method,
-        labels=classes,
-        **given,
-    )
+        self.n_iter_ = chosen.n_passes.swapaxes(1, 2)[None]

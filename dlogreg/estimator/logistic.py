@@ -5,23 +5,21 @@ scikit-learn's words and attributes live here and nowhere else.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.estimator.class_weights import resolve_class_weight
 from dlogreg.estimator.linear_classifier import LinearClassifier, header, is_out_of_core
-from dlogreg.estimator.parameters import SOLVERS, in_sklearn_words, refuse_parameters
+from dlogreg.estimator.parameters import SOLVERS, refuse_parameters
+from dlogreg.estimator.words import InSklearnWords
 from dlogreg.evaluation import FloatArray
 from dlogreg.options import check_options
 from dlogreg.penalty import PenaltyRule
@@ -254,20 +252,10 @@ class LogisticRegression(LinearClassifier):
             inference=False,
             class_weight=class_weight,
         )
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", ConvergenceWarning)
-            try:
-                source = open_source(X, y, options, {"sample_weight": sample_weight})
-                weights = partial(resolve_class_weight, class_weight, y, sample_weight)
-                results = fit_source(source, options, self.verbose > 0, weights)
-            except DataError as error:
-                raise DataError(in_sklearn_words(error)) from error
-        for warning in caught:
-            category = warning.category
-            if category is ConvergenceWarning:
-                category = SklearnConvergenceWarning
-            warnings.warn(in_sklearn_words(warning.message), category, stacklevel=3)
-        return results
+        with InSklearnWords():
+            source = open_source(X, y, options, {"sample_weight": sample_weight})
+            weights = partial(resolve_class_weight, class_weight, y, sample_weight)
+            return fit_source(source, options, self.verbose > 0, weights)
 
     def _start(self) -> FloatArray | None:
         """Return the coefficients of the fit before, if they are wanted."""

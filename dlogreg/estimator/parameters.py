@@ -1,4 +1,4 @@
-"""scikit-learn's parameters in the words of ``fit``, and those that are refused."""
+"""scikit-learn's parameters that have another name here, and those that are refused."""
 
 from __future__ import annotations
 
@@ -28,9 +28,3 @@ def refuse_parameters(given: Mapping[str, Any]) -> None:
             f"solver={given['solver']!r} is not supported: use 'auto', "
             "'newton-cholesky' or 'lbfgs'; all find the same coefficients"
         )
-
-
-def in_sklearn_words(message: object) -> str:
-    """Name the parameters of this face instead of those of ``fit``."""
-    words = str(message).replace("max_passes", "max_iter")
-    return words.replace("alpha > 0", "a finite C")

@@ -42,6 +42,7 @@ REFUSED = {
     "cc": "its knots and constraints are not found; write bs(x, knots=[...])",
     "ns": "its knots and constraints are not found; write bs(x, knots=[...])",
     "lag": "rows have no order here; make the column before",
+    "offset": 'give the argument offset=, as offset="log(exposure)"',
     "hashed": "hash the values into a column of text before",
 }
 ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {

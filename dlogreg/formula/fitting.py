@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Unpack, overload
 
 from dlogreg.checkpoint import Checkpoint, with_checkpoint
 from dlogreg.evaluation import Label
-from dlogreg.formula.design import FormulaTable
+from dlogreg.formula.design import Design, FormulaTable
 from dlogreg.grouped import GroupedResults, fit_groups
 from dlogreg.memory import check_read_memory
-from dlogreg.options import check_options
+from dlogreg.options import FitOptions, check_options
 from dlogreg.options.keywords import FormulaKeywords
 from dlogreg.passes import Progress
 from dlogreg.penalty import penalty_rule
@@ -80,8 +81,9 @@ def fit_formula(
         response is a column of labels or an expression such as ``arr_delay > 15`` or
         ``species == "setosa"``. Nothing else is evaluated.
     data : table
-        Pandas or dask dataframe, pyarrow dataset of Parquet files, or the path of
-        Parquet files: a file, a folder, or a pattern, here or at an address such as
+        Pandas or dask dataframe, table of pyarrow or polars (converted to pandas),
+        pyarrow dataset of Parquet files, or the path of Parquet files: a file, a
+        folder, or a pattern, here or at an address such as
         ``s3://bucket/flights-*.parquet``. Only needed columns are read. Or the path or
         address of a Zarr group that ``dlogreg convert`` made, whose columns are those
         of X, its categories, its y (by the name of the target) and, if they are named,
@@ -168,25 +170,35 @@ inference, cov_type, weight_kind, firth, memory_limit, checkpoint, progress
     options = replace(options, fit_intercept=asked.formula.fit_intercept)
     check_read_memory(asked.table.largest_bytes, n_threads(), options.memory_limit)
     shown = progress_for(progress)
+    design = partial(asked.designed, missing, unseen, shown)
     if by is not None:
-        design = asked.designed(missing, unseen, shown)
-        models = fit_groups(
-            design.source,
-            options,
-            shown,
-            alone_with(options),
-            before=design.records,
-            recipe=design.recipe,
-            by=asked.by,
-        )
-        return replace(models, n_dropped=design.n_dropped)
+        return _fit_groups(design(), options, shown, asked.by)
+    return with_checkpoint(
+        checkpoint, lambda kept: _fit_rows(design(kept), options, shown, kept)
+    )
 
-    def run(kept: Checkpoint | None) -> Results:
-        design = asked.designed(missing, unseen, shown, kept)
-        before = design.records
-        results = fit_source(
-            design.source, options, shown, before=before, checkpoint=kept
-        )
-        return replace(results, n_dropped=design.n_dropped, recipe=design.recipe)
 
-    return with_checkpoint(checkpoint, run)
+def _fit_rows(
+    design: Design, options: FitOptions, shown: Progress, checkpoint: Checkpoint | None
+) -> Results:
+    """Fit one model to the rows of a design."""
+    results = fit_source(
+        design.source, options, shown, before=design.records, checkpoint=checkpoint
+    )
+    return replace(results, n_dropped=design.n_dropped, recipe=design.recipe)
+
+
+def _fit_groups(
+    design: Design, options: FitOptions, shown: Progress, by: str | None
+) -> GroupedResults:
+    """Fit one model to every group of the rows of a design."""
+    models = fit_groups(
+        design.source,
+        options,
+        shown,
+        alone_with(options),
+        before=design.records,
+        recipe=design.recipe,
+        by=by,
+    )
+    return replace(models, n_dropped=design.n_dropped)

@@ -23,7 +23,7 @@ from dlogreg.missing import is_missing
 from dlogreg.offsets import check_offset_given, offset_rows
 from dlogreg.prediction import LogitModel, model_columns
 from dlogreg.prediction.rows import probability_rows
-from dlogreg.source.frames import check_indexes, frame_to_numpy, series_array
+from dlogreg.source.frames import as_pandas, check_indexes, frame_to_numpy, series_array
 from dlogreg.source.kinds import kind_of
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def predict(results: GroupedResults, X: Any, by: Any, offset: Any) -> Any:
     recipe = results.recipe
     if recipe is None or recipe.offset is None:
         check_offset_given(results, offset, "predict()")
+    X = as_pandas(X)
     by = _groups_of(results, X, by)
     table, kind = GroupTable.of(results), kind_of(X)
     d = len(results.feature_names)

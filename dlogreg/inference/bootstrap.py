@@ -208,7 +208,7 @@ class _Batch:
 def check_bootstrap(
     results: LogitResults, n_replicates: int, tol: float, max_passes: int
 ) -> None:
-    """Refuse fits that have no optimum to resample around, and useless options.
+    """Refuse useless options, and fits that have no optimum to resample around.
 
     Raises
     ------
@@ -228,6 +228,11 @@ def check_bootstrap(
             "bootstrap() needs at least 2 passes: max_passes must be a whole number, "
             f"not {max_passes!r}"
         )
+    _check_fit(results)
+
+
+def _check_fit(results: LogitResults) -> None:
+    """Refuse fits that have no optimum to resample around."""
     if results.firth:
         raise InferenceError(
             "the bootstrap is made for maximum likelihood and ridge, and this fit has "

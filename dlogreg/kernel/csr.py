@@ -43,6 +43,7 @@ class CSR:
         if isinstance(matrix, CSR):
             return matrix if matrix.distinct else cls.of(matrix.matrix)
         csr = csr_array(matrix)
+        _check_borders(csr.indptr, len(csr.data))
         if not csr.has_canonical_format:
             csr = csr.copy()  # the user's own stays as it is
             csr.sum_duplicates()
@@ -166,6 +167,14 @@ class CSR:
     def by_value(self, values: Array) -> Array:
         """Return a value of every row as often as the row has stored values."""
         return np.repeat(values, np.diff(self.indptr))
+
+
+def _check_borders(indptr: Array, n_values: int) -> None:
+    if indptr[-1] > n_values or (indptr[1:] < indptr[:-1]).any():  # scipy would crash
+        raise DataError(
+            "the compressed rows of X do not follow each other: indptr must rise from "
+            f"0 to the {n_values} stored values; build it again"
+        )
 
 
 def _check_columns(indices: Array, n_columns: int) -> None:

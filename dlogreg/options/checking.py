@@ -12,8 +12,8 @@ from dlogreg.options.combinations import (
     check_by,
     check_firth,
     check_penalty,
-    check_robust,
     check_trials,
+    kind_of_errors,
 )
 from dlogreg.options.fit_options import FitOptions
 from dlogreg.options.values import (
@@ -71,10 +71,9 @@ def check_options(
     tol = check_tol(tol)
     inference = check_flag("inference", inference)
     has_offset, has_groups = "offset" in given, "groups" in given
-    if cov_type is None:
-        robust = weight_kind == "probability" and inference and not penalty
-        cov_type = "cluster" if has_groups else "HC1" if robust else "model"
-    check_robust(cov_type, penalty, inference=inference, has_groups=has_groups)
+    cov_type = kind_of_errors(
+        cov_type, penalty, weight_kind, inference=inference, has_groups=has_groups
+    )
     least = 1 + (inference or has_offset)  # which the first pass cannot evaluate
     max_passes = check_max_passes(max_passes, least)
     options = FitOptions(

@@ -79,7 +79,23 @@ def check_firth(
     return True
 
 
-def check_robust(
+def kind_of_errors(
+    cov_type: str | None,
+    penalty: PenaltyRule,
+    weight_kind: str,
+    *,
+    inference: bool,
+    has_groups: bool,
+) -> str:
+    """Return the kind of standard errors: that which was asked for, or which suits."""
+    if cov_type is None:
+        robust = weight_kind == "probability" and inference and not penalty
+        cov_type = "cluster" if has_groups else "HC1" if robust else "model"
+    _check_robust(cov_type, penalty, inference=inference, has_groups=has_groups)
+    return cov_type
+
+
+def _check_robust(
     cov_type: str, penalty: PenaltyRule, *, inference: bool, has_groups: bool
 ) -> None:
     """Refuse to be asked for robust standard errors of a fit that gives none."""

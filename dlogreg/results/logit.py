@@ -16,8 +16,9 @@ from dlogreg.inference.fit_measures import FitMeasures
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.inference.interval_methods import IntervalMethods
 from dlogreg.inference.marginal_methods import MarginalMethods
-from dlogreg.inference.methods import RowMethods
 from dlogreg.inference.row_diagnosis import RowDiagnosis
+from dlogreg.inference.row_errors import RowErrors
+from dlogreg.inference.row_tests import RowTests
 from dlogreg.labelled import LabelledVector
 from dlogreg.results.fitted import FittedModel
 from dlogreg.results.prediction import LogitPredictions
@@ -35,7 +36,8 @@ class LogitResults(
     FitMeasures,
     MarginalMethods,
     RowDiagnosis,
-    RowMethods,
+    RowTests,
+    RowErrors,
     LogitPredictions,
 ):
     """Coefficients, their standard errors, and what the fit cost.

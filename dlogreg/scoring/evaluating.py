@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
 from dlogreg.errors import DataError
 from dlogreg.formula.raw import as_design
@@ -42,17 +42,27 @@ from dlogreg.survey import (
 NO_ROWS = "there are no rows with a positive weight; nothing to evaluate"
 
 
+class ScoreKeywords(TypedDict, total=False):
+    """Options of ``evaluate``, for type checkers."""
+
+    in_sample: bool
+    progress: bool | Progress | None
+
+
+class RowKeywords(ScoreKeywords, total=False):
+    """What else the rows of two classes may have."""
+
+    offset: Any
+    trials: Any
+
+
 @overload
 def evaluate(
     result: LogitResults,
     X: Any,
     y: Any,
     sample_weight: Any = None,
-    *,
-    offset: Any = None,
-    trials: Any = None,
-    in_sample: bool = False,
-    progress: bool | Progress | None = None,
+    **options: Unpack[RowKeywords],
 ) -> GoodnessOfFit: ...
 @overload
 def evaluate(
@@ -60,9 +70,7 @@ def evaluate(
     X: Any,
     y: Any,
     sample_weight: Any = None,
-    *,
-    in_sample: bool = False,
-    progress: bool | Progress | None = None,
+    **options: Unpack[ScoreKeywords],
 ) -> ClassGoodness: ...
 @overload
 def evaluate(
@@ -70,11 +78,7 @@ def evaluate(
     X: Any,
     y: Any,
     sample_weight: Any = None,
-    *,
-    offset: Any = None,
-    trials: Any = None,
-    in_sample: bool = False,
-    progress: bool | Progress | None = None,
+    **options: Unpack[RowKeywords],
 ) -> GoodnessOfFit | ClassGoodness: ...
 def evaluate(
     result: Results,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import dask.array as da
@@ -17,6 +17,7 @@ from dlogreg.row_kind import RowKind
 from dlogreg.source.alignment import CountRows, check_lengths, lay_blocks
 from dlogreg.source.blocks import ArrayBlocks
 from dlogreg.source.frames import (
+    as_pandas,
     check_columns,
     check_indexes,
     frame_to_numpy,
@@ -67,6 +68,7 @@ def as_source(
     compute, count_rows
         How to run work before the first pass; see ``dlogreg.reduction``.
     """
+    given, X = X, as_pandas(X)
     kind = kind_of(X)
     if kind == "zarr csr" and not isinstance(X, StoredCSR):
         X = StoredCSR.of(X)
@@ -74,7 +76,7 @@ def as_source(
     optional = {"sample_weight": sample_weight, "offset": offset}
     optional |= {"groups": groups, "by": by, "trials": trials, "holdout": holdout}
     fields = {"y": y, **{k: v for k, v in optional.items() if v is not None}}
-    if kind == "pandas":
+    if kind == "pandas" and X is given:
         check_indexes(X, fields)
     if kind == "dask dataframe":
         X, fields = _open_frame(X, names, fields)
@@ -180,6 +182,7 @@ def matrix_of_numbers(X: Any, kind: str, names: Sequence[str]) -> Any:
 
 def _vector(name: str, values: Any) -> Any:
     """Return a 1-D numpy, zarr or dask array."""
+    values = as_pandas(values)
     kind = kind_of(values)
     if kind == "dask dataframe":
         if values.ndim != 1:
@@ -191,6 +194,9 @@ def _vector(name: str, values: Any) -> Any:
     elif kind == "csr":
         advice = f"give one value for every row, as {name}.toarray().ravel()"
         raise DataError(f"{name} is sparse; {advice}")
+    elif isinstance(values, Mapping | Set):
+        advice = "give a list or an array, one value per row"
+        raise DataError(f"{name} is a {type(values).__name__}; {advice}")
     elif kind == "numpy":
         values = _listed(values, numbers=name in NUMBERS)
     if values.ndim != 1:
