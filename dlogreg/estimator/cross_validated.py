@@ -415,7 +415,7 @@ class LogisticRegressionCV(LogisticRegression):
                     source, options, rules, *rest, progress=self.verbose > 0
                 )
             except DataError as error:
-                raise DataError(in_sklearn_words(error)) from error
+                raise type(error)(in_sklearn_words(error)) from error
         for warning in caught:
             category = warning.category
             if category is ConvergenceWarning:

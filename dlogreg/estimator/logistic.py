@@ -261,7 +261,7 @@ class LogisticRegression(LinearClassifier):
                 weights = partial(resolve_class_weight, class_weight, y, sample_weight)
                 results = fit_source(source, options, self.verbose > 0, weights)
             except DataError as error:
-                raise DataError(in_sklearn_words(error)) from error
+                raise type(error)(in_sklearn_words(error)) from error
         for warning in caught:
             category = warning.category
             if category is ConvergenceWarning:

@@ -31,6 +31,14 @@ def refuse_parameters(given: Mapping[str, Any]) -> None:
 
 
 def in_sklearn_words(message: object) -> str:
-    """Name the parameters of this face instead of those of ``fit``."""
+    """Name the parameters of this face instead of those of ``fit``.
+
+    What is wrong with X comes first as scikit-learn has it, then where it is.
+    """
     words = str(message).replace("max_passes", "max_iter")
-    return words.replace("alpha > 0", "a finite C")
+    words = words.replace("alpha > 0", "a finite C")
+    words = words.replace("missing='drop' leaves them out", "sklearn.impute fills them")
+    for value in ("NaN", "infinity"):
+        if f"holds {value} in row" in words and " of X;" in words:
+            return f"Input X contains {value}: {words}"
+    return words
