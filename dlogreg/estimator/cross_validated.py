@@ -193,7 +193,7 @@ class LogisticRegressionCV(LogisticRegression):
             Labels, of any type and any of these kinds.
         sample_weight : array, shape (n_rows,), optional
             Weights of the rows; 0 leaves a row out.
-        **params
+        params : optional
             What the splitter and the scorer request by scikit-learn's metadata routing,
             as ``groups`` for ``cv=GroupKFold()``; for data in memory.
 
@@ -266,7 +266,7 @@ class LogisticRegressionCV(LogisticRegression):
             Their labels.
         sample_weight : array, shape (n_rows,), optional
             Weights of the rows.
-        **params
+        params : optional
             What the scorer requests by scikit-learn's metadata routing.
 
         Returns
