@@ -39,9 +39,9 @@ NEAR = 0.05
 which a point is an anchor."""
 LARGEST_STALE = 0.5
 """Of S0, above which a model gets a Hessian of its own."""
-LARGEST_SHIFT = 2.0
+LARGEST_SHIFT = 8.0
 """Of a predictor, beyond which a gradient and the Hessian at the anchor have little to
-do with each other; far below where sums are not exact, see ``kernel/nearby.py``."""
+do with each other; below where sums are not exact, see ``kernel/nearby.py``."""
 SINGLE = 4 * 2.0**-24
 SHORTER = 0.25
 LARGEST_MOVE = 30.0
