@@ -1,5 +1,6 @@
 """L-BFGS: its line, pairs and metric against closed forms, its proof, its passes."""
 
+from dataclasses import replace
 from functools import cached_property
 
 import dask
@@ -79,6 +80,22 @@ def test_gradients_and_curvatures_by_finite_differences(d):
     bend = (around.gradients[:, 0] - around.gradients[:, 1]) / (2 * h)
     np.testing.assert_allclose(
         at.intercept_curvatures[:, 0], bend, rtol=1e-6, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("d", [4, SHORT_FROM])
+def test_points_of_a_line_are_made_from_its_vectors(d):
+    rows, params, centre = table(300, d)
+    rows = replace(rows, offset=np.linspace(-1, 1, len(rows)))
+    mixing = np.array([np.ones(3), [0.0, 0.5, 2.0]])
+    bends = {"intercept_curvatures": 2}
+    line = TrialPointsKernel(params[:, :2], centre, 1, mixing=mixing, **bends)
+    points = TrialPointsKernel(params[:, :2] @ mixing, centre, 1, **bends)
+    found, expected = evaluate(line, rows), evaluate(points, rows)
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-13)
+    np.testing.assert_allclose(found.gradients, expected.gradients, atol=1e-10)
+    np.testing.assert_allclose(
+        found.intercept_curvatures, expected.intercept_curvatures, atol=1e-10
     )
 
 
