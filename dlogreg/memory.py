@@ -29,6 +29,7 @@ from dlogreg.source import Source
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.source.zarr_store import ZarrBlocks
+from dlogreg.wide_memory import wide_sums
 
 BLOCK_COPIES = {
     "numpy": 0,
@@ -54,8 +55,7 @@ SOFTMAX_ROWS = 10
 SCORE_BYTES = 128
 """Of a row whose score waits to be summed, and while it is."""
 SPARSE_POINT_VECTORS = 8
-"""The same of compressed rows: gradients, and Hessian times intercept, at four points.
-"""
+"""The same of compressed rows, unless ``wide_sums`` counts what there is."""
 SPARSE_MATRICES = 4
 """Hessians that the product of compressed rows takes besides."""
 LEARNING_MATRICES = 7
@@ -79,6 +79,9 @@ class ProjectedMemory:
     per_task: int
     n_tasks: int
     driver: int
+    waiting: int = 0
+    """Sums of other tasks of this process, until they are added; ``driver`` counts
+    them, but a worker has to hold them too."""
 
     @property
     def total(self) -> int:
@@ -135,10 +138,14 @@ def project_memory(
         share = min(1.0, LARGEST_SET / n_params)
         per_task += int(share * (block or 0))
         per_task += (3 + depth) * 8 * min(LARGEST_SET, n_params) ** 2
-    if solver == "lbfgs":
-        driver += _lbfgs_memory(source, n_params, n_equations)
     n_tasks = min(n_threads, n_leaves) if source.sparse else n_threads
-    return ProjectedMemory(block, per_task, n_tasks, driver)
+    waiting = 0
+    if solver == "lbfgs":
+        if source.sparse == RowKind.COMPRESSED and order == n_equations == 1:
+            one, waiting, driver = wide_sums(source, n_params, n_tasks, n_leaves)
+            per_task = read + slab + one
+        driver += _lbfgs_memory(source, n_params, n_equations)
+    return ProjectedMemory(block, per_task, n_tasks, driver, waiting)
 
 
 def slab_memory(source: Source, n_params: int, order: int, n_equations: int) -> int:
@@ -266,12 +273,12 @@ def check_workers(
     ``limits`` holds the threads and bytes of every worker, by its address.
     """
     for address, (threads, limit) in sorted(limits.items()):
-        needed = memory.per_task * threads
+        needed = (memory.per_task + memory.waiting) * threads
         if needed <= limit:
             continue
         advice = "give workers fewer threads"
         read = BLOCK_COPIES[source.kind] * (memory.block or 0)
-        left = limit // threads - (memory.per_task - read)
+        left = limit // threads - (memory.per_task + memory.waiting - read)
         if read and source.largest_block and 0 < left < read:
             fits = max(1, 2 * source.largest_block * left // (3 * read))
             advice = f"store X in chunks of at most {fits} rows, or {advice}"

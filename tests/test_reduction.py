@@ -99,6 +99,27 @@ def test_the_tree_is_fixed(n_leaves, n_partitions, chunk):
     assert tally.n_tasks == len(partitions)
 
 
+@dataclass(frozen=True)
+class TellRows(ShowRows):
+    """The same, and tells of every leaf that is begun."""
+
+    begun: tuple = ()
+
+    def add(self, sums, rows, buffers):
+        self.begun[0].append(int(rows.X[0, 0]))
+        super().add(sums, rows, buffers)
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+def test_tasks_of_a_process_take_leaves_in_their_order(scheduler):
+    """Few of their sums wait then; dask would begin with 8, 9, 7 of these."""
+    begun = []
+    with dask.config.set(scheduler=scheduler, num_workers=1):
+        total, _ = Reduction(partitions_of(12, 12)).sum(TellRows(begun=(begun,)))
+    assert begun == list(range(0, 96, 8))
+    assert total.text == tree(0, 12)
+
+
 @given(st.permutations(range(9)), st.integers(1, 9))
 def test_siblings_that_come_in_any_order_make_the_same_tree(order, n):
     siblings = SiblingSum(n, lambda a, b: a + b)

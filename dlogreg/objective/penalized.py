@@ -94,27 +94,34 @@ class Objective:
         return self.penalty.added(scaled, theta, trials)
 
     def points(
-        self, thetas: FloatArray, *, intercept_curvatures: int = 0
+        self,
+        vectors: FloatArray,
+        mixing: FloatArray,
+        *,
+        intercept_curvatures: int = 0,
     ) -> TrialPoints:
-        """Read the data once; return loss and gradient at every column of thetas.
+        """Read the data once; return loss and gradient at columns of vectors @ mixing.
 
         The intercept's curvatures, at so many of the first points, are known for two
         classes alone.
         """
-        kernel = self._points_kernel(thetas, intercept_curvatures)
+        kernel = self._points_kernel(vectors, mixing, intercept_curvatures)
         sums: TrialPoints = self.passes.run(kernel, self.partitions)
         scaled = self.standardization.scaled_points(sums)
+        thetas = (vectors @ shares for shares in mixing.T)
         found = self.penalty.added_to_points(scaled, thetas)
         self.passes.annotate(loss=float(found.losses.min()))
         return found
 
-    def _points_kernel(self, thetas: FloatArray, intercept_curvatures: int) -> Kernel:
-        """Return the kernel of the classes that evaluates every column of thetas."""
+    def _points_kernel(
+        self, vectors: FloatArray, mixing: FloatArray, intercept_curvatures: int
+    ) -> Kernel:
+        """Return the kernel of the classes at the columns of vectors @ mixing."""
         std = self.standardization
-        params, first = std.centred_points(thetas), std.fit_intercept
+        params, first = std.centred_points(vectors), std.fit_intercept
         if len(self.classes) > 2:
             return SoftmaxPointsKernel(
-                params, std.mean, self.classes, first, self.class_weight
+                params @ mixing, std.mean, self.classes, first, self.class_weight
             )
         return TrialPointsKernel(
             params,
@@ -124,6 +131,7 @@ class Objective:
             intercept_curvatures * first,
             self.class_weight,
             std.sparse,
+            mixing,
         )
 
     def kernel(

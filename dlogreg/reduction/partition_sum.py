@@ -50,6 +50,7 @@ def sum_partition(
             leaf_sum = kernel.finish(sums)
             watch.computed()
             tree.push(leaf_sum)
+            del sums, leaf_sum  # or they would be held until the next leaf has its own
             watch.reduced()
     total = tree.total()
     watch.reduced()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
@@ -114,17 +115,23 @@ class Reduction:
         return add_nodes(run(tasks), self.n_threads)
 
     def _here(self, kernel: Kernel, run: Callable[[Sequence[Job]], Any]) -> Node:
-        """Sum in this process; siblings are added as soon as both are there."""
-        stop, tree = threading.Event(), SiblingSum(len(self.partitions), join_nodes)
+        """Sum in this process; siblings are added as soon as both are there.
 
-        def add(index: int, partition: Partition) -> None:
+        Tasks take the partitions in their order, in whatever order a scheduler runs
+        the tasks: dask's, by the text of their keys, would leave more sums waiting.
+        """
+        stop, tree = threading.Event(), SiblingSum(len(self.partitions), join_nodes)
+        left = deque(enumerate(self.partitions))
+
+        def add() -> None:
+            index, partition = left.popleft()
             tree.push(index, self._local(kernel, partition, stop.is_set))
 
         long = self.partitions[0].n_features >= LONG
         if long:
             give_memory_back()
         try:
-            run([partial(add, i, part) for i, part in enumerate(self.partitions)])
+            run([add] * len(left))
         except BaseException:
             stop.set()
             raise
