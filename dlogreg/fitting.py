@@ -194,9 +194,11 @@ def fit(
     solver : {"auto", "newton", "lbfgs"}
         "auto" takes Newton's method up to about 2,000 coefficients (three or more
         classes: of all of them but one together) and L-BFGS beyond, by a rule of rows,
-        columns and their type (``plan`` says why). L-BFGS proves a distance to the
-        optimum only for two classes with a penalty; otherwise it is estimated, and
-        ``error_bound`` is NaN.
+        columns and their type (``plan`` says why). L-BFGS by itself proves a
+        distance to the optimum only for two classes with a ridge penalty on every
+        column. Without a penalty the closing pass of ``inference=True`` proves one,
+        for any number of classes; otherwise ``error_bound`` is NaN, the distance is
+        estimated, and the status is ``CONVERGED_UNCERTIFIED``.
     tol : float
         Largest allowed distance of any coefficient from the exact optimum, in units of
         its own standard error.

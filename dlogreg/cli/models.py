@@ -27,6 +27,11 @@ def read_model(path: str) -> Results:
             f"{path} holds by-group models, which commands do not take; use them from "
             "Python: dlogreg.load(...)[group], or .predict(X, by)"
         )
+    if not isinstance(results, FittedModel):
+        raise DataError(
+            f"{path} holds the models of several outcomes, which commands do not take; "
+            "use them from Python: dlogreg.load(...)[outcome], or .predict_proba(X)"
+        )
     return results
 
 

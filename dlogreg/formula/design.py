@@ -11,6 +11,7 @@ import numpy as np
 from dlogreg.checkpoint import Checkpoint
 from dlogreg.evaluation import PassRecord
 from dlogreg.formula.encoding import Encoder
+from dlogreg.formula.expression import of_column
 from dlogreg.formula.given import column_of, quoted, rule_of, with_columns
 from dlogreg.formula.recipe import Recipe
 from dlogreg.formula.resolving import check_missing, resolve
@@ -67,11 +68,17 @@ class FormulaTable:
         """
         data = open_data(data, storage_options)
         available = table_columns(data)
+        more = columns_beside(data) if isinstance(data, StoredData) else ()
+        beside = {
+            name: of_column(given, (*available, *more))
+            if isinstance(given, str)
+            else given
+            for name, given in beside.items()
+        }
         by = beside["by"]
         column = column_of(by) if isinstance(by, str) else None
         parsed = read_formula(formula, [name for name in available if name != column])
         data, given = with_columns(data, beside)
-        more = columns_beside(data) if isinstance(data, StoredData) else ()
         rule = rule_of(parsed, given, available, more)
         table = open_table(data, rule.needed, compute_shared)
         return cls(parsed, table, rule, column)

@@ -28,9 +28,15 @@ def with_columns(
     for name, given in beside.items():
         if given is None:
             continue
-        expressions[name] = parse_expression(
-            given if isinstance(given, str) else quoted(name)
-        )
+        try:
+            expressions[name] = parse_expression(
+                given if isinstance(given, str) else quoted(name)
+            )
+        except FormulaError as error:
+            raise FormulaError(
+                f"{name}={given!r} is no column of the data, and no expression of "
+                f"columns: {error}"
+            ) from None
         if not isinstance(given, str):
             data = _joined(data, name, given)
     return data, expressions
@@ -38,7 +44,10 @@ def with_columns(
 
 def column_of(text: str) -> str:
     """Return the column that an expression is, or its text if it is more than one."""
-    columns = tuple(parse_expression(text).columns)
+    try:
+        columns = tuple(parse_expression(text).columns)
+    except FormulaError:  # refused with the name of the option, later
+        return text
     alone = len(columns) == 1 and text.strip() in (columns[0], f"`{columns[0]}`")
     return columns[0] if alone else text
 

@@ -174,9 +174,11 @@ class GroupedResults(GroupTables):
         Parameters
         ----------
         X : array, shape (n_rows, n_features)
-            Numpy array, memmap, scipy sparse or pandas dataframe in memory, or a dask
-            array or dataframe, chunked by rows in any way. Columns of a dataframe are
-            found by name. After ``fit_formula``, also a dataframe of its raw columns.
+            Numpy array, memmap, scipy sparse or pandas dataframe in memory, or a
+            ``zarr.Array``, dask array or dataframe, chunked by rows in any way. A group
+            of compressed rows in a Zarr store is refused: give these rows as a dask
+            array of CSR blocks. Columns of a dataframe are found by name. After
+            ``fit_formula``, also a dataframe of its raw columns.
         by : array, shape (n_rows,), optional
             The group of every row; may be left out where X has the column that
             ``fit_formula`` was told.
@@ -192,7 +194,8 @@ class GroupedResults(GroupTables):
         Raises
         ------
         DataError
-            If a label is of no group of the fit.
+            If a label is of no group of the fit; the message names its row. Of a dask
+            array and dataframe when the result is computed.
 
         Examples
         --------

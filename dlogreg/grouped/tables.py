@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.extras import require
+from dlogreg.numbered_names import with_intercept
 from dlogreg.results import LogitResults
 from dlogreg.solvers import Status
 
@@ -30,7 +31,8 @@ class GroupTables:
         model = next((m for m in self.models if m is not None), None)
         if model is not None:
             return model.names
-        return (*(["const"] if self.fit_intercept else []), *self.feature_names)
+        columns = self.feature_names
+        return with_intercept(columns) if self.fit_intercept else columns
 
     @property
     def params(self) -> FloatArray:

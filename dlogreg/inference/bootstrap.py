@@ -10,7 +10,7 @@ import numpy as np
 
 from dlogreg.errors import ConvergenceWarning, InferenceError
 from dlogreg.evaluation import FloatArray
-from dlogreg.inference.batch import SEPARATED, batches, estimated
+from dlogreg.inference.batch import SEPARATED, batches, estimated, most_together
 from dlogreg.inference.replicates import Replicates
 from dlogreg.kernel.nearby import NearbyKernel, NearbySums
 from dlogreg.kernel.resampling import PoissonDraws
@@ -95,7 +95,7 @@ def _check_room(
     hessians = max(1, HESSIAN_VALUES // n_params**2)
 
     def memory_of(n: int) -> ProjectedMemory:
-        together = len(batches(n, n_params)[0])
+        together = min(n, most_together(n_params))
         rest = (n, together, hessians, max_passes)
         return replicates_memory(one, rows.partitions, passes, *rest)
 

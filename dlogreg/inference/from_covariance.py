@@ -121,7 +121,7 @@ class FromCovariance(Covariances, ABC):
         if estimated:
             found = inflation(covariance[np.ix_(kept, kept)], estimated)
             factors[[bool(group) for group in inside]] = found
-        return LabelledVector.of(factors, tuple(groups))
+        return LabelledVector.of(factors, tuple(groups), "term")
 
     @property
     def condition_number(self) -> float:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from dlogreg.errors import DataError
+from dlogreg.kernel.well_formed import check_well_formed
 
 Array = npt.NDArray[Any]
 
@@ -35,19 +36,24 @@ class CSR:
     up, which products with vectors do by themselves and nothing else does."""
 
     @classmethod
-    def of(cls, matrix: Any) -> CSR:
+    def of(cls, matrix: Any, what: str = "X") -> CSR:
         """Take a scipy sparse matrix or array of any format, or a 2-D numpy array.
 
         CSR without duplicates is used where it lies; all else is converted.
+
+        Raises
+        ------
+        DataError
+            If the matrix, called ``what``, is none.
         """
         if isinstance(matrix, CSR):
             return matrix if matrix.distinct else cls.of(matrix.matrix)
+        check_well_formed(matrix, what)
         csr = csr_array(matrix)
         _check_borders(csr.indptr, len(csr.data))
         if not csr.has_canonical_format:
             csr = csr.copy()  # the user's own stays as it is
             csr.sum_duplicates()
-        _check_columns(csr.indices, int(csr.shape[1]))
         return cls(csr.indptr, csr.indices, csr.data, int(csr.shape[1]))
 
     @classmethod

@@ -23,6 +23,8 @@ def check_by(
     checkpoint: Any,
 ) -> None:
     """Refuse what by-group models do not do, rather than leave it out."""
+    if cov_type is not None:
+        check_kind("cov_type", cov_type)
     refused = {
         "groups": "groups" in given,
         "trials": "trials" in given,

@@ -21,6 +21,9 @@ from dlogreg.rows_again import RowsAgain
 from dlogreg.source import Source, as_source
 from dlogreg.source.outcomes import outcome_names as names_of
 
+OWN_ERRORS = ("model", "HC0", "HC1")
+"""Kinds of standard errors that every outcome can have."""
+
 
 def fit_many(
     X: Any,
@@ -97,7 +100,8 @@ def fit_many(
     -------
     ManyResults
         Tables of coefficients, standard errors and p-values, a line for each outcome;
-        ``[name]`` is the result of one as of ``fit``, with all of its methods.
+        ``[name]`` is the result of one as of ``fit``, with all of its methods; ``save``
+        writes all to one file.
 
     Raises
     ------
@@ -146,6 +150,9 @@ def fit_many(
             "fit_many() takes no groups, so that there is no cov_type='cluster'; fit "
             "the outcomes one by one with dlogreg.fit(groups=), or take 'HC1'"
         )
+    if cov_type not in OWN_ERRORS:
+        listed = ", ".join(map(repr, OWN_ERRORS))
+        raise ValueError(f"cov_type must be one of {listed}, not {cov_type!r}")
     beside = {"sample_weight": sample_weight, "offset": offset}
     options = check_options(
         beside,

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from importlib import import_module
 from typing import Any
 
 from dlogreg.display.outcomes import summarize_outcomes
 from dlogreg.display.summary import Summary
 from dlogreg.evaluation import Label, PassRecord
 from dlogreg.kernel.outcomes import Outcome
+from dlogreg.labelled import no_such
 from dlogreg.outcomes.prediction import OutcomePredictions
 from dlogreg.outcomes.tables import OutcomeTables
 from dlogreg.results import LogitResults
 from dlogreg.rows_again import RowsAgain
 from dlogreg.solvers import Status
 
-NEAREST = 3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,7 +28,8 @@ class ManyResults(OutcomeTables, OutcomePredictions, Mapping[Label, LogitResults
     A mapping: ``many["name"]`` is the result of one outcome as of ``fit``, with its
     summary, odds ratios, intervals and tests, and with all that reads the rows again;
     ``len``, ``in``, iteration and ``items()`` are those of a dictionary. Tables have a
-    line for each outcome: ``many.params["name", "age"]``.
+    line for each outcome: ``many.params["name", "age"]``, and ``many.params[3, "age"]``
+    where the outcomes are labels that are numbers.
     """
 
     labels: tuple[Label, ...]
@@ -43,7 +45,7 @@ class ManyResults(OutcomeTables, OutcomePredictions, Mapping[Label, LogitResults
     def __getitem__(self, label: Label) -> LogitResults:
         """Return the result of an outcome."""
         if label not in self.labels:
-            raise KeyError(self._unknown(label))
+            raise KeyError(no_such("outcome", label, self.labels))
         i = self.labels.index(label)
         fit, rows = self.fits[i], self.rows
         if rows is None:
@@ -81,13 +83,6 @@ class ManyResults(OutcomeTables, OutcomePredictions, Mapping[Label, LogitResults
     def _repr_html_(self) -> str:
         """Return the summary, as a notebook shows it."""
         return self.summary()._repr_html_()
-
-    def _unknown(self, label: Label) -> str:
-        known = {str(label): label for label in self.labels}
-        near = get_close_matches(str(label), known, n=NEAREST) or list(known)[:10]
-        more = ", ..." if len(near) < len(known) else ""
-        listed = ", ".join(repr(known[text]) for text in near)
-        return f"no outcome is {label!r}; there are {listed}{more}"
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -143,6 +138,39 @@ class ManyResults(OutcomeTables, OutcomePredictions, Mapping[Label, LogitResults
         Logistic regressions of several outcomes
         """
         return summarize_outcomes(self)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write all fits to a JSON file, which ``dlogreg.load`` reads.
+
+        The file appears whole or not at all, and only its owner may read it. Where the
+        rows are is not saved: what reads them again needs X and y then.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write; its directory must exist.
+        overwrite : bool
+            Replace a file that exists, instead of raising FileExistsError.
+
+        Raises
+        ------
+        TypeError
+            If outcomes are labels other than bool, int, float and text.
+
+        Examples
+        --------
+        >>> import numpy as np, dlogreg, pathlib, tempfile
+        >>> x = np.arange(8.0)[:, None]
+        >>> Y = [[0, 1], [0, 1], [1, 1], [0, 0], [1, 1], [0, 0], [1, 1], [1, 0]]
+        >>> many = dlogreg.fit_many(x, Y, outcome_names=["sold", "seen"])
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "models.json"
+        >>> many.save(path)
+        >>> bool((dlogreg.load(path).params == many.params).all())
+        True
+        """
+        # loaded on first use, because results are loaded by what it imports
+        room = import_module("dlogreg.storage.outcomes")
+        room.write_many(self, path, overwrite=overwrite)
 
     def __reduce__(self) -> Any:
         """Pickle the results without the rows, as one of ``fit``."""

@@ -142,11 +142,8 @@ class OutcomeTables:
         ]
 
     def _table(self, values: Any) -> LabelledMatrix:
-        return LabelledMatrix.of(np.array(values), self._texts, self.names)
+        what = "outcome", "coefficient"
+        return LabelledMatrix.of(np.array(values), self.labels, self.names, what)
 
     def _vector(self, values: Any) -> LabelledVector:
-        return LabelledVector.of(np.array(values, dtype=float), self._texts)
-
-    @property
-    def _texts(self) -> tuple[str, ...]:
-        return tuple(map(str, self.labels))
+        return LabelledVector.of(np.array(values, dtype=float), self.labels, "outcome")

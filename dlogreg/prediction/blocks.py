@@ -92,7 +92,9 @@ def _predict_pieces(
 ) -> Array:
     """Predict one block of rows, given whole or as a list of its column chunks."""
     pieces = pieces if isinstance(pieces, list) else [pieces]
-    pieces = [CSR.of(piece) if issparse(piece) else piece for piece in pieces]
+    pieces = [
+        CSR.of(piece, "a block of X") if issparse(piece) else piece for piece in pieces
+    ]
     n_features = sum(piece.shape[1] for piece in pieces)
     if n_features != len(model.slopes):
         raise DataError(wrong_columns(n_features, len(model.slopes)))

@@ -16,7 +16,7 @@ from dlogreg.exchange import Exchange
 from dlogreg.inference.likelihoods import Likelihoods
 from dlogreg.kernel.closing_sums import ColumnSums
 from dlogreg.kernel.scores import ScoreSums
-from dlogreg.numbered_names import NumberedNames
+from dlogreg.numbered_names import with_intercept
 from dlogreg.solvers import Status
 from dlogreg.storage import write_model
 
@@ -165,14 +165,8 @@ class FittedModel(Likelihoods, Exchange, Reporting):
 
         The intercept is ``(const)`` where a column is itself named ``const``.
         """
-        if not self.fit_intercept:
-            return self.feature_names
-        intercept = "const"
-        while intercept in self.feature_names:
-            intercept = f"({intercept})"
-        if isinstance(self.feature_names, NumberedNames):
-            return self.feature_names.after(intercept)
-        return (intercept, *self.feature_names)
+        columns = self.feature_names
+        return with_intercept(columns) if self.fit_intercept else columns
 
     def near_limit(self, length: float = CERTAIN) -> FloatArray:
         """Return finite coefficients so far along ``limit_direction``.

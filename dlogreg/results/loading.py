@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from dlogreg.results.logit import LogitResults
 from dlogreg.results.multinomial import MultinomialResults
 from dlogreg.storage import read_model
-from dlogreg.storage.schema import GROUPED
+from dlogreg.storage.schema import GROUPED, MANY
 
 if TYPE_CHECKING:
     from dlogreg.grouped.results import GroupedResults
+    from dlogreg.outcomes.results import ManyResults
 
 Results = LogitResults | MultinomialResults
 """What a fit returns: of two classes, or of more."""
 
 
-def load(path: str | os.PathLike[str]) -> Results | GroupedResults:
+def load(path: str | os.PathLike[str]) -> Results | GroupedResults | ManyResults:
     """Return the results that their method ``save`` wrote.
 
     Nothing is executed: the file is JSON, and every entry of it is checked.
@@ -30,7 +31,7 @@ def load(path: str | os.PathLike[str]) -> Results | GroupedResults:
 
     Returns
     -------
-    LogitResults, MultinomialResults or GroupedResults
+    LogitResults, MultinomialResults, GroupedResults or ManyResults
         Equal to those saved, to the last bit.
 
     Raises
@@ -53,6 +54,10 @@ def load(path: str | os.PathLike[str]) -> Results | GroupedResults:
         found: GroupedResults
         found = import_module("dlogreg.grouped.results").GroupedResults(**fields)
         return found
+    if kind == MANY:
+        many: ManyResults
+        many = import_module("dlogreg.outcomes.results").ManyResults(**fields)
+        return many
     if len(fields["classes"]) > 2:
         return MultinomialResults(**fields)
     return LogitResults(**fields)
