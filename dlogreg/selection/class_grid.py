@@ -23,7 +23,7 @@ from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.evaluation import FloatArray
 from dlogreg.first_pass import ClassWeight
 from dlogreg.kernel import Kernel
-from dlogreg.kernel.census import Census, CensusKernel
+from dlogreg.kernel.census import RowCountKernel, RowCounts
 from dlogreg.kernel.held_classes import HeldClassesKernel
 from dlogreg.kernel.held_parts import HeldSums
 from dlogreg.kernel.of_folds import OfFolds
@@ -124,7 +124,7 @@ class ClassGrid:
         std, classes = self.survey.standardization, self.survey.classes
         names, weights = self.layout.source.feature_names, self.class_weight
         first = SurveyKernel(std, names, 2, weights, by_label=False)
-        counts = CensusKernel(classes, std.mean, std.units, std.fit_intercept)
+        counts = RowCountKernel(classes)
         trains = tuple(self.folding.trains > 0)
         kernels = (first,) * len(trains) + (counts,) * len(trains)
         found = self._run((*trains, *self.folding.tests), [(k,) for k in kernels])
@@ -134,12 +134,12 @@ class ClassGrid:
         own = [replace(self.survey, sums=sums) for (sums,) in surveys]
         return [*own, self.survey]
 
-    def _check(self, fold: int, found: Sequence[object], scored: Census) -> None:
+    def _check(self, fold: int, found: Sequence[object], scored: RowCounts) -> None:
         for label in self.survey.classes:
             if label not in found:
                 raise DataError(
                     f"fold {fold} has no row with y = {label!r} to fit to; take fewer "
-                    "folds, or another seed"
+                    "folds, folds='stratified', or another seed"
                 )
         if not scored.n_rows:
             raise DataError(

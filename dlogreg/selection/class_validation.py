@@ -25,9 +25,7 @@ from dlogreg.selection.validation import (
 from dlogreg.survey import Survey
 
 
-def check_classes(
-    options: FitOptions, n_classes: int, folds: str, names: Sequence[str]
-) -> None:
+def check_classes(options: FitOptions, n_classes: int, names: Sequence[str]) -> None:
     """Refuse what there is for two classes only.
 
     Raises
@@ -40,12 +38,6 @@ def check_classes(
             f"scoring='auc' is for two classes only, and there are {n_classes}; take "
             "'log_loss', 'brier' or 'accuracy', or one class against the others, "
             "y == label"
-        )
-    if n_classes > 2 and folds == "stratified":
-        raise DataError(
-            f"folds='stratified' are for two classes only so far, and there are "
-            f"{n_classes}; take folds='random', of which each has about its share of "
-            "every class"
         )
 
 
