@@ -20,7 +20,6 @@ from dlogreg.rows_again import RowsAgain
 from dlogreg.solvers import Status
 
 
-
 @dataclass(frozen=True, eq=False, repr=False)
 class ManyResults(OutcomeTables, OutcomePredictions, Mapping[Label, LogitResults]):
     """The fits of several outcomes over the same rows; holds no data.
