@@ -50,7 +50,6 @@ class CSR:
             return matrix if matrix.distinct else cls.of(matrix.matrix)
         check_well_formed(matrix, what)
         csr = csr_array(matrix)
-        _check_borders(csr.indptr, len(csr.data))
         if not csr.has_canonical_format:
             csr = csr.copy()  # the user's own stays as it is
             csr.sum_duplicates()
@@ -173,14 +172,6 @@ class CSR:
     def by_value(self, values: Array) -> Array:
         """Return a value of every row as often as the row has stored values."""
         return np.repeat(values, np.diff(self.indptr))
-
-
-def _check_borders(indptr: Array, n_values: int) -> None:
-    if indptr[-1] > n_values or (indptr[1:] < indptr[:-1]).any():  # scipy would crash
-        raise DataError(
-            "the compressed rows of X do not follow each other: indptr must rise from "
-            f"0 to the {n_values} stored values; build it again"
-        )
 
 
 def _check_columns(indices: Array, n_columns: int) -> None:
