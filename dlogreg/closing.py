@@ -67,11 +67,17 @@ def _evaluated_again(problem: Problem, solution: Solution) -> Solution:
         )
     except KeyboardInterrupt:
         return replace(solution, status=Status.INTERRUPTED)
-    newton = problem.newton(0)
-    certificate = newton.certify(point)
+    left = problem.options.max_passes - problem.passes.n_passes
+    certificate = problem.newton(0).certify(point)
     problem.passes.annotate(
         error_bound=certificate.after, decrement=certificate.decrement
     )
+    far = certificate.after > problem.options.tol and not _singular(problem, point)
+    if solution.status is Status.CONVERGED_UNCERTIFIED and far and left > 0:
+        # L-BFGS has taken itself to be nearer than it was; now there is a Hessian
+        found = problem.by_newton(point, left)
+        spent = solution.n_evaluations + 1 + found.n_evaluations
+        return replace(found, n_evaluations=spent)
     status, proven = solution.status, np.isfinite(certificate.after)
     if certificate.after <= problem.options.tol:
         status = Status.CONVERGED
@@ -81,6 +87,12 @@ def _evaluated_again(problem: Problem, solution: Solution) -> Solution:
     bound = certificate.after if proven else certificate.here
     spent = solution.n_evaluations + 1
     return Solution(theta, point, status, bound, spent, certificate.step)
+
+
+def _singular(problem: Problem, point: Point) -> bool:
+    hessian = point.evaluation.hessian
+    assert hessian is not None
+    return NewtonSystem.of(hessian, problem.kept).regularized
 
 
 def _serves(problem: Problem, solution: Solution, largest: float) -> bool:

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 
@@ -558,3 +559,28 @@ def test_models_of_formulas_are_used_on_files_and_stores(files, monkeypatch):
     assert run("predict", "f.json", "k.zarr", "r.zarr", "--quiet").exit_code == 0
     found = zarr.open_group("r.zarr")["probability"][:]
     np.testing.assert_allclose(found, res.predict(kept), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "predict m.json t.zarr t.zarr",
+        "predict m.json group.zarr/t.zarr group.zarr",
+        "predict m.json ./link.zarr t.zarr",
+        "fit t.parquet --formula y~a --model t.parquet",
+        "report m.json --out m.json",
+        "convert group.zarr/t.csv group.zarr --target y",
+    ],
+)
+def test_what_is_read_is_never_replaced(folder, table, command):
+    table.to_parquet("t.parquet")
+    run("fit", "t.zarr", "--model", "m.json")
+    os.symlink("t.zarr", "link.zarr")
+    zarr.create_group("group.zarr")
+    shutil.copytree("t.zarr", "group.zarr/t.zarr")
+    shutil.copy("t.csv", "group.zarr")
+    done = run(*command.split(), "--overwrite")
+    assert refused(done, "which is read; choose another name")
+    assert open_data("group.zarr/t.zarr").X.shape == open_data("t.zarr").X.shape
+    pd.testing.assert_frame_equal(pd.read_parquet("t.parquet"), table)
+    assert dlogreg.load("m.json").n_rows == len(table)

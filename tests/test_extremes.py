@@ -127,3 +127,18 @@ def test_formulas_that_are_not_taken(formula, message):
 def test_a_constant_of_minus_zero():
     with pytest.warns(dlogreg.CollinearityWarning, match=r"constant \(0 in every row"):
         dlogreg.fit(np.column_stack([X, np.full(N, -0.0)]), Y)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lbfgs_with_standard_errors_ends_where_it_says(seed):
+    """Nearly collinear columns, where its own estimate of the distance is far off."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=50)
+    near = np.column_stack([x, x + 1e-4 * rng.normal(size=50)])
+    y, weight = rng.random(50) < 1 / (1 + np.exp(-x)), 10.0 ** rng.uniform(-3, 3, 50)
+    exact = dlogreg.fit(near, y, sample_weight=weight, tol=1e-8)
+    res = dlogreg.fit(near, y, sample_weight=weight, solver="lbfgs", tol=0.01)
+    assert res.status.name == "CONVERGED"
+    assert (np.abs(res.params - exact.params) <= res.error_bound * exact.bse).all()
+    assert res.error_bound <= res.tol
+    assert res.bse == pytest.approx(exact.bse, rel=1e-4)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from dlogreg.cli.addresses import STORAGE
+from dlogreg.cli.models import check_apart
 from dlogreg.cli.options import OVERWRITE, QUIET, Size, shown, with_options
 from dlogreg.convert import DTYPES, convert
 from dlogreg.screen import bytes_text
@@ -82,6 +83,7 @@ def command(
     .svmlight, .libsvm, also .gz), a folder of Parquet files, or a quoted pattern such
     as 'trips-*.csv'; here or at an address, such as s3://bucket/trips.parquet.
     """
+    check_apart(store, source)
     chosen = [*_listed(features), *more_features]
     data = convert(
         source,

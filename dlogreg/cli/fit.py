@@ -10,7 +10,7 @@ import click
 from dlogreg.checkpoint import kept_in
 from dlogreg.cli.addresses import STORAGE
 from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
-from dlogreg.cli.models import check_model_path, exit_with
+from dlogreg.cli.models import check_apart, check_model_path, exit_with
 from dlogreg.cli.options import (
     OF_FIT,
     OVERWRITE,
@@ -73,6 +73,7 @@ def command(
     a fit that has ended by itself is saved.
     """
     check_model_path(model, overwrite=overwrite)
+    check_apart(model, store)
     if formula is None and weights is not None:
         raise DataError("--weights is for --formula; a store has its own sample_weight")
     options["progress"] = shown(quiet)

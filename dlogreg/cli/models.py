@@ -57,6 +57,17 @@ def check_model_path(path: str, *, overwrite: bool, what: str = "model") -> None
         raise DataError(f"{path} exists already; choose another name, or --overwrite")
 
 
+def check_apart(out: str, *read: str | None) -> None:
+    """Refuse to write over, or in the place around, what the command reads."""
+    target = Path(out).resolve()
+    for path in filter(None, read):
+        source = Path(path).resolve()
+        if target == source or target in source.parents:
+            raise DataError(
+                f"{out} would replace {path}, which is read; choose another name"
+            )
+
+
 def exit_with(results: FittedModel) -> None:
     """End the command with the code that tells how the fit ended."""
     if results.converged:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dlogreg.cli.addresses import STORAGE
 from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
-from dlogreg.cli.models import read_model
+from dlogreg.cli.models import check_apart, read_model
 from dlogreg.cli.options import (
     OVERWRITE,
     QUIET,
@@ -62,6 +62,7 @@ def command(
     their names where it has them. For a MODEL of a formula STORE may also be a Parquet
     file, a folder of them, or a pattern in quotes.
     """
+    check_apart(out, model, store)
     results = read_model(model)
     if threshold is not None and len(results.classes) > 2:
         raise DataError(

@@ -5,7 +5,12 @@ from __future__ import annotations
 import click
 
 from dlogreg.cli.connection import SCHEDULER, Scheduler, cluster
-from dlogreg.cli.models import check_model_path, read_model, read_model_of_arrays
+from dlogreg.cli.models import (
+    check_apart,
+    check_model_path,
+    read_model,
+    read_model_of_arrays,
+)
 from dlogreg.cli.options import OVERWRITE, QUIET, Finite, shown, with_options
 from dlogreg.cli.stores import evaluate_stored
 from dlogreg.display.report import check_matplotlib
@@ -60,6 +65,7 @@ def command(
         raise click.UsageError("--in-sample speaks of the rows of --data STORE")
     check_matplotlib()
     check_model_path(out, overwrite=overwrite, what="report")
+    check_apart(out, model, data)
     results = read_model(model) if data is None else read_model_of_arrays(model)
     goodness = None
     if data is not None:

@@ -167,7 +167,7 @@ class Problem:
         closing = int(self.options.inference)
         left = max(0, self.options.max_passes - self.passes.n_passes - closing)
         if self.solver == "newton":
-            return self._by_newton(self.start, left, watch)
+            return self.by_newton(self.start, left, watch)
         if (kinks := self.kinks) is not None:
             some = WorkingSet(self.options.tol, left, self.geometry, kinks)
             return some.minimize(
@@ -177,9 +177,10 @@ class Problem:
             self.objective.points, self.start, self._observe_distance
         )
 
-    def _by_newton(
-        self, start: Point, max_evaluations: int, watch: SeparationWatch | None
+    def by_newton(
+        self, start: Point, max_evaluations: int, watch: SeparationWatch | None = None
     ) -> Solution:
+        """Minimize from an evaluated point, whose Hessian is known."""
         newton = self.newton(max_evaluations)
         if watch is None:
             return newton.minimize(self.objective, start, self._observe)
