@@ -40,7 +40,9 @@ def test_standard_errors_where_one_class_weighs_next_to_nothing(tiny):
 def test_compressed_rows_that_do_not_follow_each_other(border):
     matrix = csr_array(X)
     matrix.indptr[3] = border
-    with pytest.raises(DataError, match=r"row 2 begins at value 6 and ends at .* of 1,200"):
+    with pytest.raises(
+        DataError, match=r"row 2 begins at value 6 and ends at .* of 1,200"
+    ):
         dlogreg.fit(matrix, Y)
 
 
