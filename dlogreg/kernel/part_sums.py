@@ -20,11 +20,11 @@ import numpy.typing as npt
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
-from dlogreg.kernel.parts import Parts
+from dlogreg.kernel.parts import Parts, in_order
 from dlogreg.kernel.standard_rows import StandardRows, add_gram
 from dlogreg.loss import loss_residual_weight_rows
 
-SLAB_VALUES = 2**20
+SLAB_VALUES = 2**18
 
 
 def slab_length(n_params: int) -> int:
@@ -110,9 +110,7 @@ class PartSumsKernel:
         for slab in rows.slabs(buffers.length):
             kept = slab.positive()
             if len(kept):
-                parts = self.parts.of(kept)
-                order = np.argsort(parts, kind="stable")
-                counts = np.bincount(parts, minlength=self.parts.n_parts)
+                order, counts = in_order(self.parts, kept)
                 self._add_slab(sums, kept.chosen(order), counts, buffers)
 
     def _add_slab(
