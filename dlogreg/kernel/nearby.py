@@ -36,11 +36,11 @@ import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel.block import Rows
-from dlogreg.kernel.standard_rows import StandardRows, add_gram
+from dlogreg.kernel.standard_rows import StandardRows, add_grams
 from dlogreg.loss import LEAST_MARGIN
 
 SLAB_VALUES = 2**17
-GROUP = 32
+GROUP = 64
 """Models whose values stay in the cache beside the slab."""
 LARGEST_SHIFT = {4: 10.0, 8: 30.0}
 """Of a predictor, by bytes of the type: 1 + p E loses its digits beyond, and a larger
@@ -192,8 +192,7 @@ class NearbyKernel:
                 at, own = model - models.start, self.base_of[model]
                 p, w = base[0][own], base[1][own]
                 bend = w * (1 + growth[at]) / (1 + p * growth[at]) ** 2
-                root = np.sqrt(bend * weight[at])
-                add_gram(total, z * root[:, None])
+                add_grams(total[None], z, np.sqrt(bend * weight[at])[None])
 
     def finish(self, sums: NearbySums) -> NearbySums:
         """Return the sums."""

@@ -21,10 +21,10 @@ from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
 from dlogreg.kernel.parts import Parts, in_order
-from dlogreg.kernel.standard_rows import StandardRows, add_gram
+from dlogreg.kernel.standard_rows import StandardRows, add_grams
 from dlogreg.loss import loss_residual_weight_rows
 
-SLAB_VALUES = 2**18
+SLAB_VALUES = 2**19
 
 
 def slab_length(n_params: int) -> int:
@@ -137,7 +137,6 @@ class PartSumsKernel:
         if self.single:
             roots, single = roots.astype("f4"), z.astype("f4")
         ends = counts.cumsum().tolist()
-        scaled = np.empty((int(counts.max()), z.shape[1]), single.dtype)
         for part, (low, high) in enumerate(pairwise([0, *ends])):
             if low == high:
                 continue
@@ -147,10 +146,7 @@ class PartSumsKernel:
             sums.totals[:, part] += (high - low, weights.sum(), events)
             sums.losses[:, part] += loss[:, cut] @ weights
             sums.gradients[:, part] += miss[:, cut] @ z[cut]
-            rooted, own = scaled[: high - low], single[cut]
-            for point, root in enumerate(roots[:, cut]):
-                np.multiply(own, root[:, None], out=rooted)
-                add_gram(sums.hessians[point, part], rooted)
+            add_grams(sums.hessians[:, part], single[cut], roots[:, cut])
 
     def _compared(self, sums: PartSums, eta: FloatArray) -> FloatArray:
         """Note how far predictors are from those of points nearby; return the own."""

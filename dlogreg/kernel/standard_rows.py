@@ -16,6 +16,8 @@ from dlogreg.kernel.csr import as_dense
 
 
 TILE_ROWS = 32
+SCALED_VALUES = 2**16
+"""Of rows multiplied by roots at once; more leave the cache."""
 
 
 class StandardRows:
@@ -71,19 +73,24 @@ class StandardRows:
         change(rest, tile[: len(rest)], out=rest)
 
 
-def add_gram(total: FloatArray, z: npt.NDArray[Any]) -> None:
-    """Add z'z to a sum in float64, in float32 from products of few rows each.
+def add_grams(
+    totals: FloatArray, z: npt.NDArray[Any], roots: npt.NDArray[Any]
+) -> None:
+    """Add sum_i root_i^2 z_i z_i' to sums in float64, for several lines of roots.
 
-    Many products are one call of numpy, in which the thread does not need the
-    interpreter's lock; numpy hands a product with itself to BLAS syrk.
+    In float32 from products of few rows each. Many products are one call of numpy, in
+    which the thread does not need the interpreter's lock; numpy hands a product with
+    itself to BLAS syrk.
     """
-    if not len(z):
-        return
-    n_products = -(-len(z) // PRODUCT_ROWS) if z.itemsize == 4 else 1
-    step = len(z) // n_products
-    whole = n_products * step
-    parts = z[:whole].reshape(-1, step, z.shape[1])
-    products = np.matmul(parts.transpose(0, 2, 1), parts)
-    total += products.sum(axis=0, dtype=np.float64)
-    if whole < len(z):
-        total += z[whole:].T @ z[whole:]
+    n_rows, width = z.shape
+    n_products = -(-n_rows // PRODUCT_ROWS) if z.itemsize == 4 else 1
+    step = -(-n_rows // max(1, n_products))
+    together = max(1, SCALED_VALUES // max(1, z.size))
+    for low in range(0, len(totals) if n_rows else 0, together):
+        some = roots[low : low + together]
+        scaled = np.empty((len(some), n_products * step, width), z.dtype)
+        np.multiply(z, some[:, :, None], out=scaled[:, :n_rows])
+        scaled[:, n_rows:] = 0.0
+        parts = scaled.reshape(len(some), n_products, step, width)
+        products = np.matmul(parts.swapaxes(2, 3), parts)
+        totals[low : low + together] += products.sum(axis=1, dtype=np.float64)

@@ -257,7 +257,7 @@ class GridFit:
             bases,
             base_of,
             shifts,
-            PartWeights(self.folding.parts, rows_of, objective.class_weight),
+            PartWeights.of(self.folding.parts, rows_of, objective.class_weight),
             std.mean,
             std.units,
             objective.classes[-1],
