@@ -375,7 +375,11 @@ def test_single_precision_proves_and_keeps_its_bounds(monkeypatch):
 @pytest.mark.parametrize("kind", ["normal", "heavy", "rare", "sorted"])
 def test_points_without_hessians_of_their_own_keep_their_bounds(monkeypatch, kind):
     rng = np.random.default_rng(2)
-    X = rng.standard_t(3, (20000, 6)) if kind == "heavy" else rng.normal(size=(20000, 6))
+    X = (
+        rng.standard_t(3, (60000, 6))
+        if kind == "heavy"
+        else rng.normal(size=(60000, 6))
+    )
     eta = X @ [0.8, -0.6, 0.4, 0.3, 0.0, 0.2] - (4 if kind == "rare" else 0)
     y = np.where(rng.random(len(X)) < 1 / (1 + np.exp(-eta)), "yes", "no")
     if kind == "sorted":
@@ -389,7 +393,8 @@ def test_points_without_hessians_of_their_own_keep_their_bounds(monkeypatch, kin
         return plans[-1]
 
     monkeypatch.setattr(HessianNodes, "plan", plan)
-    cv = dlogreg.cross_validate(X, y, alphas=np.geomspace(3, 1e-3, 14), seed=1)
+    blocks = da.from_array(X, chunks=(6000, 6))
+    cv = dlogreg.cross_validate(blocks, y, alphas=np.geomspace(3, 1e-3, 14), seed=1)
     assert sum(len(one.tried) - len(one.nodes) for one in plans) >= 3
     part = parted(RandomParts(5, 1), X, y)
     check_models(cv, X, y, [part != j for j in range(5)])
@@ -401,7 +406,7 @@ def test_nodes_are_fewer_the_looser_the_tolerance_and_the_more_rows():
         for tol, weight in ((1e-8, 1e6), (1e-3, 1e6), (1e-2, 1e6), (1e-2, 1e9))
     ]
     assert radius == sorted(radius)
-    assert radius[0] < 1e-7
+    assert radius[0] < 1e-6
     assert radius[-1] == pytest.approx(0.12)
     assert node_radius(1e-2, 51, 1e6, 0.8, 50.0) == pytest.approx(radius[2] / 10)
 
@@ -413,9 +418,7 @@ def test_a_ray_leads_nearer_to_optima_than_a_step():
 
     def evaluated(theta):
         p = 1 / (1 + np.exp(-Z @ theta))
-        return Evaluation(
-            0.0, Z.T @ (p - event), (Z * (p * (1 - p))[:, None]).T @ Z
-        )
+        return Evaluation(0.0, Z.T @ (p - event), (Z * (p * (1 - p))[:, None]).T @ Z)
 
     def optimum(l2):
         theta = np.zeros(5)

@@ -149,8 +149,8 @@ class NearbyKernel:
             eta += rows.offset.astype(eta.dtype)
         is_event = rows.y == self.event
         moved = buffers.shifts is not None
-        base = _probabilities(eta) if self.hessian_of or not moved else ()
-        odds = _odds(eta) if moved else ()
+        base = _probabilities(eta) if self.hessian_of or not moved else (eta, eta)
+        odds = _odds(eta) if moved else (eta, eta)
         for low in range(0, len(self.base_of), GROUP):
             models = range(low, min(low + GROUP, len(self.base_of)))
             cut = slice(models.start, models.stop)
@@ -183,7 +183,7 @@ class NearbyKernel:
         models: range,
         z: FloatArray,
         growth: FloatArray,
-        base: tuple[FloatArray, ...],
+        base: tuple[FloatArray, FloatArray],
         weight: FloatArray,
     ) -> None:
         """Add the Hessians of the chosen models; ``growth`` is their E."""

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from dlogreg.evaluation import PRODUCT_ROWS, FloatArray
 from dlogreg.kernel.csr import as_dense
 
-
 TILE_ROWS = 32
 SCALED_VALUES = 2**16
 """Of rows multiplied by roots at once; more leave the cache."""
@@ -73,9 +72,7 @@ class StandardRows:
         change(rest, tile[: len(rest)], out=rest)
 
 
-def add_grams(
-    totals: FloatArray, z: npt.NDArray[Any], roots: npt.NDArray[Any]
-) -> None:
+def add_grams(totals: FloatArray, z: npt.NDArray[Any], roots: npt.NDArray[Any]) -> None:
     """Add sum_i root_i^2 z_i z_i' to sums in float64, for several lines of roots.
 
     In float32 from products of few rows each. Many products are one call of numpy, in

@@ -165,13 +165,13 @@ class GridFit:
     def _nodes(
         self, first: Sequence[Anchor], rows: FloatArray
     ) -> tuple[HessianNodes, float]:
-        """Return what is known of Hessians, and how near to its optimum a point must be.
+        """Return the Hessians that are known, and how near an optimum a point must be.
 
         How far rows reach is told by the points evaluated so far.
         """
         assert self._first is not None
-        hessians = [anchor.proven(rows).hessian for anchor in first]
-        mean = np.mean(hessians, axis=0)
+        parts = sum((anchor.hessians for anchor in first), np.zeros(()))
+        mean = np.tensordot(rows, parts, axes=1) / len(first)
         weight = max(float(mean[0, 0]), np.finfo(float).tiny)
         moves = self._points - self._points[:, [min(1, len(first) - 1)]]
         sizes = np.sqrt(np.maximum(0.0, (moves * (mean @ moves)).sum(axis=0)) / weight)

@@ -263,6 +263,8 @@ class GridModel:
             self.theta = self._before + SHORTER * (self.theta - self._before)
             return
         self._move(step, self._bound(found, step, whole, single=self.single), 1.0)
+        if self.done and self.anchor.stale and not self.error <= self.tol:
+            self.done, self.own = False, True  # at the end, but for a proof
 
     def receive_own(self, gradient: FloatArray, hessian: FloatArray) -> None:
         """Take the gradient of the loss and the Hessian at the point.

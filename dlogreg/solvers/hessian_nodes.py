@@ -125,7 +125,7 @@ class HessianNodes:
         left, right = left - centre, right - centre
         a, b = self.metric @ left, self.metric @ right
         squares = (left * a).sum(axis=0)[:, None] + (right * b).sum(axis=0)
-        return np.sqrt(np.maximum(squares - 2 * left.T @ b, 0.0))
+        return np.asarray(np.sqrt(np.maximum(squares - 2 * left.T @ b, 0.0)))
 
     def _weights(self, points: FloatArray) -> FloatArray:
         """Return c of every point, shape (n_points, n_nodes)."""
