@@ -22,15 +22,14 @@ if TYPE_CHECKING:
         SeparationWarning,
     )
     from dlogreg.estimator import LogisticRegression
-    from dlogreg.estimator_cv import LogisticRegressionCV
+    from dlogreg.estimator.cross_validated import LogisticRegressionCV
+    from dlogreg.fitting import fit
     from dlogreg.formula.fitting import fit_formula
     from dlogreg.grouped.results import GroupedResults
-    from dlogreg.multinomial import MultinomialResults
     from dlogreg.outcomes.fitting import fit_many
     from dlogreg.outcomes.results import ManyResults
-    from dlogreg.pipeline import fit
     from dlogreg.planning import plan
-    from dlogreg.results import LogitResults, load
+    from dlogreg.results import LogitResults, MultinomialResults, load
     from dlogreg.scoring import evaluate
     from dlogreg.selection.cross_validation import cross_validate
     from dlogreg.selection.path import path
@@ -49,19 +48,19 @@ _ROOMS = {
     "GroupedResults": "grouped.results",
     "InferenceError": "errors",
     "LogisticRegression": "estimator",
-    "LogisticRegressionCV": "estimator_cv",
+    "LogisticRegressionCV": "estimator.cross_validated",
     "LogitResults": "results",
     "ManyLevelsWarning": "errors",
     "ManyResults": "outcomes.results",
     "MemoryLimitError": "errors",
     "MissingChunkWarning": "errors",
     "MissingValueError": "errors",
-    "MultinomialResults": "multinomial",
+    "MultinomialResults": "results",
     "SeparationWarning": "errors",
     "Status": "solvers",
     "cross_validate": "selection.cross_validation",
     "evaluate": "scoring",
-    "fit": "pipeline",
+    "fit": "fitting",
     "fit_formula": "formula.fitting",
     "fit_many": "outcomes.fitting",
     "load": "results",

@@ -131,7 +131,7 @@ def aliased_columns(
     first = int(std.fit_intercept)
     constant = _constant(low, high, fit_intercept=std.fit_intercept)
     reasons = {
-        names[j]: f"it is constant ({low[j]:g} in every row)"
+        names[j]: f"it is constant ({low[j] + 0.0:g} in every row)"
         for j in np.flatnonzero(constant).tolist()
     }
     if gram is None:
@@ -244,16 +244,24 @@ def find_separating(survey: Survey, names: Sequence[str]) -> dict[str, str]:
     for j in np.flatnonzero(sides.upward | sides.downward).tolist():
         below, above = survey.classes if sides.upward[j] else survey.classes[::-1]
         edge, top = float(sides.edge[j]), float(sides.top[j])
-        indicator = (low[j], high[j]) == (0, 1)
-        reasons[names[j]] = _side(names[j], edge, top, below, above, indicator)
+        ends = (float(low[j]), float(high[j]))
+        reasons[names[j]] = _side(names[j], edge, top, ends, below, above)
     return reasons
 
 
 def _side(
-    name: str, edge: float, top: float, below: Label, above: Label, indicator: bool
+    name: str,
+    edge: float,
+    top: float,
+    ends: tuple[float, float],
+    below: Label,
+    above: Label,
 ) -> str:
-    if indicator and edge == 0 and top == 0:
+    if ends == (0.0, 1.0) and edge == top == 0:
         return f"every row with {name} = 1 has y = {above!r}"
-    if indicator and edge == 1 and top == 1:
+    if ends == (0.0, 1.0) and edge == top == 1:
         return f"every row with {name} = 0 has y = {below!r}"
+    edge += 0.0  # no -0
+    if edge == top == ends[1]:  # no row is beyond, so that <= would say nothing
+        return f"y = {above!r} only where {name} >= {edge:g}, else y = {below!r}"
     return f"y = {below!r} only where {name} <= {edge:g}, else y = {above!r}"

@@ -15,11 +15,10 @@ from dlogreg.covariances import (
 )
 from dlogreg.describing import closing_sums, column_sums, find_indicators
 from dlogreg.errors import CollinearityWarning, ConvergenceWarning, SeparationWarning
-from dlogreg.multinomial import MultinomialResults
 from dlogreg.penalty_columns import within_bounds
 from dlogreg.problem import Problem
-from dlogreg.results import LogitResults, Results
-from dlogreg.separation_report import SeparationReport, report_separation
+from dlogreg.results import LogitResults, MultinomialResults, Results
+from dlogreg.separation.report import SeparationReport, report_separation
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
 from dlogreg.solvers.newton import LARGEST_ERROR
 from dlogreg.user_warning import warn_user
@@ -31,6 +30,8 @@ USELESS = (
     Status.INTERRUPTED,
 )
 """Ends at which a closing pass would tell nothing."""
+MOST_CLOSING = 4
+"""Closing passes; their steps end quadratically, and one is nearly always enough."""
 
 
 def close(problem: Problem, solution: Solution) -> Solution:
@@ -39,15 +40,27 @@ def close(problem: Problem, solution: Solution) -> Solution:
     Log-likelihood and covariance come from this pass. It is left out where it would
     tell nothing (separated data, a penalty), where the Hessian is too large, after
     Ctrl-C, where the solver's start has taken the pass that was left for it, and where
-    the solver's last pass was already so close that it can serve.
+    the solver's last pass was already so close that it can serve. Where the data tell
+    so little that a standard error is a long way, others follow.
     """
     options = problem.options
     feasible = options.ends_with_hessian(problem.solver, problem.n_params)
     wanted = options.inference and feasible and not (options.penalty or options.firth)
-    useful = solution.status not in USELESS
-    left = options.max_passes - problem.passes.n_passes
-    if not (wanted and useful and left > 0) or _serves(problem, solution):
+    if not wanted or solution.status in USELESS:
         return solution
+    largest = min(options.tol, LARGEST_ERROR)
+    for _ in range(MOST_CLOSING):
+        left = options.max_passes - problem.passes.n_passes
+        if left <= 0 or _serves(problem, solution, largest):
+            break
+        solution, largest = _evaluated_again(problem, solution), LARGEST_ERROR
+        if solution.status is not Status.CONVERGED:
+            break
+    return solution
+
+
+def _evaluated_again(problem: Problem, solution: Solution) -> Solution:
+    """Return the solution that one more pass and its step lead to."""
     try:
         point = Point(
             solution.theta, problem.objective(solution.theta, precision="closing")
@@ -70,7 +83,7 @@ def close(problem: Problem, solution: Solution) -> Solution:
     return Solution(theta, point, status, bound, spent, certificate.step)
 
 
-def _serves(problem: Problem, solution: Solution) -> bool:
+def _serves(problem: Problem, solution: Solution, largest: float) -> bool:
     """Tell whether the last pass gives standard errors as exact as coefficients."""
     hessian = solution.point.evaluation.hessian
     certified = solution.status is Status.CONVERGED and problem.passes.n_passes > 1
@@ -78,8 +91,7 @@ def _serves(problem: Problem, solution: Solution) -> bool:
     if hessian is None or not (certified and closing):
         return False
     inverse = NewtonSystem.of(hessian, problem.kept).inverse()
-    error = step_error(problem, solution, inverse)
-    return error <= min(problem.options.tol, LARGEST_ERROR)
+    return step_error(problem, solution, inverse) <= largest
 
 
 def warn_about(

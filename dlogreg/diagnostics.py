@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -22,14 +23,15 @@ from dlogreg.display.html import fragment, table
 from dlogreg.display.numerals import significant
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray
-from dlogreg.fitted import CERTAIN
 from dlogreg.formula.raw import as_design
+from dlogreg.formula.source import DesignBlocks
 from dlogreg.inference.measures_again import measured_with
 from dlogreg.kernel.diagnostics import BY_LEVERAGE, InfluenceKernel, RowDiagnostics
 from dlogreg.offsets import check_offset_given
-from dlogreg.partition import Partition, single_blocks
+from dlogreg.partition import Partition, join_blocks, single_blocks
 from dlogreg.prediction import match_columns
 from dlogreg.reduction import compute_shared, count_rows, single_threaded_blas
+from dlogreg.results.fitted import CERTAIN
 from dlogreg.rows_again import NOT_REMEMBERED, RowsAgain
 from dlogreg.source import Source, as_source
 from dlogreg.source.kinds import kind_of
@@ -51,8 +53,8 @@ class Influence:
     """Rows by how far the coefficients move if they are left out."""
 
     rows: npt.NDArray[np.int64]
-    """Places of the most influential rows in ``cooks_distance``, the first one first;
-    those of the data, unless ``fit_formula`` left out rows before."""
+    """Numbers of the most influential rows in the data, counted from 0, the first one
+    first; their places in ``cooks_distance``."""
     distances: FloatArray
     """Their Cook's distances."""
     cooks_distance: Any
@@ -153,20 +155,62 @@ def diagnostics_of(results: LogitResults, kind: str) -> RowDiagnostics:
 
 def row_values(results: LogitResults, source: Source, kind: str) -> Any:
     """Return a diagnostic of every row, shape (n_rows,)."""
-    wanted, parts = diagnostics_of(results, kind), single_blocks(source)
+    wanted = diagnostics_of(results, kind)
     if source.kind in IN_MEMORY:
-        return np.concatenate([_values(wanted, kind, p, p.inputs) for p in parts])
+        whole = map(_Chunk, single_blocks(source))
+        return np.concatenate([c.values(wanted, kind, c.part.inputs) for c in whole])
+    chunks, counts = _chunks(source)
     name = f"{kind}-{uuid.uuid4().hex[:16]}"
     layer: dict[Any, Any] = {}
-    for i, part in enumerate(parts):
-        needs = [TaskRef(_stored(layer, name, value)) for value in _inputs(part)]
-        split = tuple(map(len, part.inputs))
-        task = Task((name, i), _block_values, wanted, kind, part, split, *needs)
+    for i, chunk in enumerate(chunks):
+        needs = [TaskRef(_stored(layer, name, value)) for value in _inputs(chunk.part)]
+        split = tuple(map(len, chunk.part.inputs))
+        task = Task((name, i), _chunk_values, wanted, kind, chunk, split, *needs)
         layer[name, i] = task
     graph = HighLevelGraph.from_collections(name, layer)
-    counts = source.blocks.row_counts
-    rows = (float("nan"),) * len(parts) if counts is None else counts
+    rows = (float("nan"),) * len(chunks) if counts is None else counts
     return da.Array(graph, name, (rows,), meta=np.empty(0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chunk:
+    """Rows of the data whose values are made together."""
+
+    part: Partition
+    """What is read of them."""
+    first_row: int = 0
+    """Number of the first of them, where they are those of a block of a raw table."""
+    n_rows: int | None = None
+    """Their number there, incomplete ones included; None: as the part says."""
+
+    def values(
+        self, wanted: RowDiagnostics, kind: str, inputs: tuple[Any, ...]
+    ) -> FloatArray:
+        """Read the rows, and what stands beside them, and return their values."""
+        found = np.full(self.n_rows or 0, np.nan)
+        with single_threaded_blas():
+            for leaf in self.part.stream(inputs):
+                for rows in leaf:
+                    if self.n_rows is None:
+                        return wanted.of_all(rows, kind)
+                    assert rows.numbers is not None
+                    found[rows.numbers - self.first_row] = wanted.of(rows, kind)
+        return found
+
+
+def _chunks(source: Source) -> tuple[list[_Chunk], tuple[int, ...] | None]:
+    """Return what makes every chunk of a lazy array, and the rows of each.
+
+    A chunk is a block that a fit reads; of a raw table a block of the table, of which
+    a formula leaves rows out.
+    """
+    blocks = source.blocks
+    if not isinstance(blocks, DesignBlocks):
+        return list(map(_Chunk, single_blocks(source))), blocks.row_counts
+    starts = accumulate(blocks.lengths, initial=blocks.first_row)
+    laid = zip(blocks.table_blocks, starts, blocks.lengths, strict=False)
+    chunks = [_Chunk(join_blocks(source, *cut), row, n) for cut, row, n in laid]
+    return chunks, blocks.lengths
 
 
 def _inputs(part: Partition) -> list[Any]:
@@ -183,27 +227,17 @@ def _stored(layer: dict[Any, Any], name: str, value: Any) -> Any:
     return key
 
 
-def _block_values(
+def _chunk_values(
     wanted: RowDiagnostics,
     kind: str,
-    part: Partition,
+    chunk: _Chunk,
     split: tuple[int, ...],
     *inputs: Any,
 ) -> FloatArray:
     """Sort the inputs, which a graph hands over one by one, by what they belong to."""
     rest = iter(inputs)
     given = tuple(tuple(next(rest) for _ in range(n)) for n in split)
-    return _values(wanted, kind, part, given)
-
-
-def _values(
-    wanted: RowDiagnostics, kind: str, part: Partition, inputs: tuple[Any, ...]
-) -> FloatArray:
-    """Load one block, and what stands beside it, and return its values."""
-    with single_threaded_blas():
-        streamed = part.stream(inputs)
-        (values,) = [wanted.of_all(r, kind) for leaf in streamed for r in leaf]
-    return values
+    return chunk.values(wanted, kind, given)
 
 
 def most_influential(results: LogitResults, rows: RowsAgain, k: int) -> Influence:

@@ -7,7 +7,7 @@ that the fixed tree over the data gives the same bits wherever tasks run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -161,6 +161,7 @@ def _listed(labels: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
             f"{what} holds values of type {kind.__name__}, such as {labels[0]!r}; give "
             "one label per row, for example the parts joined into text"
         )
+    check_ends(labels, what)
     found = np.array(labels.tolist())
     if issubclass(kind, int) and found.dtype.kind not in "biu":
         raise DataError(
@@ -168,6 +169,23 @@ def _listed(labels: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
             "text, for example with astype(str), or as an array of np.uint64"
         )
     return found
+
+
+def ends_in_nul(label: Any) -> bool:
+    """Tell whether it is a text of which numpy would leave out the end."""
+    if isinstance(label, bytes):
+        return label.endswith(b"\0")
+    return isinstance(label, str) and label.endswith("\0")
+
+
+def check_ends(labels: Iterable[Any], what: str) -> None:
+    """Refuse labels that numpy would take for shorter ones."""
+    bad = [label for label in labels if ends_in_nul(label)]
+    if bad:
+        raise DataError(
+            f"{what} holds {bad[0]!r}, which ends in a NUL character, and numpy takes "
+            "it for the label without that; strip such characters"
+        )
 
 
 def _dates(labels: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:

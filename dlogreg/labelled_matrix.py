@@ -9,7 +9,14 @@ import numpy as np
 
 from dlogreg.display.numerals import display_width, elided, padded, printable
 from dlogreg.evaluation import Label
-from dlogreg.labelled import MAX_NAME, MAX_SHOWN, LabelledVector
+from dlogreg.labelled import (
+    MAX_NAME,
+    MAX_SHOWN,
+    SCALARS,
+    LabelledVector,
+    no_index,
+    no_such,
+)
 
 MAX_CLASSES = 12
 """A wider matrix shows its first columns."""
@@ -21,17 +28,24 @@ class LabelledMatrix(np.ndarray[Any, np.dtype[np.float64]]):
 
     ``params["age"]`` is the line of a coefficient, ``params["age", label]`` one number,
     ``params.of_class(label)`` the labelled vector of a class. It is read-only;
-    arithmetic and slices give plain numpy arrays.
+    arithmetic and slices give plain numpy arrays. Where the names of lines are not all
+    text, as those of outcomes, a number is a name too, and no position.
     """
 
-    names: tuple[str, ...] | None
+    names: tuple[Label, ...] | None
     labels: tuple[Label, ...]
+    what: tuple[str, str]
+    """What lines and columns are of, for messages."""
 
     @classmethod
     def of(
-        cls, values: Any, names: Sequence[str], labels: Sequence[Label]
+        cls,
+        values: Any,
+        names: Sequence[Label],
+        labels: Sequence[Label],
+        what: tuple[str, str] = ("coefficient", "class"),
     ) -> LabelledMatrix:
-        """Name the lines and the columns of a matrix."""
+        """Name the lines and the columns of a matrix, and what they are of."""
         matrix = np.array(values, dtype=np.float64).view(cls)
         if matrix.shape != (len(names), len(labels)):
             raise ValueError(
@@ -39,12 +53,13 @@ class LabelledMatrix(np.ndarray[Any, np.dtype[np.float64]]):
                 f"{matrix.shape}"
             )
         matrix.names, matrix.labels = tuple(names), tuple(labels)
+        matrix.what = what
         matrix.flags.writeable = False
         return matrix
 
     def __array_finalize__(self, source: Any) -> None:
         """Forget names: a slice or a result has entries of its own."""
-        self.names, self.labels = None, ()
+        self.names, self.labels, self.what = None, (), ("coefficient", "class")
 
     def __array_wrap__(
         self, array: Any, context: Any = None, return_scalar: bool = False
@@ -54,22 +69,43 @@ class LabelledMatrix(np.ndarray[Any, np.dtype[np.float64]]):
 
     def __getitem__(self, key: Any) -> Any:
         """Return a line by name, an entry by name and label, or index as numpy."""
-        if isinstance(key, str):
-            return np.array([self.of_class(label)[key] for label in self.labels])
-        if isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str):
-            return self.of_class(key[1])[key[0]]
-        return np.asarray(self)[key]
+        first = key[0] if isinstance(key, tuple) and len(key) == 2 else key
+        by_name, values = self._by_name, np.asarray(self)
+        if isinstance(first, by_name):
+            line = values[self._line_of(first)]
+            return line if first is key else line[self._column_of(key[1])]
+        if isinstance(key, list) and key and all(isinstance(k, by_name) for k in key):
+            return values[[self._line_of(name) for name in key]]
+        try:
+            return values[key]
+        except IndexError as error:
+            raise IndexError(no_index(key, error, self.names, self.what[0])) from None
+
+    @property
+    def _by_name(self) -> tuple[type, ...]:
+        """Types of what is looked up among the names of the lines."""
+        some = self.names or ()
+        return (str,) if all(isinstance(n, str) for n in some) else SCALARS
+
+    def _line_of(self, name: Label) -> int:
+        names = self.names or ()
+        if name in names:
+            return names.index(name)
+        if not names:
+            raise KeyError(f"this array has no names, so none is {name!r}")
+        raise KeyError(no_such(self.what[0], name, names))
+
+    def _column_of(self, label: Label) -> int:
+        if label not in self.labels:
+            raise KeyError(no_such(self.what[1], label, self.labels))
+        return self.labels.index(label)
 
     def of_class(self, label: Label) -> LabelledVector:
-        """Return the coefficients of a class by name."""
-        if label not in self.labels:
-            known = ", ".join(map(repr, self.labels[:10]))
-            more = ", ..." if len(self.labels) > 10 else ""
-            raise KeyError(f"no column is of class {label!r}; there are {known}{more}")
-        column = np.asarray(self)[:, self.labels.index(label)]
-        return LabelledVector.of(column, self.names or ())
+        """Return a column, as the coefficients of a class, by name."""
+        column = np.asarray(self)[:, self._column_of(label)]
+        return LabelledVector.of(column, self.names or (), self.what[0])
 
-    def to_dict(self) -> dict[Label, dict[str, float]]:
+    def to_dict(self) -> dict[Label, dict[Label, float]]:
         """Return the entries by label and name."""
         if self.names is None:
             raise ValueError("this array comes from a calculation and has no names")
@@ -83,7 +119,7 @@ class LabelledMatrix(np.ndarray[Any, np.dtype[np.float64]]):
         """Return a copy with the same names."""
         if self.names is None:
             return self.copy()
-        return LabelledMatrix.of(self, self.names, self.labels)
+        return LabelledMatrix.of(self, self.names, self.labels, self.what)
 
     def __repr__(self) -> str:
         """Show one coefficient per line, one class per column."""
@@ -111,7 +147,7 @@ class LabelledMatrix(np.ndarray[Any, np.dtype[np.float64]]):
     def _line(self, position: int) -> list[str]:
         """Return the name and the values of a line as text."""
         assert self.names is not None
-        name = elided(printable(self.names[position]), MAX_NAME)
+        name = elided(printable(str(self.names[position])), MAX_NAME)
         values = np.asarray(self)[position, :MAX_CLASSES].tolist()
         return [name, *(f"{value: .6g}" for value in values)]
 
@@ -119,4 +155,5 @@ class LabelledMatrix(np.ndarray[Any, np.dtype[np.float64]]):
         """Pickle values, names and labels."""
         if self.names is None:
             return np.asarray, (np.asarray(self),)
-        return LabelledMatrix.of, (np.asarray(self), self.names, self.labels)
+        names = self.names, self.labels, self.what
+        return LabelledMatrix.of, (np.asarray(self), *names)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dlogreg.choice import Choice
+from dlogreg.errors import MissingValueError
 from dlogreg.memory import ProjectedMemory, project_memory
+from dlogreg.missing import MissingKernel
 from dlogreg.options import FitOptions
 from dlogreg.partition import Partition, leaves_per_chain, partition_rows
-from dlogreg.reduction import INLINE_BYTES, TASKS_PER_THREAD
+from dlogreg.reduction import INLINE_BYTES, TASKS_PER_THREAD, Reduction
 from dlogreg.scheduling import active_client, n_threads
 from dlogreg.source import Source
 
@@ -48,6 +52,19 @@ class Layout:
     def n_leaves(self) -> int:
         """Number of sums that are added along the tree."""
         return sum(len(partition.leaves) - 1 for partition in self.partitions)
+
+    def reduction(self) -> Reduction:
+        """Return what sums kernels over all rows."""
+        return Reduction(self.partitions, self.inline)
+
+    @contextmanager
+    def counting_missing(self, kernel: MissingKernel) -> Iterator[None]:
+        """Where the first missing value ends a pass, read on to count all there are."""
+        try:
+            yield
+        except MissingValueError as error:
+            counts = self.reduction().sum(kernel)[0]
+            raise MissingValueError(f"{error}. {counts}") from error
 
 
 def lay_out(

@@ -23,7 +23,7 @@ from dlogreg.memory import (
     check_workers,
 )
 from dlogreg.partition import Partition
-from dlogreg.scheduling import active_client
+from dlogreg.scheduling import active_client, machine_memory
 from dlogreg.solvers.replicates import MEMORY
 from dlogreg.source import Source
 from dlogreg.waiting import living_workers
@@ -167,7 +167,7 @@ def check_room(
     what
         What they are called in the error, which tells how many would fit.
     limit
-        ``memory_limit``, bytes.
+        ``memory_limit``, bytes; None: what the machine has.
     source
         The data.
     least
@@ -184,6 +184,8 @@ def check_room(
         memory = memory_of(n)
         check_memory(memory, limit, source)
         check_workers(memory, limits, source)
+        if limit is None:
+            _check_machine(memory.driver if limits else memory.total)
 
     try:
         check(count)
@@ -192,6 +194,16 @@ def check_room(
         if fits is None:
             raise
         raise MemoryLimitError(f"{error}; or take at most {fits:,} {what}") from None
+
+
+def _check_machine(needed: int) -> None:
+    """Refuse what this machine, or its container, has no memory for at all."""
+    there = machine_memory()
+    if needed > there:
+        raise MemoryLimitError(
+            f"this needs about {needed / 2**20:,.0f} MiB, and the machine has "
+            f"{there / 2**20:,.0f} MiB; use a larger one"
+        )
 
 
 def _most_that_fit(check: Callable[[int], None], least: int, over: int) -> int | None:

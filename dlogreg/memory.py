@@ -12,6 +12,7 @@ from dlogreg.errors import MemoryLimitError
 from dlogreg.formula.source import DesignBlocks
 from dlogreg.kernel import (
     PRODUCT_VALUES,
+    ROWS_FROM,
     MixedSlab,
     SparseSlab,
     long_rows,
@@ -21,13 +22,14 @@ from dlogreg.kernel import (
 from dlogreg.kernel.scores import BATCHES, CAPACITY
 from dlogreg.partition import Partition, leaf_bounds
 from dlogreg.row_kind import RowKind
-from dlogreg.separation_watch import MORE_ROWS, MOST_COLUMNS, ROWS_PER_COLUMN
+from dlogreg.separation.watch import MORE_ROWS, MOST_COLUMNS, ROWS_PER_COLUMN
 from dlogreg.solvers.pairs import pair_bytes, pairs_kept
 from dlogreg.solvers.working_set import MOST as LARGEST_SET
 from dlogreg.source import Source
 from dlogreg.source.blocks import Blocks
 from dlogreg.source.graph import GraphBlocks
 from dlogreg.source.zarr_store import ZarrBlocks
+from dlogreg.wide_memory import wide_sums
 
 BLOCK_COPIES = {
     "numpy": 0,
@@ -53,8 +55,7 @@ SOFTMAX_ROWS = 10
 SCORE_BYTES = 128
 """Of a row whose score waits to be summed, and while it is."""
 SPARSE_POINT_VECTORS = 8
-"""The same of compressed rows: gradients, and Hessian times intercept, at four points.
-"""
+"""The same of compressed rows, unless ``wide_sums`` counts what there is."""
 SPARSE_MATRICES = 4
 """Hessians that the product of compressed rows takes besides."""
 LEARNING_MATRICES = 7
@@ -78,6 +79,9 @@ class ProjectedMemory:
     per_task: int
     n_tasks: int
     driver: int
+    waiting: int = 0
+    """Sums of other tasks of this process, until they are added; ``driver`` counts
+    them, but a worker has to hold them too."""
 
     @property
     def total(self) -> int:
@@ -122,7 +126,7 @@ def project_memory(
     if searches and n_params <= MOST_COLUMNS:
         slab += (depth + 3) * _kept_memory(n_params)
     if firth:
-        slab += 8 * long_rows(n_params) * (3 * n_params + 12)
+        slab += 8 * _slab_length(source, n_params, 2, 1) * (3 * n_params + 12)
     if source.sparse == RowKind.COMPRESSED and order == 2:
         matrices += SPARSE_MATRICES
     read = copies * (block or 0) + VECTOR_COPIES * beside
@@ -134,16 +138,19 @@ def project_memory(
         share = min(1.0, LARGEST_SET / n_params)
         per_task += int(share * (block or 0))
         per_task += (3 + depth) * 8 * min(LARGEST_SET, n_params) ** 2
-    if solver == "lbfgs":
-        driver += _lbfgs_memory(source, n_params, n_equations)
     n_tasks = min(n_threads, n_leaves) if source.sparse else n_threads
-    return ProjectedMemory(block, per_task, n_tasks, driver)
+    waiting = 0
+    if solver == "lbfgs":
+        if source.sparse == RowKind.COMPRESSED and order == n_equations == 1:
+            one, waiting, driver = wide_sums(source, n_params, n_tasks, n_leaves)
+            per_task = read + slab + one
+        driver += _lbfgs_memory(source, n_params, n_equations)
+    return ProjectedMemory(block, per_task, n_tasks, driver, waiting)
 
 
 def slab_memory(source: Source, n_params: int, order: int, n_equations: int) -> int:
     """Return the bytes of a slab and of what is computed from its rows."""
-    shorter = short_rows if n_equations == 1 else slab_rows
-    length = (long_rows if order == 2 else shorter)(n_params)
+    length = _slab_length(source, n_params, order, n_equations)
     slab = 8 * length * (2 * n_params + 12) + 8 * PRODUCT_VALUES
     if source.sparse and n_equations == 1:
         mixed = source.sparse == RowKind.MIXED
@@ -154,6 +161,15 @@ def slab_memory(source: Source, n_params: int, order: int, n_equations: int) -> 
     if n_equations > 1:
         slab += 8 * length * SOFTMAX_ROWS * (n_equations + 1)
     return slab
+
+
+def _slab_length(source: Source, n_params: int, order: int, n_equations: int) -> int:
+    """Return the rows of a slab; of its buffers a smaller block touches no more."""
+    if n_params < ROWS_FROM or (order == 1 and n_equations > 1):
+        length = slab_rows(n_params)
+    else:
+        length = (long_rows if order == 2 else short_rows)(n_params)
+    return min(length, source.largest_block or length)
 
 
 def _kept_memory(n_params: int) -> int:
@@ -257,12 +273,12 @@ def check_workers(
     ``limits`` holds the threads and bytes of every worker, by its address.
     """
     for address, (threads, limit) in sorted(limits.items()):
-        needed = memory.per_task * threads
+        needed = (memory.per_task + memory.waiting) * threads
         if needed <= limit:
             continue
         advice = "give workers fewer threads"
         read = BLOCK_COPIES[source.kind] * (memory.block or 0)
-        left = limit // threads - (memory.per_task - read)
+        left = limit // threads - (memory.per_task + memory.waiting - read)
         if read and source.largest_block and 0 < left < read:
             fits = max(1, 2 * source.largest_block * left // (3 * read))
             advice = f"store X in chunks of at most {fits} rows, or {advice}"

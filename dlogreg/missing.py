@@ -33,7 +33,12 @@ def complete_rows(rows: Rows) -> Rows:
     if not missing.any():
         return rows
     fitted = missing if rows.held is None else missing & ~rows.held
-    return replace(rows.chosen(np.flatnonzero(~missing)), n_dropped=int(fitted.sum()))
+    n_dropped = int(fitted.sum())
+    return replace(
+        rows.chosen(np.flatnonzero(~missing)),
+        n_dropped=n_dropped,
+        n_held_dropped=int(missing.sum()) - n_dropped,
+    )
 
 
 def _missing(rows: Rows) -> npt.NDArray[np.bool_]:

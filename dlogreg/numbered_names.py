@@ -17,6 +17,16 @@ def numbered_names(n_columns: int) -> tuple[str, ...]:
     return NumberedNames(n_columns)
 
 
+def with_intercept(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names of coefficients, ``const`` or ``(const)`` first."""
+    intercept = "const"
+    while intercept in columns:
+        intercept = f"({intercept})"
+    if isinstance(columns, NumberedNames):
+        return columns.after(intercept)
+    return (intercept, *columns)
+
+
 class NumberedNames(tuple[str, ...]):  # noqa: SLOT001 - tuples have no room for slots
     """The same as a tuple that holds nothing: a million names take 70 MB.
 

@@ -13,8 +13,8 @@ from dlogreg.source.frames import check_indexes, frame_to_numpy, series_array
 from dlogreg.source.kinds import kind_of
 
 if TYPE_CHECKING:
-    from dlogreg.fitted import FittedModel
     from dlogreg.grouped.results import GroupedResults
+    from dlogreg.results.fitted import FittedModel
 
 COUNT_ROWS = (
     "the chunks of X have unknown lengths, so that the offset cannot be laid beside "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
 from dlogreg.partition import Partition
 from dlogreg.reduction import Reduction
+from dlogreg.scheduling import single_threaded_blas
 
 PILOT = "pilot"
 """Name of the kernel that reads a few rows before the first pass."""
@@ -70,6 +72,15 @@ class Passes:
     def __post_init__(self) -> None:
         """Let the progress follow the tasks."""
         self.reduction.on_task = self.progress.task_done
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Keep BLAS at one thread while they run, and show nothing more at the end."""
+        try:
+            with single_threaded_blas():
+                yield
+        finally:
+            self.progress.close()
 
     @property
     def n_passes(self) -> int:

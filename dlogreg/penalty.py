@@ -20,7 +20,7 @@ K - 1 free vectors b_k, with the penalty
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -125,13 +125,15 @@ class Ridge:
             trial_losses=losses,
         )
 
-    def added_to_points(self, sums: TrialPoints, thetas: FloatArray) -> TrialPoints:
-        """Return loss plus penalty, and their gradient, at every column of thetas.
+    def added_to_points(
+        self, sums: TrialPoints, thetas: Iterable[FloatArray]
+    ) -> TrialPoints:
+        """Return loss plus penalty, and their gradient, at every one of thetas.
 
         The intercept's curvatures stay those of the loss; it has no penalty.
         """
         losses, gradients = sums.losses.copy(), sums.gradients.copy(order="K")
-        for b, theta in enumerate(thetas.T):  # in vectors: matrices of them are large
+        for b, theta in enumerate(thetas):  # in vectors: matrices of them are large
             pull = self.curvature * theta
             losses[b] += 0.5 * float(pull @ theta)
             gradients[:, b] += pull
@@ -261,9 +263,11 @@ class SymmetricRidge:
             trial_losses=losses,
         )
 
-    def added_to_points(self, sums: TrialPoints, thetas: FloatArray) -> TrialPoints:
-        """Return loss plus penalty, and their gradient, at every column of thetas."""
-        points = list(thetas.T)
+    def added_to_points(
+        self, sums: TrialPoints, thetas: Iterable[FloatArray]
+    ) -> TrialPoints:
+        """Return loss plus penalty, and their gradient, at every one of thetas."""
+        points = list(thetas)
         return TrialPoints(
             sums.losses + np.array([self.value(theta) for theta in points]),
             sums.gradients + np.column_stack([self.gradient(at) for at in points]),

@@ -18,9 +18,9 @@ import numpy as np
 from dlogreg.errors import DataError, InferenceError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.formula.raw import as_design
-from dlogreg.kernel.census import Census, CensusKernel
-from dlogreg.layout import lay_out
-from dlogreg.many_objective import ManyObjective
+from dlogreg.kernel.census import Census, CensusKernel, RowCountKernel, RowCounts
+from dlogreg.layout import Layout, lay_out
+from dlogreg.objective.many import ManyObjective
 from dlogreg.offsets import check_offset_given
 from dlogreg.options import FitOptions
 from dlogreg.partition import Partition, pick_blocks
@@ -31,12 +31,11 @@ from dlogreg.reduction import (
     Reduction,
     compute_shared,
     count_rows,
-    single_threaded_blas,
 )
 from dlogreg.source import Source, as_source
 from dlogreg.source.kinds import kind_of
 from dlogreg.standardization import Standardization
-from dlogreg.survey import PILOT_BLOCKS, PILOT_ROWS, PilotKernel, PilotRows
+from dlogreg.survey import PILOT_BLOCKS, PILOT_ROWS, PilotKernel, PilotRows, Survey
 
 if TYPE_CHECKING:
     from dlogreg.holdout import Holdout
@@ -63,6 +62,17 @@ class RowsAgain:
     holdout: Holdout | None = None
     """How rows held out of the fit are scored; None if there are none."""
 
+    @classmethod
+    def of(
+        cls,
+        layout: Layout,
+        survey: Survey,
+        class_weight: tuple[tuple[Label, float], ...] = (),
+    ) -> RowsAgain:
+        """Return the rows of a layout, as the survey has seen them."""
+        laid = (layout.source, layout.partitions, layout.inline)
+        return cls(*laid, survey.standardization, survey.classes, class_weight)
+
     def __reduce__(self) -> Any:
         """Leave nothing of it in a pickle."""
         return (type(None), ())
@@ -72,12 +82,9 @@ class RowsAgain:
         """Give what runs kernels over the rows, shows the passes and counts them."""
         reduction = Reduction(partitions or self.partitions, self.inline)
         passes = Passes(reduction, progress_for(None))
-        try:
-            with single_threaded_blas():
-                yield passes
+        with passes.running():
+            yield passes
             passes.close_record()
-        finally:
-            passes.progress.close()
 
     def objective(self, passes: Passes) -> ManyObjective:
         """Return the loss of many models over these rows."""
@@ -93,8 +100,13 @@ class RowsAgain:
             return self.holdout.measures(sums, passes.run)
 
     @property
-    def census(self) -> CensusKernel:
+    def counts(self) -> RowCountKernel:
         """What tells whether the rows are still those of the fit."""
+        return RowCountKernel(self.classes, self.class_weight)
+
+    @property
+    def census(self) -> CensusKernel:
+        """The same, and how far the columns reach; it makes sparse rows dense."""
         std = self.standardization
         return CensusKernel(
             self.classes, std.mean, std.units, std.fit_intercept, self.class_weight
@@ -170,7 +182,11 @@ def _found(
 
 
 def check_unchanged(
-    results: LogitResults, census: Census, loss: float, *, limiting: bool = False
+    results: LogitResults,
+    census: Census | RowCounts,
+    loss: float,
+    *,
+    limiting: bool = False,
 ) -> None:
     """Refuse rows that are not those of the fit; they have been read once by now.
 

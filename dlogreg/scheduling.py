@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ctypes import CDLL
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,12 @@ def local_scheduler() -> Any:
     if dask.config.get("scheduler", None) is None:
         return dask.threaded.get
     return get_scheduler() or dask.threaded.get
+
+
+def machine_memory() -> int:
+    """Return the bytes of this machine's memory, or of what its container may take."""
+    # loaded on first use, because all of distributed comes with it
+    return int(import_module("distributed.system").MEMORY_LIMIT)
 
 
 def n_threads() -> int:

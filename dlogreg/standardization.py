@@ -64,6 +64,8 @@ class Standardization:
     @property
     def units(self) -> FloatArray:
         """What a sum over centred columns is multiplied with, shape (n_params,)."""
+        if not any(self.scale.strides) and (self.scale[:1] == 1).all():
+            return np.broadcast_to(np.float64(1.0), (self.n_params,))
         return np.concatenate([np.ones(int(self.fit_intercept)), 1.0 / self.scale])
 
     @property

@@ -60,6 +60,7 @@ def split_trials(rows: Rows, trials: npt.NDArray[Any], *, shares: bool = False) 
         offset=_twice(rows.offset),
         groups=_twice(rows.groups),
         held=_twice(rows.held),
+        numbers=_twice(rows.numbers),
     )
 
 

@@ -31,6 +31,7 @@ from dlogreg.errors import (
     MissingValueError,
     SeparationWarning,
 )
+from dlogreg.formula.expression import FormulaError
 from dlogreg.kernel import group_rows
 from dlogreg.kernel.group_rows import coded, products
 from dlogreg.passes import Passes
@@ -987,3 +988,93 @@ def test_nothing_is_left_to_estimate(n_classes):
     assert res.converged
     assert res.llf == pytest.approx(-30 * np.log(n_classes))
     assert np.isnan(res.params).all(axis=None)
+
+
+def test_messages_of_predictions_name_rows_of_the_data(rows, models):
+    X, _, by = rows
+    by = by.copy()
+    by[250] = 99
+    lazy = da.from_array(X, chunks=(90, 2))
+    frame = pd.DataFrame(X, columns=models.feature_names, index=np.arange(len(X)) + 7)
+    parts = dd.from_pandas(frame, npartitions=5)
+    labels = dd.from_pandas(pd.Series(by, index=frame.index), npartitions=5)
+    unknown = parts.to_dask_array(), labels.to_dask_array()
+    chunk = 250 // (len(X) // 5)
+    for data, own, place in (
+        (X, by, "row 250"),
+        (lazy, by, "row 250"),
+        (lazy, da.from_array(by, chunks=90), "row 250"),
+        (parts, labels, "the row of index 257"),
+        (*unknown, rf"row \d+ of chunk {chunk}"),
+    ):
+        with pytest.raises(DataError, match=f"by is 99 in {place}, and the fit has"):
+            np.asarray(models.predict(data, by=own))
+
+
+@pytest.mark.parametrize("name", ["y", "by", "groups", "sample_weight"])
+def test_what_has_no_order_is_no_vector(rows, models, name):
+    X, y, _ = rows
+    numbered = {i: i % 2 for i in range(len(X))}
+    for values, kind in ((numbered, "dict"), (set(numbered), "set")):
+        parts = {"y": y, name: values}
+        with pytest.raises(DataError, match=f"{name} is a {kind}; give a list"):
+            dlogreg.fit(X, **parts)
+    with pytest.raises(DataError, match="by is a dict; give a list"):
+        models.predict(X, by=numbered)
+
+
+@pytest.mark.parametrize("name", ["by", "groups"])
+@pytest.mark.parametrize("lay", [list, _objects, pd.Series])
+def test_labels_that_numpy_would_mistake(rows, lay, name):
+    X, y, _ = rows
+    times = len(X) // 3
+    for labels, match in (
+        (["a", "b", "a\0"], r"holds 'a\\x00', which ends in a NUL character.*strip"),
+        ([True, 2, 0], "holds both bool and int; give all labels one type"),
+    ):
+        values = lay(labels * times)
+        with pytest.raises(DataError, match=f"{name} {match}"):
+            dlogreg.fit(X[: 3 * times], y[: 3 * times], **{name: values})
+
+
+def test_classes_that_numpy_would_mistake(rows):
+    X, y, _ = rows
+    labels = [["a", "a\0"][label] for label in y]
+    frame = pd.DataFrame(X, columns=["p", "q", "r"]).assign(y=labels)
+    for values in (labels, _objects(labels), frame.y):
+        with pytest.raises(DataError, match=r"y holds 'a\\x00', which ends in a NUL"):
+            dlogreg.fit(X, values)
+    with pytest.raises(DataError, match=r"y holds 'a\\x00', which ends in a NUL"):
+        dlogreg.fit_formula("y ~ p", frame)
+
+
+def test_columns_with_a_blank_need_no_backticks(table):
+    named = table.rename(columns={"shop": "my shop"}).assign(**{"my w": 1.0})
+    res = dlogreg.fit_formula("y ~ a", named, by="my shop", sample_weight="my w")
+    quoted = dlogreg.fit_formula("y ~ a", named, by="`my shop`")
+    assert res.by == quoted.by == "my shop"
+    np.testing.assert_array_equal(res.params, quoted.params)
+    np.testing.assert_array_equal(res.predict(named), quoted.predict(named))
+    by_cluster = dlogreg.fit_formula("y ~ a", named, groups="my shop")
+    assert by_cluster.n_groups == len(res)
+    with pytest.raises(
+        FormulaError, match="by='my zhop' is no column of the data, and"
+    ):
+        dlogreg.fit_formula("y ~ a", named, by="my zhop")
+
+
+def test_unknown_kinds_of_errors_are_told_from_those_that_groups_lack(rows):
+    X, y, by = rows
+    with pytest.raises(ValueError, match=r"cov_type must be 'model'.*not 'zz'"):
+        dlogreg.fit(X, y, by=by, cov_type="zz")
+
+
+def test_the_table_of_no_model():
+    frame = pd.DataFrame({"const": [0.0, 1, 2, 3], "b": [1.0, 1, 2, 5]})
+    with pytest.warns(ConvergenceWarning, match="4 of 4 groups"):
+        res = dlogreg.fit(frame, [0, 1, 1, 0], by=[1, 2, 3, 4])
+    shown = " ".join(str(res.summary()).split())
+    assert res.names == ("(const)", "const", "b")
+    assert "Log-likelihood, all: -" in shown
+    assert "0.0000" not in shown
+    assert "no group has a model: reasons tells why of each" in shown

@@ -14,7 +14,12 @@ from sklearn.metrics import accuracy_score, log_loss
 
 import dlogreg
 from dlogreg.kernel import Rows
-from dlogreg.kernel.parts import GroupParts, RandomParts
+from dlogreg.kernel.parts import (
+    CellCountKernel,
+    GroupParts,
+    RandomParts,
+    StratifiedParts,
+)
 from dlogreg.selection import class_grid
 from dlogreg.selection.in_step import Abandoned, solve_in_step
 from tests.counting import counted_array, reads
@@ -72,6 +77,44 @@ def test_every_model_is_the_fit_of_its_fold(weighted):
     np.testing.assert_allclose(cv.best.params, one.params, rtol=1e-6, atol=1e-8)
     assert cv.best.alpha == pytest.approx(cv.best_alpha)
     assert cv.best.params.shape == (4, 3)
+
+
+def stratified(X, y, weight, n_parts, seed):
+    """Return the part of every row, and check that parts have even shares."""
+    classes = tuple(sorted(set(y.tolist())))
+    kernel = CellCountKernel(classes, seed)
+    sums = kernel.start()
+    rows = Rows(X, y, weight, start=0)
+    kernel.add(sums, rows, None)
+    counts = kernel.finish(sums).counts
+    part = StratifiedParts.of_counts(n_parts, seed, classes, counts).of(rows)
+    for label in classes:
+        own = np.bincount(part[(y == label) & (weight > 0)], minlength=n_parts)
+        assert np.ptp(own) <= 2
+    return part
+
+
+def test_stratified_folds_have_equal_shares_of_every_class():
+    X, y, weight = problem()
+    y = np.where(np.arange(len(y)) % 100 == 7, "rare", y)  # four classes, one of 15
+    part = stratified(X, y, weight, 3, 5)
+    options = {"alphas": ALPHAS[:2], "n_folds": 3, "seed": 5, "tol": 1e-8}
+    options |= {"folds": "stratified", "sample_weight": weight}
+    cv = dlogreg.cross_validate(X, y, **options)
+    cut = dlogreg.cross_validate(da.from_array(X, chunks=(331, 2)), y, **options)
+    np.testing.assert_allclose(cut.fold_params, cv.fold_params, rtol=1e-6, atol=1e-9)
+    for i, alpha in enumerate(cv.alphas):
+        for fold in range(3):
+            train, test = part != fold, (part == fold) & (weight > 0)
+            one = dlogreg.fit(X, y, sample_weight=weight * train, alpha=alpha, tol=1e-9)
+            exact = np.asarray(one.params).T
+            found = cv.fold_params[i, fold]
+            np.testing.assert_allclose(found, exact, rtol=1e-6, atol=1e-8)
+            p, own = np.asarray(one.predict(X)), weight[test]
+            loss = log_loss(y[test], p[test], sample_weight=own, labels=one.classes)
+            assert cv.fold_scores["log_loss"][i, fold] == pytest.approx(loss, rel=1e-6)
+    unlike = dlogreg.cross_validate(X, y, **{**options, "seed": 6})
+    assert (unlike.fold_params != cv.fold_params).any()
 
 
 def test_coefficients_are_those_of_scikit_learn():
@@ -199,7 +242,6 @@ def test_what_there_is_for_two_classes_only_is_refused():
         ({"bounds": (0, None)}, "bounds are for two classes only so far"),
         ({"penalty_factor": [1, 1, 0]}, "penalty_factor and bounds are for two"),
         ({"scoring": "auc"}, r"scoring='auc' is for two classes only.* 3; take 'log_l"),
-        ({"folds": "stratified"}, r"folds='stratified' .* 3; take folds='random'"),
         ({"offset": np.zeros(300)}, "offset is for two classes only"),
     ):
         with pytest.raises(dlogreg.DataError, match=message):

@@ -312,11 +312,11 @@ def test_folds_of_every_kind(folds):
 
 
 def stratified(X, y, n_parts, seed):
-    kernel = CellCountKernel("yes", seed)
+    kernel = CellCountKernel(("no", "yes"), seed)
     sums = kernel.start()
     kernel.add(sums, Rows(X, y, start=0), None)
     counts = kernel.finish(sums).counts
-    return StratifiedParts.of_counts(n_parts, seed, "yes", counts)
+    return StratifiedParts.of_counts(n_parts, seed, ("no", "yes"), counts)
 
 
 @given(n_rows=st.integers(6, 4000), n_parts=st.integers(2, 6), seed=st.integers(0, 99))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import dask
@@ -12,6 +13,7 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import statsmodels.api as sm
 import zarr
 from distributed import Client
@@ -222,6 +224,138 @@ def test_rows_left_out_keep_their_places(source):
         assert every.shape == gone.shape
         np.testing.assert_array_equal(np.isnan(every), gone)
         np.testing.assert_allclose(every[~gone], kept, rtol=1e-7)
+
+
+def unusable_y(X, y, offset):
+    y[5] = np.nan
+
+
+def unknown_y(X, y, offset):
+    y[5] = 7
+
+
+def infinite_x(X, y, offset):
+    X[5, 1] = np.inf
+
+
+def missing_offset(X, y, offset):
+    offset[5] = np.nan
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [unusable_y, unknown_y, infinite_x, missing_offset],
+    ids=lambda f: f.__name__,
+)
+def test_what_rows_of_weight_0_hold_does_not_matter(spoil):
+    X, y, weight = draw(n=600)
+    y, offset = y.astype(float), np.linspace(-1, 1, 600)
+    weight[[5, 9]] = 0
+    spoil(X, y, offset)
+    counts = weight > 0
+    res = dlogreg.fit(X, y, sample_weight=weight, offset=offset, tol=1e-10)
+    parts = {"sample_weight": weight[counts], "offset": offset[counts]}
+    whole = dlogreg.fit(X[counts], y[counts], **parts, tol=1e-10)
+    ours, theirs = res.influence(6), whole.influence(6)
+    np.testing.assert_array_equal(ours.rows, np.flatnonzero(counts)[theirs.rows])
+    pairs = [(ours.cooks_distance, theirs.cooks_distance)]
+    pairs += [(res.residuals(kind=k), whole.residuals(kind=k)) for k in KINDS]
+    for found, kept in pairs:
+        assert np.flatnonzero(np.isnan(found)).tolist() == [5]
+        np.testing.assert_allclose(found[counts], kept, rtol=1e-7)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_rows_held_out_that_are_missing_keep_their_places():
+    X, y, _ = draw()
+    held = np.arange(len(y)) % 5 == 0
+    X[[3, 5, 1001, 1005]] = np.nan  # 5 and 1005 are held out
+    gone = np.isnan(X[:, 0])
+    fitted = ~gone & ~held
+    res = dlogreg.fit(X, y, holdout=held, missing="drop", tol=1e-10)
+    whole = dlogreg.fit(X[fitted], y[fitted], tol=1e-10)
+    found, kept = res.residuals(), whole.residuals()
+    np.testing.assert_array_equal(np.isnan(found), gone)
+    np.testing.assert_allclose(found[fitted], kept, rtol=1e-7)
+    ours, theirs = res.influence(6), whole.influence(6)
+    np.testing.assert_array_equal(ours.rows, np.flatnonzero(fitted)[theirs.rows])
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("partitions", [0, 9])
+def test_a_formula_numbers_the_rows_of_the_data(partitions, weighted):
+    X, y, weight = draw()
+    X[[3, 4, 1000, *range(1100, 1900)]] = np.nan  # a block without a complete row, too
+    weight = weight if weighted else np.ones(len(y))
+    kept = ~np.isnan(X[:, 0]) & (weight > 0)
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(y=y, w=weight)
+    given = {"sample_weight": "w"} if weighted else {}
+    rows = dd.from_pandas(frame, npartitions=partitions) if partitions else frame
+    res = dlogreg.fit_formula(
+        "y ~ a + b + c + d", rows, missing="drop", **given, tol=1e-10
+    )
+    whole = dlogreg.fit(X[kept], y[kept], sample_weight=weight[kept], tol=1e-10)
+    ours, theirs = res.influence(6), whole.influence(6)
+    np.testing.assert_array_equal(ours.rows, np.flatnonzero(kept)[theirs.rows])
+    for found, expected in (
+        (ours.cooks_distance, theirs.cooks_distance),
+        (res.residuals(kind="pearson"), whole.residuals(kind="pearson")),
+    ):
+        assert found.shape == (len(y),)
+        every = found.compute()
+        assert [len(block) for block in found.blocks] == list(found.chunks[0])
+        np.testing.assert_array_equal(np.isnan(every), ~kept)
+        np.testing.assert_allclose(every[kept], expected, rtol=1e-6)
+    assert float(ours.cooks_distance[ours.rows[0]]) == ours.distances[0]
+
+
+def test_messages_of_a_formula_name_rows_of_the_data():
+    frame = pd.DataFrame({"a": np.arange(40.0), "y": [0, 1] * 20})
+    frame.loc[[2, 3], "a"] = np.nan
+    frame["w"] = np.where(frame.index == 20, -1.0, 1.0)
+    with pytest.raises(DataError, match="row 20"):
+        dlogreg.fit_formula("y ~ a", frame, missing="drop", sample_weight="w")
+
+
+def wide_rows(n=3000, columns=50_000):
+    rng = np.random.default_rng(4)
+    X = scipy.sparse.random_array((n, columns), density=20 / columns, rng=rng)
+    return X.tocsr(), (rng.random(n) < 0.4).astype(int)
+
+
+def test_wide_sparse_rows_stay_sparse():
+    X, y = wide_rows()
+    res = dlogreg.fit(X, y, alpha=1e-3, inference=False)
+    slopes = np.asarray(res.params)
+    p = 1 / (1 + np.exp(-(X @ slopes[1:] + slopes[0])))
+    tracemalloc.start()
+    try:
+        found = res.residuals(kind="response")
+        fit = res.goodness_of_fit()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40 * 8 * (X.nnz + len(slopes)) < 8 * 1000 * X.shape[1] / 10
+    np.testing.assert_allclose(found, y - p, rtol=1e-9)
+    assert fit.brier == pytest.approx(np.mean((y - p) ** 2), rel=1e-9)
+
+
+@pytest.mark.parametrize("columns", [3, 40])
+def test_sparse_rows_have_the_values_of_dense_ones(columns):
+    rng = np.random.default_rng(5)
+    X = scipy.sparse.random_array((800, columns), density=0.2, rng=rng).tocsr()
+    y = (rng.random(800) < 0.4).astype(int)
+    sparse = dlogreg.fit(X, y, tol=1e-10)
+    dense = dlogreg.fit(X.toarray(), y, tol=1e-10)
+    for kind in KINDS:
+        found, expected = (res.residuals(kind=kind) for res in (sparse, dense))
+        np.testing.assert_allclose(found, expected, rtol=1e-7, err_msg=kind)
+    blocks = da.from_array(X.toarray(), chunks=(99, columns)).map_blocks(
+        scipy.sparse.csr_array, meta=scipy.sparse.csr_array((0, 0))
+    )
+    lazy = dlogreg.fit(blocks, y, tol=1e-10).residuals()
+    np.testing.assert_allclose(lazy, dense.residuals(), rtol=1e-7)
 
 
 def test_other_rows_and_loaded_results(tmp_path):

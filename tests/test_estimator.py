@@ -26,7 +26,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import dlogreg
 from dlogreg import LogisticRegression
-from dlogreg.sklearn_parameters import REFUSED
+from dlogreg.estimator.parameters import REFUSED
 from tests.reference import exact_optimum
 
 
@@ -601,8 +601,14 @@ def test_bad_values_are_named():
     X, y, _ = draw(3)
     X[5, 1] = np.nan
     for source in (X, da.from_array(X)):
-        with pytest.raises(dlogreg.DataError, match="'x2' holds NaN in row 5"):
+        with pytest.raises(
+            dlogreg.MissingValueError,
+            match=r"Input X contains NaN: .*'x2' holds NaN in row 5.* sklearn.impute",
+        ):
             LogisticRegression().fit(source, y)
+    X[5, 1] = np.inf
+    with pytest.raises(dlogreg.DataError, match=r"Input X contains infinity: .*'x2'"):
+        LogisticRegression().fit(X, y)
     X, y, _ = draw(3)
     clf = LogisticRegression().fit(X, y)
     X[5, 1] = np.inf

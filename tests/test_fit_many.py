@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import pickle
 import warnings
 
@@ -14,6 +16,7 @@ import pytest
 import scipy.sparse
 import statsmodels.api as sm
 import zarr
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
@@ -30,8 +33,10 @@ from dlogreg import (
     SeparationWarning,
     Status,
 )
+from dlogreg.cli import main
 from dlogreg.outcomes import problem as outcomes_problem
 from dlogreg.solvers.newton_model import NewtonModel
+from dlogreg.storage.schema import checksum
 from tests.counting import counted_array, reads
 
 N, D, M = 1500, 4, 5
@@ -486,6 +491,13 @@ class TestMissing:
         np.testing.assert_allclose(many["y3"].params, one.params, rtol=1e-6)
 
 
+def sparse_blocks(Y):
+    meta = scipy.sparse.csr_array((0, M))
+    return da.from_array(Y, chunks=(500, M)).map_blocks(
+        scipy.sparse.csr_array, meta=meta
+    )
+
+
 class TestBadInput:
     @pytest.mark.parametrize("kind", ["numpy", "dask", "zarr", "pandas"])
     @pytest.mark.parametrize(("value", "shown"), [(2.0, "2.0"), (np.inf, "inf")])
@@ -532,7 +544,7 @@ class TestBadInput:
             dlogreg.fit_many(X, Y, one_vs_rest=Y[:, 0])
         with pytest.raises(ValueError, match="leave outcome_names out"):
             dlogreg.fit_many(X, one_vs_rest=Y[:, 0], outcome_names=["a"])
-        with pytest.raises(KeyError, match=r"no outcome is 'y7'; there are 'y"):
+        with pytest.raises(KeyError, match=r"no outcome is named 'y7'; there are 'y"):
             dlogreg.fit_many(X, Y)["y7"]
 
     @pytest.mark.parametrize(
@@ -584,6 +596,57 @@ class TestBadInput:
         ):
             dlogreg.fit_many(few, many)
 
+    @pytest.mark.parametrize(
+        ("spoil", "error", "match"),
+        [
+            (scipy.sparse.csr_array, DataError, r"Y is sparse.*give Y\.toarray\(\)"),
+            (sparse_blocks, DataError, r"Y is sparse.*Y\.map_blocks\(lambda block"),
+            (
+                lambda Y: [*Y[:-1].tolist(), [1]],
+                DataError,
+                r"row 1499 of Y has 1 value\(s\), and row 0 has 5",
+            ),
+            (lambda Y: [[0, 1], 1], DataError, r"row 1 of Y has 1 value\(s\)"),
+            (
+                lambda Y: {"a": Y[:, 0]},
+                DataError,
+                r"Y is a dict.*pandas.DataFrame\(Y\)",
+            ),
+            (
+                lambda Y: np.ma.masked_array(Y, Y > 5),
+                DataError,
+                r"Y is a masked array.*Y\.filled\(np\.nan\)",
+            ),
+        ],
+        ids=["sparse", "sparse blocks", "ragged", "no row", "dict", "masked"],
+    )
+    def test_tables_that_are_none(self, spoil, error, match):
+        X, Y, _, _ = drawn(40)
+        with pytest.raises(error, match=match):
+            dlogreg.fit_many(X, spoil(Y))
+
+    @pytest.mark.parametrize(
+        ("names", "error", "match"),
+        [
+            ("abcde", ValueError, "must be a list of names, .* not 'abcde'"),
+            (5, ValueError, "must be a list of names, .* not 5"),
+            ({"a": 1}, ValueError, "must be a list of names"),
+            (set("abcde"), ValueError, "must be a list of names"),
+            (["a", None, "c", "d", "e"], ValueError, "has None for column 1 of Y"),
+            (["a"], DataError, "there are 1 outcome_names for 5 columns of Y"),
+        ],
+        ids=["text", "number", "dict", "set", "None", "few"],
+    )
+    def test_names_that_are_none(self, names, error, match):
+        X, Y, _, _ = drawn(41)
+        with pytest.raises(error, match=match):
+            dlogreg.fit_many(X, Y, outcome_names=names)
+
+    def test_kinds_of_errors_are_its_own(self):
+        X, Y, _, _ = drawn(42)
+        with pytest.raises(ValueError, match="one of 'model', 'HC0', 'HC1', not 'zz'"):
+            dlogreg.fit_many(X, Y, cov_type="zz")
+
     def test_too_many_columns(self):
         with pytest.raises(ValueError, match=r"3,001 coefficients.*one by one"):
             dlogreg.fit_many(np.zeros((10, 3000)), np.zeros((10, 2)))
@@ -624,6 +687,22 @@ class TestSeparation:
         assert set(many.separated["y1"]) == {"x2", "x3", "x4"}
         assert all(many.statuses[name].converged for name in list(many)[1:])
         assert np.isfinite(many.bse["y2"]).all()
+
+    @pytest.mark.parametrize("kind", ["model", "HC0", "HC1"])
+    def test_one_of_them_has_no_error_of_what_is_infinite(self, kind):
+        X, Y = self.separated()
+        with pytest.warns(SeparationWarning):
+            one = dlogreg.fit_many(X, Y, cov_type=kind)["y2"]
+        with pytest.warns(SeparationWarning):
+            alone = dlogreg.fit(X, Y[:, 1], cov_type=kind)
+        for found, expected in (
+            (one.bse, alone.bse),
+            (one.conf_int(), alone.conf_int()),
+            (one.cov_params(), alone.cov_params()),
+        ):
+            # where the fit stopped the others are nearly at their limits
+            np.testing.assert_allclose(found, expected, rtol=0.02, atol=1e-5)
+        assert np.isnan(one.bse).tolist() == [False] * 5 + [True]
 
     @pytest.mark.parametrize("kind", ["model", "HC0", "HC1"])
     def test_no_table_has_errors_of_where_a_fit_stopped(self, kind):
@@ -686,7 +765,7 @@ class TestResults:
     def test_what_is_no_outcome_is_told_from_what_is(self):
         X, Y, _, _ = drawn(38)
         many = dlogreg.fit_many(X, one_vs_rest=Y[:, 0] + 5)
-        with pytest.raises(KeyError, match="no outcome is '5'; there are 5, "):
+        with pytest.raises(KeyError, match="no outcome is named '5'; there are 5, "):
             _ = many["5"]
         assert len({many, many}) == 1
         assert many != dlogreg.fit_many(X, one_vs_rest=Y[:, 0] + 5)
@@ -699,6 +778,105 @@ class TestResults:
         np.testing.assert_allclose(
             own.conf_int(method="profile"), one.conf_int(method="profile"), rtol=1e-3
         )
+
+    @pytest.mark.parametrize("kind", ["Y", "labels", "penalised", "separated"])
+    def test_what_is_saved_is_loaded_to_the_last_bit(self, kind, tmp_path):
+        X, Y, _, _ = drawn(43)
+        options = {"alpha": 0.1} if kind == "penalised" else {"cov_type": "HC1"}
+        if kind == "labels":
+            many = dlogreg.fit_many(X, one_vs_rest=Y[:, 0] + Y[:, 1], **options)
+        elif kind == "separated":
+            X = np.column_stack([X, np.arange(N) % 50 == 0])
+            Y[:, 1] |= X[:, 4].astype(int)
+            with pytest.warns(SeparationWarning):
+                many = dlogreg.fit_many(X, Y, **options)
+        else:
+            many = dlogreg.fit_many(X, Y, outcome_names=NAMES, **options)
+        path = tmp_path / "many.json"
+        many.save(path)
+        again = dlogreg.load(path)
+        assert type(again) is type(many)
+        assert tuple(again) == tuple(many)
+        assert again.one_vs_rest == many.one_vs_rest
+        assert again.statuses == many.statuses
+        assert again.separated == many.separated
+        assert again.n_passes == many.n_passes
+        assert len(again.trace) == len(many.trace)
+        np.testing.assert_array_equal(again.params, many.params)
+        np.testing.assert_array_equal(again.predict_proba(X), many.predict_proba(X))
+        for name in many:
+            ours, theirs = again[name], many[name]
+            assert ours.llf == theirs.llf
+            assert ours.error_bound == theirs.error_bound
+            assert ours.class_counts == theirs.class_counts
+            if theirs.covariance is not None:
+                np.testing.assert_array_equal(ours.bse, theirs.bse)
+                np.testing.assert_array_equal(ours.cov_params(), theirs.cov_params())
+        with pytest.raises(FileExistsError, match="overwrite=True"):
+            many.save(path)
+        many.save(path, overwrite=True)
+
+    @pytest.mark.parametrize(
+        ("key", "value", "match"),
+        [
+            ("labels", ["a"], "'labels' and 'models' do not go together"),
+            ("labels", ["o1"] * M, "'labels' and 'models' do not go together"),
+            ("models", [{}] * M, "is of kind None, not 'dlogreg.LogitResults'"),
+            ("one_vs_rest", 1, "'one_vs_rest'"),
+            ("schema", 99, "schema"),
+            ("trace", [], "checksum|sha256"),
+            ("more", 1, "'more'"),
+        ],
+    )
+    def test_damaged_files_are_refused(self, key, value, match, tmp_path):
+        many, _, _ = self.fitted()
+        path = tmp_path / "many.json"
+        many.save(path)
+        entries = json.loads(path.read_text())
+        if match != "checksum|sha256":
+            entries = {**entries, key: value}
+            entries["sha256"] = checksum(entries)
+        else:
+            entries[key] = value
+        path.write_text(json.dumps(entries))
+        with pytest.raises(ValueError, match=f"not a model saved by dlogreg.*{match}"):
+            dlogreg.load(path)
+
+    def test_commands_refuse_them(self, tmp_path):
+        many, _, _ = self.fitted()
+        path = tmp_path / "many.json"
+        many.save(path)
+        shown = CliRunner().invoke(main, ["summary", str(path)])
+        assert shown.exit_code == 2
+        assert "holds the models of several outcomes" in " ".join(shown.output.split())
+
+    def test_tables_of_labels_that_are_numbers_go_by_label(self):
+        X, Y, _, _ = drawn(39)
+        y = Y[:, 0] + Y[:, 1]  # 0, 1 and 2
+        for shift, keys in ((0, (1, np.int64(1))), (5, (6, 6.0))):
+            many = dlogreg.fit_many(X, one_vs_rest=2 * y[::-1].max() - y + shift)
+            labels = tuple(many)
+            place = labels.index(keys[0]) if keys[0] in labels else 0
+            for key in (labels[place], np.int64(labels[place])):
+                assert many.llf[key] == many.llf.tolist()[place] == many[key].llf
+                np.testing.assert_array_equal(many.bse[key], many[key].bse)
+                assert many.params[key, "x2"] == many[key].params["x2"]
+            np.testing.assert_array_equal(many.params[:, 1], many.params.of_class("x1"))
+            np.testing.assert_array_equal(many.params[list(labels)], many.params)
+            assert list(many.nobs.to_dict()) == list(labels)
+            assert labels[0] in many.llf
+            assert 99 not in many.llf
+            with pytest.raises(KeyError, match="no outcome is named 99; there are "):
+                many.llf[99]
+            with pytest.raises(KeyError, match="no outcome is named 99; there are "):
+                many.params[99]
+            with pytest.raises(KeyError, match="no coefficient is named 'x77'; there"):
+                many.params[labels[0], "x77"]
+            again = pickle.loads(pickle.dumps(many.llf))
+            assert again[labels[1]] == many.llf[labels[1]]
+            table = copy.copy(many.params)
+            np.testing.assert_array_equal(table[labels[1]], many.params[labels[1]])
+            assert repr(table).splitlines()[1].startswith(f"{labels[0]} ")
 
     def test_tables(self):
         many, _, Y = self.fitted()

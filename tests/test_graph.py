@@ -14,7 +14,7 @@ import pytest
 from dask.delayed import delayed
 
 from dlogreg.errors import DataError
-from dlogreg.labels import resolve_class_weight
+from dlogreg.estimator.class_weights import resolve_class_weight
 from dlogreg.partition import partition_rows
 from dlogreg.reduction import compute_shared, count_rows
 from dlogreg.source import as_source
@@ -110,7 +110,7 @@ def test_shuffled_rows_are_not_all_held_as_shared_work(values):
 
 def test_shared_results_are_kept_up_to_a_limit(monkeypatch, values):
     raw = counted_array("large", values, 250)
-    monkeypatch.setattr("dlogreg.reduction.SHARED_BYTES", 1)
+    monkeypatch.setattr("dlogreg.reduction.beforehand.SHARED_BYTES", 1)
     assert SHARED_BYTES == 64 * 2**20
     source = source_of(raw - raw.mean(axis=0), values[:, 0] > 0)
     assert source.blocks.inputs == () or all(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dlogreg.labelled import LabelledVector
+from dlogreg.labelled_matrix import LabelledMatrix
 
 
 @pytest.fixture
@@ -42,8 +43,35 @@ def test_an_unknown_name_is_answered_with_the_nearest(vector):
     assert len(str(error.value)) < 300
     with pytest.raises(KeyError, match="'nope'"):
         vector[["age", "nope"]]
-    with pytest.raises(IndexError):
+
+
+def test_what_numpy_cannot_pick_is_told_in_our_words(vector):
+    with pytest.raises(
+        IndexError, match=r"no coefficient 3: the 3 coefficients are counted from 0.*by"
+    ):
         vector[3]
+    with pytest.raises(
+        IndexError, match=r"by a list of them, as \[\['age', 'const'\]\]"
+    ):
+        vector["age", "const"]
+    with pytest.raises(IndexError, match=r"also picked by name, as \['const'\]"):
+        vector[1.5]
+    with pytest.raises(IndexError, match="out of bounds"):
+        np.sort(vector)[[9]]
+    matrix = LabelledMatrix.of(np.eye(2), ["const", "age"], [3, 4])
+    np.testing.assert_array_equal(matrix[["age", "const"]], [[0, 1], [1, 0]])
+    for key, error, match in (
+        (9, IndexError, "no coefficient 9: the 2 coefficients"),
+        ("agee", KeyError, "no coefficient is named 'agee'.*'age'"),
+        (("age", 5), KeyError, "no class is named 5; there are 3, 4"),
+    ):
+        with pytest.raises(error, match=match):
+            matrix[key]
+    terms = LabelledVector.of([1.0], ["dose"], "term")
+    with pytest.raises(KeyError, match="no term is named 'x'"):
+        terms["x"]
+    with pytest.raises(KeyError, match="no names"):
+        (matrix + 0).view(LabelledMatrix)["age"]
 
 
 CALCULATIONS = {

@@ -9,9 +9,10 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
+from distributed.system import MEMORY_LIMIT
 
 import dlogreg
-from dlogreg import MemoryLimitError, many_memory
+from dlogreg import MemoryLimitError, many_memory, scheduling
 from dlogreg.waiting import Workers
 from tests.counting import counted_array, forget, reads
 from tests.test_memory import ALLOWANCE
@@ -156,3 +157,23 @@ def test_measured_memory_stays_under_the_projection(tmp_path, what, columns):
     growth, projected = map(int, done.stdout.split())
     assert growth <= projected + ALLOWANCE
     assert projected <= 20 * growth + 2**28  # of no use if it were far too large
+
+
+def test_more_than_the_machine_has_is_refused_without_a_limit(monkeypatch):
+    X, y = np.zeros((400, 2)), np.arange(400) % 2
+    X[:, 0], X[:, 1] = np.arange(400) % 7, np.arange(400) % 11
+    res = dlogreg.fit(X, y)
+    with pytest.raises(
+        MemoryLimitError, match=r"the machine has .* MiB.*or take at most .* replicates"
+    ):
+        res.bootstrap(10**13)
+    monkeypatch.setattr(many_memory, "machine_memory", lambda: 2**20)
+    with pytest.raises(MemoryLimitError, match="the machine has 1 MiB; use a larger"):
+        res.bootstrap(4)
+    with pytest.raises(MemoryLimitError, match="the machine has 1 MiB; use a larger"):
+        dlogreg.path(X, y)
+    assert len(res.bootstrap(4, memory_limit="1 GB").params) == 4
+
+
+def test_the_machine_has_the_memory_that_distributed_finds():
+    assert scheduling.machine_memory() == MEMORY_LIMIT

@@ -81,7 +81,7 @@ def test_projection_grows_with_blocks_threads_and_columns():
 MEASURE = """
 import sys, numpy as np, zarr, dask
 import dlogreg
-from dlogreg.pipeline import fit
+from dlogreg.fitting import fit
 from dlogreg.memory import project_memory
 from dlogreg.scheduling import peak_memory
 from dlogreg.source import as_source
@@ -277,10 +277,10 @@ MEASURE_LONG = """
 import sys, warnings
 import dask, numpy as np, zarr
 import dlogreg
-from dlogreg import partition
+from dlogreg.partition import leaves
 from dlogreg.scheduling import peak_memory
 
-partition.LEAF_VECTORS = 0.1  # leaves of few rows, so that there are many of them
+leaves.LEAF_VECTORS = 0.1  # leaves of few rows, so that there are many of them
 warnings.simplefilter("ignore", dlogreg.ConvergenceWarning)
 options = {"alpha": 1e-6, "tol": 0.1, "solver": "lbfgs", "inference": False}
 root = zarr.open_group(sys.argv[1], mode="r")
@@ -294,9 +294,9 @@ with dask.config.set(num_workers=2):
     print(peak_memory() - before, plan.memory.total, plan.memory.block)
     print(plan.n_tasks, fit.n_passes, *peaks, file=sys.stderr)
 """
-VECTORS = 48
+VECTORS = 36
 """Of all columns in float64 that a fit by L-BFGS holds at most, with two threads: 12
-for curvature pairs, 2 to 4 for every sum over rows that is not yet part of another."""
+for curvature pairs, 2 or 3 for every sum over rows that is not yet part of another."""
 BLOCKS = 6
 """Times the stored values of a block, in each of the threads."""
 
@@ -326,7 +326,7 @@ def test_a_million_sparse_columns_take_a_few_dozen_vectors_and_blocks(tmp_path):
     growth, projected, block = map(int, done.stdout.split())
     allowed = 8 * VECTORS * columns + 2 * BLOCKS * block + ALLOWANCE
     assert growth <= allowed, done.stderr
-    assert growth <= projected + ALLOWANCE
+    assert growth <= projected <= 1.6 * growth
 
 
 def test_the_peak_of_a_process_is_its_own():

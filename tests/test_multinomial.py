@@ -311,7 +311,9 @@ class TestResults:
         assert column["age"] == params["age", "party 3"] == params[3, 2]
         assert params["age"].tolist() == np.asarray(params)[3].tolist()
         assert params.to_dict()["party 3"]["age"] == params[3, 2]
-        with pytest.raises(KeyError, match=r"'party 9'; there are 'party 1', .*"):
+        with pytest.raises(
+            KeyError, match=r"no class is named 'party 9'; there are 'party \d', .*"
+        ):
             params.of_class("party 9")
         with pytest.raises(KeyError, match="'agee'; there are 'age'"):
             _ = params["agee"]

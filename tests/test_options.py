@@ -1,11 +1,15 @@
 """Options of a wrong type or value: one clear message, before anything is read."""
 
+import inspect
+from typing import get_overloads
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import dlogreg
 from dlogreg.options import check_options
+from dlogreg.options.keywords import FitKeywords, FormulaKeywords
 from dlogreg.penalty import PenaltyRule
 
 X = np.arange(16.0).reshape(8, 2) % 5
@@ -94,3 +98,25 @@ def test_coefficients_of_a_fit_may_be_the_start():
     again = dlogreg.fit(X, y, start=res.params)
     gap = np.asarray(again.params) - np.asarray(res.params)
     assert np.abs(gap / np.asarray(res.bse)).max() <= 2e-4
+
+
+@pytest.mark.parametrize(
+    ("function", "keywords"),
+    [(dlogreg.fit, FitKeywords), (dlogreg.fit_formula, FormulaKeywords)],
+)
+def test_type_checkers_know_every_option_of_the_overloads(function, keywords):
+    parameters = inspect.signature(function).parameters.values()
+    options = {
+        p.name: p.annotation
+        for p in parameters
+        if p.kind == p.KEYWORD_ONLY and p.name != "by"
+    }
+    known = {
+        name: getattr(kind, "__forward_arg__", kind)
+        for name, kind in keywords.__annotations__.items()
+    }
+    assert known == options
+    for overload in get_overloads(function):
+        last = list(inspect.signature(overload).parameters.values())[-1]
+        assert last.annotation == f"Unpack[{keywords.__name__}]"
+    assert len(get_overloads(function)) == 2

@@ -20,6 +20,7 @@ from dlogreg.partition import (
     partition_rows,
     pick_blocks,
 )
+from dlogreg.partition.vectors import Vector
 from dlogreg.reduction import (
     Reduction,
     add_pairwise,
@@ -30,7 +31,6 @@ from dlogreg.reduction import (
 from dlogreg.row_kind import RowKind
 from dlogreg.source import as_source
 from dlogreg.source.blocks import ArrayBlocks
-from dlogreg.vectors import Vector
 
 counts_strategy = st.lists(st.integers(0, 500), min_size=1, max_size=300)
 
@@ -189,7 +189,7 @@ def test_pilot_blocks_are_spread_and_not_empty():
 
 def test_cutting_many_blocks_takes_time_in_proportion(monkeypatch):
     """The row at which each block begins is added up once, not for every partition."""
-    import dlogreg.partition as room
+    import dlogreg.partition.cutting as room
 
     calls = []
     accumulate = room.accumulate

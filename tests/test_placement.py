@@ -19,11 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dlogreg
-from dlogreg import layout, placement
-from dlogreg import reduction as reduction_module
+from dlogreg import layout
 from dlogreg.partition import partition_rows
-from dlogreg.placement import array_bytes, homes, spread
-from dlogreg.reduction import Reduction, compute_shared, count_rows
+from dlogreg.reduction import Reduction, compute_shared, count_rows, placement
+from dlogreg.reduction import reduction as reduction_module
+from dlogreg.reduction.placement import array_bytes, homes, spread
 from dlogreg.source import as_source
 from tests.benchmarks.nothing import ZerosKernel
 from tests.conftest import make_cluster

@@ -4,7 +4,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dlogreg.kernel import CSR, Rows
+from dlogreg.row_kind import RowKind
+from dlogreg.standardization import Standardization
+from dlogreg.survey import SurveyKernel
 from dlogreg.survey.ranges import FIRST_ROWS, RangesInProgress, extremes
+from dlogreg.tree_sum import TreeSum, add_pairwise
 
 
 def masks_of(y):
@@ -69,3 +74,55 @@ def test_extremes_are_those_of_numpy(n, d, order):
     np.testing.assert_array_equal(low, X.min(axis=0))
     np.testing.assert_array_equal(high, X.max(axis=0))
     np.testing.assert_array_equal(X, before)
+
+
+def survey_of(X, y, kind, seed):
+    std = Standardization(np.zeros(X.shape[1]), np.ones(X.shape[1]), True, kind)
+    names = tuple(f"x{j}" for j in range(X.shape[1]))
+    kernel = SurveyKernel(std, names, 1 + seed % 2, by_label=seed % 3 > 0)
+    sums = kernel.start()
+    rows = CSR.of(X) if kind else X
+    kernel.add(sums, Rows(rows, y), kernel.open())
+    return kernel.finish(sums)
+
+
+def numbers(sums):
+    """Return all that the first pass sums, as bytes."""
+    ranges, groups = sums.ranges, sums.groups
+    found = {"low": ranges.low, "high": ranges.high, "squares": sums.second_moments}
+    for label in sorted(groups):
+        found |= {f"z{label}": groups[label].z_sum, f"n{label}": groups[label].n_rows}
+        if label in ranges.by_label:
+            low, high = ranges.by_label[label]
+            found |= {f"low{label}": low, f"high{label}": high}
+    return {name: np.asarray(v).astype("f8").tobytes() for name, v in found.items()}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32), st.sampled_from(["f8", "f4", "i2"]), st.booleans())
+def test_sums_that_are_absorbed_are_those_that_are_added(seed, dtype, sparse):
+    """Bit for bit; and what is only lent, as on a cluster, stays as it is."""
+    rng = np.random.default_rng(seed)
+    X = (10 * rng.normal(size=(60, 5)) * (rng.random((60, 5)) < 0.4)).astype(dtype)
+    y = rng.integers(0, 3, 60) * (np.arange(60) > 30)  # one label, then three
+    types = [dtype, "f8" if sparse else dtype]
+    kind = RowKind.COMPRESSED if sparse else RowKind.DENSE
+
+    def parts():
+        cuts = slice(0, 20), slice(20, 40), slice(40, 60)
+        return [
+            survey_of(X[cut].astype(types[i % 2]), y[cut], kind, seed)
+            for i, cut in enumerate(cuts)
+        ]
+
+    lent = parts()
+    expected = numbers(add_pairwise(lent))
+    assert list(map(numbers, lent)) == list(map(numbers, parts()))
+    own = TreeSum()
+    for part in parts():
+        own.push(part)
+    assert numbers(own.total()) == expected
+    if sparse and dtype == "f4":
+        assert lent[0].ranges.low.dtype == np.float32
+    least = X.min(axis=0).astype("f8")
+    np.testing.assert_array_equal(np.frombuffer(expected["low"]), least)

@@ -19,9 +19,7 @@ from hypothesis import strategies as st
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Tally, TrialPoints
-from dlogreg.parcels import Parcels
 from dlogreg.partition import partition_rows
-from dlogreg.partition_sum import add_nodes
 from dlogreg.passes import Passes
 from dlogreg.reduction import (
     Reduction,
@@ -33,6 +31,8 @@ from dlogreg.reduction import (
     single_threaded_blas,
     sum_partition,
 )
+from dlogreg.reduction.parcels import Parcels
+from dlogreg.reduction.partition_sum import add_nodes
 from dlogreg.source import as_source
 from dlogreg.tree_sum import SiblingSum, TreeSum
 from tests.counting import forget, note, reads
@@ -97,6 +97,27 @@ def test_the_tree_is_fixed(n_leaves, n_partitions, chunk):
     assert tally.n_rows == 8 * n_leaves
     assert tally.n_blocks == 8 * n_leaves // chunk
     assert tally.n_tasks == len(partitions)
+
+
+@dataclass(frozen=True)
+class TellRows(ShowRows):
+    """The same, and tells of every leaf that is begun."""
+
+    begun: tuple = ()
+
+    def add(self, sums, rows, buffers):
+        self.begun[0].append(int(rows.X[0, 0]))
+        super().add(sums, rows, buffers)
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+def test_tasks_of_a_process_take_leaves_in_their_order(scheduler):
+    """Few of their sums wait then; dask would begin with 8, 9, 7 of these."""
+    begun = []
+    with dask.config.set(scheduler=scheduler, num_workers=1):
+        total, _ = Reduction(partitions_of(12, 12)).sum(TellRows(begun=(begun,)))
+    assert begun == list(range(0, 96, 8))
+    assert total.text == tree(0, 12)
 
 
 @given(st.permutations(range(9)), st.integers(1, 9))
@@ -344,7 +365,7 @@ def test_shared_work_is_computed_together():
 
 
 def test_shared_work_is_kept_up_to_a_total(monkeypatch):
-    monkeypatch.setattr("dlogreg.reduction.SHARED_BYTES", 1000)
+    monkeypatch.setattr("dlogreg.reduction.beforehand.SHARED_BYTES", 1000)
     graph = dict.fromkeys("abc", (np.zeros, 60))
     assert list(compute_shared(graph, ["a", "b", "c"])) == ["a", "b"]
 

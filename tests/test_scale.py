@@ -95,7 +95,8 @@ def test_bytes_are_those_of_a_real_evaluation(n_columns, solver):
     params, centre = rng.normal(size=n_columns + 1) / 50, X.mean(axis=0, dtype=float)
     kernel = LossKernel(params, centre, 1)
     if solver == "lbfgs":
-        kernel = TrialPointsKernel(np.stack([params] * 4, axis=1), centre, 1)
+        line, mixing = np.stack([params] * 2, axis=1), np.ones((2, 4))
+        kernel = TrialPointsKernel(line, centre, 1, mixing=mixing)
     sums = kernel.start()
     kernel.add(sums, Rows(X, y), kernel.open())
     tally = Tally(250_000, 13, 10**9, 1, 10**9, 1.5, 2.5, 0.25)

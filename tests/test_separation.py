@@ -352,7 +352,7 @@ def test_no_row_is_kept_once_a_short_step_has_proven_that_the_classes_overlap(
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2000, 5))
     y = rng.random(2000) < expit(1.2 * X[:, 0])
-    monkeypatch.delattr("dlogreg.separation_watch.ExtremeRowsKernel")
+    monkeypatch.delattr("dlogreg.separation.watch.ExtremeRowsKernel")
     res = dlogreg.fit(X, y, tol=1e-8)
     assert res.converged
     assert res.n_passes > 3

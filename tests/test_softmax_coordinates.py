@@ -8,9 +8,9 @@ from scipy.optimize import linprog
 
 import dlogreg
 from dlogreg import Status
-from dlogreg.class_ranges import _splits
 from dlogreg.evaluation import Evaluation, TrialPoints
 from dlogreg.penalty import PenaltyRule, SymmetricRidge
+from dlogreg.separation.class_ranges import _splits
 from dlogreg.solvers import Geometry, SoftmaxGeometry
 from dlogreg.standardization import StackedStandardization, Standardization
 from tests.softmax_reference import exact_softmax, softmax_problem, symmetric
@@ -66,7 +66,7 @@ def test_several_points_change_like_single_ones(stacked):
     penalty = SymmetricRidge.of(PenaltyRule(0.3), 10.0, stacked)
     centred = stacked.centred_points(thetas)
     scaled = stacked.scaled_points(TrialPoints(losses, gradients))
-    found = penalty.added_to_points(scaled, thetas)
+    found = penalty.added_to_points(scaled, thetas.T)
     for i, theta in enumerate(thetas.T):
         np.testing.assert_array_equal(centred[:, i], stacked.centred(theta))
         sums = stacked.scaled(Evaluation(losses[i], gradients[:, i]))

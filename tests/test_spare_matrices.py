@@ -12,8 +12,8 @@ import pytest
 from dlogreg import spare_matrices as module
 from dlogreg.kernel import LossKernel, SoftmaxKernel
 from dlogreg.partition import Partition, partition_rows
-from dlogreg.partition_sum import add_nodes, sum_partition
 from dlogreg.reduction import compute_shared, count_rows
+from dlogreg.reduction.partition_sum import add_nodes, sum_partition
 from dlogreg.source import as_source
 from dlogreg.spare_matrices import spare_matrices
 from tests.benchmarks.nothing import NothingBlocks, ZerosKernel

@@ -375,3 +375,79 @@ def test_residuals_of_rows_in_memory_are_in_memory(data):
     rows, dense = (dlogreg.fit(given, y).residuals() for given in (sp.csr_array(X), X))
     assert isinstance(rows, np.ndarray)
     np.testing.assert_allclose(rows, dense, rtol=1e-6, atol=1e-8)
+
+
+def outside(X):
+    X.indices[7] = 99
+
+
+def negative(X):
+    X.indices[7] = -1
+
+
+def falling(X):
+    X.indptr[5] = 0
+
+
+def beyond(X):
+    X.indptr[-1] += 5
+
+
+def far_beyond(X):
+    X.indptr[-1] = 2**30
+
+
+def late(X):
+    X.indptr[0] = 2
+
+
+def short_borders(X):
+    X.indptr = X.indptr[:-3]
+
+
+def short_values(X):
+    X.data = X.data[:-2]
+
+
+BROKEN = {
+    outside: r"row 3 has a value in column 99, and there are 6 columns",
+    negative: r"row 3 has a value in column -1, and there are 6 columns",
+    falling: r"row 4 begins at value 9 and ends at 0, of 120 values",
+    beyond: r"row 49 begins at value 119 and ends at 125, of 120 values",
+    far_beyond: r"row 49 begins at value 119 and ends at 1,073,741,824",
+    late: r"row 0 begins at value 2, and not at 0",
+    short_borders: r"indptr has 48 entries, and 50 rows need 51",
+    short_values: r"it has 118 values, and 120 indices",
+}
+
+
+@pytest.mark.parametrize("spoil", BROKEN)
+@pytest.mark.parametrize("kind", ["csr", "csc", "blocks"])
+def test_broken_rows_are_refused_before_they_are_read(spoil, kind):
+    """Compiled loops read wherever the index arrays point."""
+
+    def rows():
+        rng = np.random.default_rng(1)
+        return sp.random_array((50, 6), density=0.4, rng=rng).tocsr()
+
+    def broken(block):
+        spoil(block)
+        return block
+
+    y = np.arange(50) % 2
+    res = dlogreg.fit(rows(), y, alpha=0.1)
+    X = rows().tocsc() if kind == "csc" else rows()
+    match = "column" if kind == "csc" else BROKEN[spoil]
+    match = "" if kind == "csc" and spoil is short_values else match
+    if kind == "blocks":
+        whole = rows().toarray()
+        X = blocks_of(whole, (50, -1)).map_blocks(broken, meta=sp.csr_array((0, 6)))
+    else:
+        spoil(X)
+    what = "a block of X" if kind == "blocks" else "X"
+    for ask in (
+        lambda: dlogreg.fit(X, y),
+        lambda: np.asarray(res.predict(X)),
+    ):
+        with pytest.raises(DataError, match=f"{what} is no sparse matrix: .*{match}"):
+            ask()

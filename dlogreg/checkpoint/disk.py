@@ -29,13 +29,13 @@ def own_folder(path: Any) -> Path:
             "an address"
         )
     folder = Path(text).absolute()
-    if folder.exists() and not folder.is_dir():
-        raise CheckpointError(
-            f"{folder} is a file, and a checkpoint is a folder; give another name"
-        )
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
+    except FileExistsError as error:
+        raise CheckpointError(
+            f"{folder} is a file, and a checkpoint is a folder; give another name"
+        ) from error
+    except (OSError, ValueError) as error:  # ValueError: a null byte
         raise CheckpointError(
             f"the checkpoint {folder} cannot be made ({error}); give a place in a "
             "folder that exists and can be written to"

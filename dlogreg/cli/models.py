@@ -8,9 +8,9 @@ import click
 
 from dlogreg.cli import INTERRUPTED, NOT_CONVERGED
 from dlogreg.errors import DataError
-from dlogreg.fitted import FittedModel
 from dlogreg.grouped.results import GroupedResults
 from dlogreg.results import Results, load
+from dlogreg.results.fitted import FittedModel
 from dlogreg.solvers import Status
 
 
@@ -26,6 +26,11 @@ def read_model(path: str) -> Results:
         raise DataError(
             f"{path} holds by-group models, which commands do not take; use them from "
             "Python: dlogreg.load(...)[group], or .predict(X, by)"
+        )
+    if not isinstance(results, FittedModel):
+        raise DataError(
+            f"{path} holds the models of several outcomes, which commands do not take; "
+            "use them from Python: dlogreg.load(...)[outcome], or .predict_proba(X)"
         )
     return results
 

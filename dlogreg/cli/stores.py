@@ -9,12 +9,12 @@ import dask.array as da
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
+from dlogreg.fitting import fit
 from dlogreg.formula.expression import FormulaError
 from dlogreg.formula.fitting import fit_formula
 from dlogreg.formula.store import columns_beside
 from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
-from dlogreg.pipeline import fit
 from dlogreg.planning import Cluster, Plan, ScalePlan, plan, plan_scale
 from dlogreg.results import Results
 from dlogreg.scoring import evaluate

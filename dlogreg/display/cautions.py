@@ -11,7 +11,7 @@ from dlogreg.display.numerals import count, significant, upper_bound
 from dlogreg.solvers import Status
 
 if TYPE_CHECKING:
-    from dlogreg.fitted import FittedModel
+    from dlogreg.results.fitted import FittedModel
 
 FEW_EVENTS = 10
 """Rows of the rarest class per coefficient; with fewer, maximum likelihood is visibly

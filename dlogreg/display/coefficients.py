@@ -20,7 +20,7 @@ from dlogreg.display.numerals import (
 from dlogreg.evaluation import FloatArray
 
 if TYPE_CHECKING:
-    from dlogreg.fitted import FittedModel
+    from dlogreg.results.fitted import FittedModel
 
 MAX_ROWS = 2000
 """A table of more coefficients shows the first and the last half of so many."""

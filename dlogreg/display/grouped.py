@@ -19,7 +19,7 @@ from dlogreg.display.numerals import (
 from dlogreg.display.summary import STRONGEST, Summary, method
 
 if TYPE_CHECKING:
-    from dlogreg.evaluation import Label
+    from dlogreg.evaluation import FloatArray, Label
     from dlogreg.grouped.results import GroupedResults
     from dlogreg.results import LogitResults
 
@@ -48,7 +48,7 @@ def summarize_groups(results: GroupedResults) -> Summary:
         quality=(
             ("Groups converged", count(n_done)),
             ("Groups without a model", count(len(results.reasons))),
-            ("Log-likelihood, all", criterion(float(np.nansum(results.llf)))),
+            ("Log-likelihood, all", criterion(_total(results.llf))),
             ("Largest error bound", upper_bound(results.error_bound)),
         ),
         status=f"{n_done:,} of {n_groups:,} groups converged",
@@ -83,7 +83,15 @@ def _row(level: Label, model: LogitResults | None, reason: str) -> CoefficientRo
     return CoefficientRow(name, cells, strength=float(model.n_rows))
 
 
+def _total(values: FloatArray) -> float:
+    """Return the sum of what is known, NaN if nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.sum()) if len(known) else float("nan")
+
+
 def _notes(results: GroupedResults) -> list[str]:
+    if len(results.reasons) == len(results):
+        return ["no group has a model: reasons tells why of each"]
     notes = ["res[level] is the model of a group with all that fit() tells"]
     hidden = len(results.names) - MOST_COLUMNS
     if hidden > 0:

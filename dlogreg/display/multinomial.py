@@ -30,7 +30,7 @@ from dlogreg.display.summary import (
 )
 
 if TYPE_CHECKING:
-    from dlogreg.multinomial import MultinomialResults
+    from dlogreg.results import MultinomialResults
 
 MAX_CLASSES = 12
 """More classes are counted in the header rather than listed."""

@@ -33,8 +33,8 @@ from dlogreg.display.numerals import (
 from dlogreg.evaluation import Label, PassRecord
 
 if TYPE_CHECKING:
-    from dlogreg.fitted import FittedModel
     from dlogreg.results import LogitResults
+    from dlogreg.results.fitted import FittedModel
 
 STRONGEST = 25
 """So many coefficients of a long table are shown before it is opened."""

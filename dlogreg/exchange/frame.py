@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from dlogreg.extras import require
 from dlogreg.inference import check_level
-from dlogreg.multinomial import MultinomialResults
+from dlogreg.results import MultinomialResults
 
 if TYPE_CHECKING:
     from dlogreg.evaluation import FloatArray

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.formula.expression import parse_expression
-from dlogreg.multinomial import MultinomialResults
+from dlogreg.results import MultinomialResults
 
 if TYPE_CHECKING:
     from dlogreg.formula.recipe import Recipe

@@ -27,6 +27,7 @@ from dlogreg.formula.products import (
 from dlogreg.formula.recipe import Ingredient, Recipe
 from dlogreg.formula.transforms import Transform
 from dlogreg.kernel import Mixed
+from dlogreg.keyed_sums import ends_in_nul
 
 
 class Encoder:
@@ -229,7 +230,8 @@ def labels_of(expression: Expression, block: TableBlock) -> Values:
     value = evaluate(expression, block)
     if isinstance(value, Levels):
         levels = np.array([*value.values, None], dtype=object)[:-1]
-        if all(isinstance(v, str) for v in value.values):
+        text = all(isinstance(v, str) for v in value.values)
+        if text and not any(map(ends_in_nul, value.values)):
             levels = np.array(value.values, dtype=str)
         return np.asarray(levels[value.codes])
     return value

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from dlogreg.errors import DataError
-from dlogreg.formula.expression import parse_expression
-from dlogreg.formula.fitting import run_scan
+from dlogreg.formula.expression import of_column, parse_expression
 from dlogreg.formula.raw import open_raw
 from dlogreg.formula.resolving import check_missing
 from dlogreg.formula.scan import Rule, ScanKernel
+from dlogreg.formula.scanning import run_scan
 from dlogreg.formula.source import DesignBlocks
+from dlogreg.formula.tables import table_columns
 from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.passes import Progress
@@ -60,7 +61,9 @@ def evaluate_table(
             "the model was fitted with an offset that was no column; evaluate it from "
             "Python, with offset="
         )
-    weight = None if sample_weight is None else parse_expression(sample_weight)
+    weight = None
+    if sample_weight is not None:
+        weight = parse_expression(of_column(sample_weight, table_columns(data)))
     more = parse_expression(recipe.response).columns
     more += () if weight is None else weight.columns
     table = open_raw(result, data, more)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,7 @@ REFUSED = {
     "cc": "its knots and constraints are not found; write bs(x, knots=[...])",
     "ns": "its knots and constraints are not found; write bs(x, knots=[...])",
     "lag": "rows have no order here; make the column before",
+    "offset": 'give the argument offset=, as offset="log(exposure)"',
     "hashed": "hash the values into a column of text before",
 }
 ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
@@ -117,6 +118,12 @@ class Expression:
     def inside(self, node: ast.expr) -> Expression:
         """Return a part of it."""
         return Expression(ast.unparse(node), node, self.aliases)
+
+
+def of_column(text: str, columns: Container[str]) -> str:
+    """Return an expression that is the name of a column in the quotes it needs."""
+    alone = text in columns and not text.isidentifier() and "`" not in text
+    return f"`{text}`" if alone else text
 
 
 def parse_expression(text: str) -> Expression:

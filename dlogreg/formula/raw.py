@@ -22,6 +22,7 @@ from dlogreg.formula.tables import frame_block, table_columns
 from dlogreg.kernel import Mixed, as_dense
 from dlogreg.row_kind import RowKind
 from dlogreg.source.blocks import even_bounds
+from dlogreg.source.frames import as_pandas
 from dlogreg.source.group import StoredData
 from dlogreg.source.kinds import kind_of
 
@@ -119,6 +120,7 @@ def as_design(X: Any, model: WithRecipe) -> Any:
 
     Rows with a missing value are NaN.
     """
+    X = as_pandas(X)
     kind = kind_of(X)
     raw = raw_columns(X, kind, model)
     if raw is None:

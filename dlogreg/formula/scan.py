@@ -45,8 +45,9 @@ class LevelSet:
 class Found:
     """What a scan adds up, block after block."""
 
-    rows: tuple[tuple[int, int, int], ...] = ()
-    """Number of every block, its rows, and those that are kept."""
+    rows: tuple[tuple[int, int, int, int], ...] = ()
+    """Number of every block, its rows, those with a positive weight, and those of them
+    that are kept."""
     kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Kind of every column, and where it was first found."""
     levels: Mapping[str, LevelSet] = field(default_factory=dict)
@@ -81,12 +82,12 @@ class Found:
     @property
     def n_rows(self) -> int:
         """Number of rows with a positive weight, the incomplete ones included."""
-        return sum(n for _, n, _ in self.rows)
+        return sum(n for _, _, n, _ in self.rows)
 
     @property
     def n_kept(self) -> int:
         """Number of rows that are complete."""
-        return sum(kept for _, _, kept in self.rows)
+        return sum(kept for *_, kept in self.rows)
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,6 +169,7 @@ class ScanKernel:
 
     def of_block(self, block: TableBlock, index: int) -> Found:
         """Return what one block tells."""
+        n_read = len(block)
         block, _ = self.rule.weighted(block)
         kinds = {
             name: (column.kind, block.source or "the first rows")
@@ -182,7 +184,7 @@ class ScanKernel:
         moments = self._moments(block)  # of rows that other columns leave out, too
         if kept is not None:
             block = block.take(kept)
-        rows = ((index, n_rows, len(block)),)
+        rows = ((index, n_read, n_rows, len(block)),)
         if not len(block):
             return Found(rows, kinds, moments=moments, missing=missing)
         levels = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -72,21 +74,27 @@ class DesignBlocks:
     """Rows of every block of the table that count."""
     pieces: tuple[tuple[int, int, int], ...]
     """Block of the table, first and last of the rows that count."""
+    lengths: tuple[int, ...]
+    """Rows of every block of the table, those that do not count included."""
     kind: RowKind = RowKind.DENSE
     """The kind of the rows of X."""
+    first_row: int = 0
+    """Row number of the first row of the table."""
 
     @classmethod
     def of(cls, table: Table, recipe: Recipe, rule: Rule, found: Found) -> DesignBlocks:
         """Cut the blocks into pieces whose design is about BLOCK_BYTES."""
         columns = Encoder(recipe).columns
         step = int(np.clip(BLOCK_BYTES // columns.row_bytes, LEAST_ROWS, MOST_ROWS))
-        kept = tuple(n for *_, n in sorted(found.rows))
+        blocks = sorted(found.rows)
+        kept = tuple(n for *_, n in blocks)
+        lengths = tuple(n for _, n, *_ in blocks)
         pieces = tuple(
             (block, low, min(low + step, n_rows))
             for block, n_rows in enumerate(kept)
             for low in range(0, n_rows, step)
         )
-        return cls(table, recipe, rule, kept, pieces, columns.kind)
+        return cls(table, recipe, rule, kept, pieces, lengths, columns.kind)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -129,12 +137,23 @@ class DesignBlocks:
             table=self.table.take(first, last),
             kept=self.kept[first:last],
             pieces=tuple((block - first, low, high) for block, low, high in pieces),
+            lengths=self.lengths[first:last],
+            first_row=self.first_row + sum(self.lengths[:first]),
         )
+
+    @property
+    def table_blocks(self) -> tuple[tuple[int, int], ...]:
+        """First and last of the pieces of every block of the table; some have none."""
+        numbers = [block for block, _, _ in self.pieces]
+        blocks = range(len(self.lengths))
+        starts = [bisect_left(numbers, block) for block in (*blocks, len(blocks))]
+        return tuple(pairwise(starts))
 
     def open(self, inputs: tuple[Any, ...]) -> Load:
         """Return a function that encodes a piece."""
         load_table, encoder = self.table.open(inputs), Encoder(self.recipe)
         encode = encoder.mixed if self.kind == RowKind.MIXED else encoder.design
+        starts = tuple(accumulate(self.lengths, initial=self.first_row))
         last: list[tuple[int, TableBlock, Any]] = []
 
         def load(i: int) -> Mapping[str, Any]:
@@ -144,7 +163,9 @@ class DesignBlocks:
                 last.append((number, *self._complete(load_table(number), number)))
             _, block, weight = last[0]
             piece = block.take(slice(low, high))
-            fields = {"X": encode(piece), "y": encoder.response(piece)}
+            places = np.arange(low, high) if piece.kept is None else piece.kept
+            fields: dict[str, Any] = {"X": encode(piece), "y": encoder.response(piece)}
+            fields["numbers"] = starts[number] + places
             if weight is not None:
                 fields["sample_weight"] = weight[low:high]
             if self.rule.offset is not None:

@@ -14,6 +14,7 @@ from dlogreg.formula.columns import TableBlock, series_column
 from dlogreg.formula.parquet import ParquetTable, open_dataset, open_path
 from dlogreg.formula.store import StoreTable, store_columns
 from dlogreg.source.blocks import Array, Bounded, even_bounds
+from dlogreg.source.frames import PANDAS_LIKE, as_pandas
 from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
 from dlogreg.source.group import StoredData
 from dlogreg.source.group import open_data as open_store
@@ -23,8 +24,9 @@ from dlogreg.source.remote import Options
 KINDS = ("pandas", "dask dataframe")
 LoadTable = Callable[[int], TableBlock]
 TAKEN = (
-    "a pandas or dask dataframe, a pyarrow dataset, or the path or address of a Zarr "
-    'group, or of Parquet files (a file, a folder, a pattern as "flights-*.parquet")'
+    "a pandas or dask dataframe, a table of pyarrow or polars, a pyarrow dataset, or "
+    "the path or address of a Zarr group, or of Parquet files (a file, a folder, a "
+    'pattern as "flights-*.parquet")'
 )
 
 
@@ -180,9 +182,9 @@ def open_data(data: Any, options: Options | None = None) -> Any:
     root = type(data).__module__.partition(".")[0]
     if root == "pyarrow" and hasattr(data, "get_fragments"):
         return open_dataset(data)
-    if root == "pyarrow" and hasattr(data, "to_pandas"):
-        return data.to_pandas()
-    frames = root in ("pandas", "dask") and kind_of(data) in KINDS
+    data = as_pandas(data)
+    root = type(data).__module__.partition(".")[0]
+    frames = root in PANDAS_LIKE and kind_of(data) in KINDS
     if frames and data.ndim == 2:
         return data
     raise DataError(f"data must be {TAKEN}, not {type(data).__name__}")

@@ -95,7 +95,7 @@ def read_formula(text: str, available: Sequence[str]) -> Formula:
     context = {"__formulaic_variables_available__": rest}
     try:
         found = room.Formula.from_spec(f"y ~ {right}", context=context).rhs
-    except room.errors.FormulaSyntaxError as error:
+    except (room.errors.FormulaSyntaxError, SyntaxError) as error:
         reason = re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", str(error)).split("\n")[0]
         raise FormulaError(f"the formula {text!r} cannot be read: {reason}") from None
     if not all(hasattr(term, "factors") for term in found):

@@ -7,7 +7,6 @@ by themselves.
 """
 
 from dlogreg.grouped.fitting import fit_groups
-from dlogreg.grouped.options import check_by_options
 from dlogreg.grouped.results import GroupedResults
 
-__all__ = ["GroupedResults", "check_by_options", "fit_groups"]
+__all__ = ["GroupedResults", "fit_groups"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlogreg.checks import order_labels
-from dlogreg.errors import DataError, MissingValueError
+from dlogreg.errors import DataError
 from dlogreg.evaluation import Label, PassRecord
 from dlogreg.grouped.posing import GroupTotals, PosedGroups, pose_groups
 from dlogreg.grouped.results import GroupedResults
@@ -30,7 +30,7 @@ from dlogreg.missing import MissingKernel
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes, Progress
 from dlogreg.progress import progress_for
-from dlogreg.reduction import Reduction, active_client, single_threaded_blas
+from dlogreg.reduction import active_client
 from dlogreg.results import LogitResults
 from dlogreg.solvers import Status
 from dlogreg.solvers.group_newton import N_LENGTHS, GroupModel, advance_groups
@@ -73,15 +73,11 @@ def fit_groups(
     if client is not None:
         check_workers(memory, living_workers(client).limits, source)
     most = most_models(memory, layout.partitions, n_params, options.memory_limit)
-    reduction = Reduction(layout.partitions, layout.inline)
-    passes = Passes(reduction, progress_for(progress), trace=list(before))
-    try:
-        with single_threaded_blas():
-            fit = _GroupFit(layout, options, passes, fit_alone, recipe)
-            found = fit.results(most)
-            passes.close_record()
-    finally:
-        passes.progress.close()
+    shown = progress_for(progress)
+    passes = Passes(layout.reduction(), shown, trace=list(before))
+    with passes.running():
+        found = _GroupFit(layout, options, passes, fit_alone, recipe).results(most)
+        passes.close_record()
     found = replace(found, by=by, trace=tuple(passes.trace))
     warn_of_groups(found)
     return found
@@ -136,14 +132,10 @@ class _GroupFit:
         )
 
     def _survey(self, most: int) -> GroupSurvey:
-        """Make the first pass; where a value is missing, read on to count all."""
+        """Make the first pass."""
         names = self.layout.source.feature_names
-        try:
+        with self.layout.counting_missing(MissingKernel(names, groups_name="by")):
             found: GroupSurvey = self.passes.run(GroupSurveyKernel(names, most))
-        except MissingValueError as error:
-            reduction = Reduction(self.layout.partitions, self.layout.inline)
-            counts = reduction.sum(MissingKernel(names, groups_name="by"))[0]
-            raise MissingValueError(f"{error}. {counts}") from error
         return found
 
     def _check_magnitudes(self, totals: GroupTotals) -> None:

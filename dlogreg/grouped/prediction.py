@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,11 +24,15 @@ from dlogreg.missing import is_missing
 from dlogreg.offsets import check_offset_given, offset_rows
 from dlogreg.prediction import LogitModel, model_columns
 from dlogreg.prediction.rows import probability_rows
-from dlogreg.source.frames import check_indexes, frame_to_numpy, series_array
+from dlogreg.source.frames import as_pandas, check_indexes, frame_to_numpy, series_array
 from dlogreg.source.kinds import kind_of
+from dlogreg.source.opening import listed
 
 if TYPE_CHECKING:
     from dlogreg.grouped.results import GroupedResults
+
+RowName = Callable[[int], str]
+"""What a message calls a row of a block."""
 
 EXACT = 2.0**53
 """Below it floats hold every integer."""
@@ -55,7 +60,9 @@ class GroupTable:
         levels = keys_of(results.levels)
         return cls(levels, intercepts, table[:, first:], results.recipe)
 
-    def places(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    def places(
+        self, labels: npt.NDArray[Any], row_name: RowName
+    ) -> npt.NDArray[np.intp]:
         """Return the line of every row's group, -1 where the label is missing."""
         places = np.full(len(labels), -1, dtype=np.intp)
         there = np.flatnonzero(~is_missing(labels))
@@ -80,8 +87,8 @@ class GroupTable:
         if len(new):
             row = int(there[np.flatnonzero(own == new[0])[0]])
             raise DataError(
-                f"by is {keys[new[0]].item()!r} in row {row}, and the fit has no such "
-                "group; leave such rows out, or fit with them"
+                f"by is {keys[new[0]].item()!r} in {row_name(row)}, and the fit has no "
+                "such group; leave such rows out, or fit with them"
             )
         places[there] = found[own]
         return places
@@ -108,6 +115,7 @@ def predict(results: GroupedResults, X: Any, by: Any, offset: Any) -> Any:
     recipe = results.recipe
     if recipe is None or recipe.offset is None:
         check_offset_given(results, offset, "predict()")
+    X = as_pandas(X)
     by = _groups_of(results, X, by)
     table, kind = GroupTable.of(results), kind_of(X)
     d = len(results.feature_names)
@@ -121,9 +129,8 @@ def predict(results: GroupedResults, X: Any, by: Any, offset: Any) -> Any:
     block: Any = partial(_predict_rows if raw is None else _predict_raw, table)
     if kind == "dask dataframe":
         beside = [_series(X, v, n) for n, v in _given(by, offset)]
-        return X.map_partitions(
-            block, *beside, align_dataframes=False, meta=np.empty(0)
-        )
+        each = partial(_predict_partition, block)
+        return X.map_partitions(each, *beside, align_dataframes=False, meta=np.empty(0))
     if kind == "dask":
         return _over_chunks(X, block, by, offset)
     if kind == "zarr csr":
@@ -154,7 +161,12 @@ def _given(by: Any, offset: Any) -> list[tuple[str, Any]]:
 
 
 def _labels(values: Any, n_rows: int) -> npt.NDArray[Any]:
-    labels = frame_to_numpy(values) if hasattr(values, "iloc") else np.asarray(values)
+    if isinstance(values, Mapping | Set):
+        raise DataError(
+            f"by is a {type(values).__name__}; give a list or an array of labels, in "
+            "the order of the rows of X"
+        )
+    labels = frame_to_numpy(values) if hasattr(values, "iloc") else listed("by", values)
     if labels.ndim != 1 or len(labels) != n_rows:
         raise DataError(
             f"X has {n_rows} rows but by has shape {labels.shape}; give one label per "
@@ -163,21 +175,69 @@ def _labels(values: Any, n_rows: int) -> npt.NDArray[Any]:
     return labels
 
 
-def _predict_rows(table: GroupTable, X: Any, by: Any, offset: Any = None) -> FloatArray:
+def _of_data(row: int) -> str:
+    return f"row {row}"
+
+
+def _of_frame(X: Any) -> RowName:
+    """Return what names the rows of a partition of a dask dataframe, by its index."""
+    return lambda row: f"the row of index {X.index[row : row + 1].tolist()[0]!r}"
+
+
+def _of_chunk(start: npt.NDArray[np.int64]) -> RowName:
+    """Return what names the rows of a chunk.
+
+    ``start`` has its number, and that of its first row, -1 if it is not known.
+    """
+    chunk, first = start.ravel().tolist()
+    if first < 0:
+        return lambda row: f"row {row} of chunk {chunk}"
+    return lambda row: f"row {first + row}"
+
+
+def _predict_partition(
+    block: Any, frame: Any, by: Any, offset: Any = None
+) -> FloatArray:
+    """Predict one partition of a dask dataframe."""
+    found: FloatArray = block(frame, by, offset, row_name=_of_frame(frame))
+    return found
+
+
+def _predict_chunk(
+    block: Any, X: Any, start: npt.NDArray[np.int64], by: Any, offset: Any = None
+) -> FloatArray:
+    """Predict one chunk of a dask array."""
+    found: FloatArray = block(X, by, offset, row_name=_of_chunk(start))
+    return found
+
+
+def _predict_rows(
+    table: GroupTable,
+    X: Any,
+    by: Any,
+    offset: Any = None,
+    *,
+    row_name: RowName = _of_data,
+) -> FloatArray:
     """Predict one block of rows of the design."""
     n_rows = X.shape[0]
-    eta = table.predictor(X, table.places(_labels(by, n_rows)))
+    eta = table.predictor(X, table.places(_labels(by, n_rows), row_name))
     if offset is not None:
         eta += offset_rows(offset, n_rows)
     return probability_rows(eta)
 
 
 def _predict_raw(
-    table: GroupTable, frame: Any, by: Any, offset: Any = None
+    table: GroupTable,
+    frame: Any,
+    by: Any,
+    offset: Any = None,
+    *,
+    row_name: RowName = _of_data,
 ) -> FloatArray:
     """Predict a raw dataframe; incomplete rows become NaN."""
     assert table.recipe is not None
-    places = table.places(_labels(by, len(frame)))
+    places = table.places(_labels(by, len(frame)), row_name)
     eta, own = np.full(len(frame), np.nan), table.recipe.offset
     for rows, block, X in design_pieces(table.recipe, frame):
         eta[rows] = table.predictor(X, places[rows])
@@ -205,17 +265,29 @@ def _over_chunks(X: da.Array, block: Any, by: Any, offset: Any) -> da.Array:
     beside = [_beside(values, X, what) for what, values in _given(by, offset)]
     arrays = [part for values in beside for part in (values, "i")]
     result: da.Array = da.blockwise(
-        block,
+        partial(_predict_chunk, block),
         "i",
         X,
         "ij",
+        _starts(X),
+        "ik",
         *arrays,
+        align_arrays=False,
         concatenate=True,
         dtype=np.float64,
         meta=np.empty(0),
         token="predict",
     )
     return result
+
+
+def _starts(X: da.Array) -> da.Array:
+    """Return the number of every chunk, and of its first row, -1 if not known."""
+    counts = np.array(X.chunks[0], dtype=float)
+    firsts = np.concatenate([[0.0], np.cumsum(counts)[:-1]])
+    starts = np.where(np.isnan(firsts), -1, firsts).astype(np.int64)
+    both = np.column_stack([np.arange(len(starts)), starts])
+    return da.from_array(both, chunks=(1, 2))
 
 
 def _beside(values: Any, X: da.Array, what: str) -> da.Array:

@@ -14,7 +14,7 @@ from dlogreg.grouped.posing import PosedGroups, null_loglikelihood
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.results import LogitResults
-from dlogreg.separation_report import moving_columns
+from dlogreg.separation.report import moving_columns
 from dlogreg.solvers import NewtonSystem, Solution, Status
 from dlogreg.solvers.group_newton import GroupModel
 

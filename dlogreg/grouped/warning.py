@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlogreg.errors import CollinearityWarning, ConvergenceWarning, SeparationWarning
 from dlogreg.evaluation import Label
-from dlogreg.separation_report import ADVICE
+from dlogreg.separation.report import ADVICE
 from dlogreg.solvers import Status
 from dlogreg.user_warning import warn_user
 

@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from dlogreg.errors import InferenceError
 from dlogreg.evaluation import FloatArray
+from dlogreg.inference.likelihoods import PSEUDO
 from dlogreg.inference.limit import estimable, face_of
 from dlogreg.kernel.together import Sums, Together
-from dlogreg.likelihoods import PSEUDO
-from dlogreg.many_objective import ManyObjective
+from dlogreg.objective.many import ManyObjective
 from dlogreg.passes import Passes
 from dlogreg.rows_again import RowsAgain, check_unchanged
 from dlogreg.solvers import Geometry, Status
@@ -177,7 +177,12 @@ def _start(
     return Start(constraint, theta, found if near else None)
 
 
+def most_together(n_params: int) -> int:
+    """Return how many models are advanced together at most."""
+    return max(1, BATCH_VALUES // n_params)
+
+
 def batches(n_models: int, n_params: int) -> list[range]:
     """Return the models that are advanced together, as runs of their positions."""
-    most = max(1, BATCH_VALUES // n_params)
+    most = most_together(n_params)
     return [range(i, min(i + most, n_models)) for i in range(0, n_models, most)]

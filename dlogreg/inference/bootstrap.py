@@ -10,14 +10,14 @@ import numpy as np
 
 from dlogreg.errors import ConvergenceWarning, InferenceError
 from dlogreg.evaluation import FloatArray
-from dlogreg.inference.batch import SEPARATED, batches, estimated
+from dlogreg.inference.batch import SEPARATED, batches, estimated, most_together
 from dlogreg.inference.replicates import Replicates
 from dlogreg.kernel.nearby import NearbyKernel, NearbySums
 from dlogreg.kernel.resampling import PoissonDraws
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.many_memory import ManyPasses, check_room, replicates_memory
-from dlogreg.many_objective import ManyObjective
 from dlogreg.memory import ProjectedMemory, project_memory
+from dlogreg.objective.many import ManyObjective
 from dlogreg.options.values import byte_limit
 from dlogreg.rows_again import RowsAgain, check_unchanged
 from dlogreg.scalars import check_seed, is_number, is_whole
@@ -95,7 +95,7 @@ def _check_room(
     hessians = max(1, HESSIAN_VALUES // n_params**2)
 
     def memory_of(n: int) -> ProjectedMemory:
-        together = len(batches(n, n_params)[0])
+        together = min(n, most_together(n_params))
         rest = (n, together, hessians, max_passes)
         return replicates_memory(one, rows.partitions, passes, *rest)
 
@@ -208,7 +208,7 @@ class _Batch:
 def check_bootstrap(
     results: LogitResults, n_replicates: int, tol: float, max_passes: int
 ) -> None:
-    """Refuse fits that have no optimum to resample around, and useless options.
+    """Refuse useless options, and fits that have no optimum to resample around.
 
     Raises
     ------
@@ -228,6 +228,11 @@ def check_bootstrap(
             "bootstrap() needs at least 2 passes: max_passes must be a whole number, "
             f"not {max_passes!r}"
         )
+    _check_fit(results)
+
+
+def _check_fit(results: LogitResults) -> None:
+    """Refuse fits that have no optimum to resample around."""
     if results.firth:
         raise InferenceError(
             "the bootstrap is made for maximum likelihood and ridge, and this fit has "

@@ -13,8 +13,8 @@ from dlogreg.display import Summary
 from dlogreg.display.class_goodness import summarize_class_goodness
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.inference.goodness import GoodnessOfFit
+from dlogreg.inference.likelihoods import Deviances
 from dlogreg.kernel.class_scores import ClassScores
-from dlogreg.likelihoods import Deviances
 
 if TYPE_CHECKING:
     from dlogreg.display.plots import ClassGoodnessPlots

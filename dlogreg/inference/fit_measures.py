@@ -10,6 +10,7 @@ from dlogreg.evaluation import Label
 from dlogreg.inference.calibration import CalibrationTable, HosmerLemeshow
 from dlogreg.inference.event_checks import event_checks
 from dlogreg.inference.goodness import GoodnessOfFit
+from dlogreg.inference.own_rows import OwnRows
 from dlogreg.inference.ranking import PrecisionRecall, RocCurve
 from dlogreg.kernel.closing_sums import ColumnSums
 from dlogreg.kernel.scores import ScoreSums
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from dlogreg.rows_again import RowsAgain
 
 
-class FitMeasures(ABC):
+class FitMeasures(OwnRows, ABC):
     """Goodness of fit; the attributes are those of LogitResults."""
 
     scores: ScoreSums | None
@@ -217,9 +218,7 @@ class FitMeasures(ABC):
         """Return the sums of the closing pass, or make them in one over the rows."""
         given = any(part is not None for part in (X, y, sample_weight, offset))
         if given or self.scores is None or self.column_sums is None:
-            rows = import_module("dlogreg.rows_again").rows_of(
-                self, X, y, sample_weight, "goodness_of_fit", offset
-            )
+            rows = self._own_rows("goodness_of_fit", X, y, sample_weight, offset)
             room = import_module("dlogreg.inference.measures_again")
             self._keep(*room.measured(self, rows))
         assert self.scores is not None

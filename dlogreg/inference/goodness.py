@@ -19,9 +19,9 @@ from dlogreg.evaluation import Label
 from dlogreg.inference import calibration, decisions, ranking
 from dlogreg.inference.event_checks import EventChecks
 from dlogreg.inference.levels import check_level
+from dlogreg.inference.likelihoods import Deviances
 from dlogreg.inference.recalibration import CalibrationLine, calibration_line
 from dlogreg.kernel.scores import ScoreSums
-from dlogreg.likelihoods import Deviances
 
 if TYPE_CHECKING:
     from dlogreg.display.plots import GoodnessPlots

@@ -168,9 +168,7 @@ def _averaged(results: LogitResults, columns: Places, rows: Given) -> Derivative
     params, first, n = _params(results), int(results.fit_intercept), results.nobs
     if not len(columns):
         return marginal.average(params, first, _sums(results, rows), n)
-    again = import_module("dlogreg.rows_again")
-    *arrays, offset = rows
-    found = again.rows_of(results, *arrays, "marginal_effects", offset)
+    found = results._own_rows("marginal_effects", *rows)
     room = import_module("dlogreg.inference.measures_again")
     scores, sums, changes = room.with_changes(results, found, columns.tolist())
     results._keep(scores, sums)

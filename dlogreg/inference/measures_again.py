@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def measured(results: LogitResults, rows: RowsAgain) -> tuple[ScoreSums, ColumnSums]:
     """Return the sums at the fitted coefficients, of the columns as they were given."""
     with rows.reading() as passes:
-        sums: Sums = passes.run(Together((rows.census, _measures(results, rows))))
-    census, evaluation = sums.parts
-    check_unchanged(results, census, evaluation.loss, limiting=True)
+        sums: Sums = passes.run(Together((rows.counts, _measures(results, rows))))
+    counts, evaluation = sums.parts
+    check_unchanged(results, counts, evaluation.loss, limiting=True)
     found = evaluation.closing
     return found.scores, found.columns.uncentred(rows.standardization.centre)
 
@@ -31,10 +31,10 @@ def measured_with(
 ) -> tuple[ScoreSums, ColumnSums, Any]:
     """Return the same, and what another kernel sums in that pass."""
     with rows.reading() as passes:
-        together = Together((rows.census, _measures(results, rows), kernel))
+        together = Together((rows.counts, _measures(results, rows), kernel))
         sums: Sums = passes.run(together)
-    census, evaluation, other = sums.parts
-    check_unchanged(results, census, evaluation.loss, limiting=True)
+    counts, evaluation, other = sums.parts
+    check_unchanged(results, counts, evaluation.loss, limiting=True)
     found = evaluation.closing
     columns = found.columns.uncentred(rows.standardization.centre)
     return found.scores, columns, other
@@ -63,4 +63,5 @@ def _measures(results: LogitResults, rows: RowsAgain) -> LossKernel:
         order=1,
         class_weight=rows.class_weight,
         precision="measures",
+        sparse=std.sparse,
     )

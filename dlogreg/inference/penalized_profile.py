@@ -11,11 +11,11 @@ from scipy.special import chdtri
 
 from dlogreg.errors import ConvergenceWarning, InferenceError
 from dlogreg.evaluation import FloatArray
-from dlogreg.firth_objective import PenalizedObjective
 from dlogreg.inference.likelihood_ratio import position_of
 from dlogreg.kernel import Kernel
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.objective import Objective
+from dlogreg.objective.firth import PenalizedObjective
 from dlogreg.passes import Passes
 from dlogreg.penalty import PenaltyRule, Ridge
 from dlogreg.rows_again import RowsAgain, check_unchanged

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from dlogreg.inference.own_rows import OwnRows
 from dlogreg.kernel.diagnostics import BY_LEVERAGE, KINDS
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from dlogreg.results import LogitResults
 
 
-class RowDiagnosis:
+class RowDiagnosis(OwnRows):
     """Residuals and influence; Dask comes with them, so it is loaded on first use."""
 
     def residuals(
@@ -58,9 +59,10 @@ class RowDiagnosis:
         -------
         array, shape (n_rows,)
             Numpy for data in memory; else, and after ``fit_formula``, a lazy dask
-            array, one chunk for every block of rows that a fit reads. Rows that
-            ``fit(missing="drop")`` left out have NaN; those that ``fit_formula`` left
-            out have no entry.
+            array, one chunk for every block of rows that a fit reads, or of a raw
+            table. Rows that were left out for a missing value have NaN, also those of
+            weight 0 whose y is no class, or whose values are not finite, and all of
+            weight 0 of ``fit_formula``.
 
         Raises
         ------
@@ -139,7 +141,6 @@ class RowDiagnosis:
         results = cast("LogitResults", self)
         room = import_module("dlogreg.diagnostics")
         room.check_leverage(results)
-        again = import_module("dlogreg.rows_again")
-        rows = again.rows_of(results, X, y, sample_weight, "influence", offset)
+        rows = self._own_rows("influence", X, y, sample_weight, offset)
         found: Influence = room.most_influential(results, rows, int(k))
         return found

@@ -112,7 +112,7 @@ class TestTable:
 
     def _column(self, name: str) -> LabelledVector:
         values: FloatArray = np.array([getattr(test, name) for test in self.tests])
-        return LabelledVector.of(values, self.terms)
+        return LabelledVector.of(values, self.terms, "term")
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame, indexed by term (pandas is an extra)."""

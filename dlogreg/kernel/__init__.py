@@ -9,6 +9,7 @@ from dlogreg.kernel.mixed import Mixed
 from dlogreg.kernel.mixed_slab import MixedSlab
 from dlogreg.kernel.row_slab import (
     PRODUCT_VALUES,
+    ROWS_FROM,
     RowSlab,
     long_rows,
     short_rows,
@@ -23,6 +24,7 @@ from dlogreg.kernel.trial_points import TrialPointsKernel
 __all__ = [
     "CSR",
     "PRODUCT_VALUES",
+    "ROWS_FROM",
     "AnySlab",
     "HessianProductsKernel",
     "Kernel",

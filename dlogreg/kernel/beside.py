@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from dlogreg.errors import DataError
-from dlogreg.evaluation import Evaluation
+from dlogreg.kernel.around import AroundKernel
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.csr import as_dense
 from dlogreg.kernel.dense import LossKernel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BesideKernel:
+class BesideKernel(AroundKernel):
     """Evaluates a loss whose columns are those of X, then those beside it."""
 
     kernel: LossKernel
@@ -26,14 +26,6 @@ class BesideKernel:
     def name(self) -> str:
         """What the dashboard shows."""
         return "score_test"
-
-    def open(self) -> Any:
-        """Return the slab's buffers."""
-        return self.kernel.open()
-
-    def start(self) -> Any:
-        """Return empty sums."""
-        return self.kernel.start()
 
     def add(self, sums: Any, rows: Rows, buffers: Any) -> None:
         """Add a block, slab by slab, joined as they are read."""
@@ -64,7 +56,3 @@ class BesideKernel:
                 "the fit too"
             )
         return Z
-
-    def finish(self, sums: Any) -> Evaluation:
-        """Return the sums."""
-        return self.kernel.finish(sums)

@@ -39,6 +39,11 @@ class Rows:
     """Rows of the block that were left out because a value was missing."""
     held: npt.NDArray[np.bool_] | None = None
     """Rows that are held out, to be scored but not fitted, shape (n_rows,)."""
+    n_held_dropped: int = 0
+    """Rows that were held out and left out because a value was missing."""
+    numbers: npt.NDArray[np.int64] | None = None
+    """Row numbers in the data, shape (n_rows,), where a formula left out rows before
+    they were counted; None where rows are numbered as they are read."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -112,10 +117,13 @@ class Rows:
             None if self.groups is None else self.groups[rows],
             self.copies,
             held=None if self.held is None else self.held[rows],
+            numbers=None if self.numbers is None else self.numbers[rows],
         )
 
     def place(self, row: int) -> str:
         """Name a row for an error message."""
+        if self.numbers is not None:
+            return f"row {self.numbers[row]}"
         row = row if self.kept is None else int(self.kept[row])
         if self.start is None:
             return f"row {row // self.copies} of block {self.index}"

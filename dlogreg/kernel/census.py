@@ -94,3 +94,57 @@ class CensusKernel:
     def finish(self, sums: list[Census]) -> Census:
         """Return the census."""
         return sums[0]
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """Counts of rows, whatever their columns."""
+
+    n_rows: int
+    """Rows with a positive weight."""
+    class_counts: tuple[int, ...]
+    """Those of each class."""
+    weight: float
+
+    def __add__(self, other: RowCounts) -> RowCounts:
+        """Return the counts of the rows of both."""
+        pairs = zip(self.class_counts, other.class_counts, strict=True)
+        return RowCounts(
+            self.n_rows + other.n_rows,
+            tuple(a + b for a, b in pairs),
+            self.weight + other.weight,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RowCountKernel:
+    """Counts rows, and does not look at their columns."""
+
+    classes: tuple[Label, ...]
+    class_weight: tuple[tuple[Label, float], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the dashboard shows."""
+        return "counts"
+
+    def open(self) -> None:
+        """Need no buffers."""
+
+    def start(self) -> list[RowCounts]:
+        """Return the counts of no rows."""
+        return [RowCounts(0, (0,) * len(self.classes), 0.0)]
+
+    def add(self, sums: list[RowCounts], rows: Rows, buffers: None) -> None:
+        """Count a block."""
+        kept = rows.positive()
+        weight = row_weights(kept, self.class_weight)
+        sums[0] += RowCounts(
+            len(kept),
+            tuple(int(np.sum(kept.y == label)) for label in self.classes),
+            float(len(kept)) if weight is None else float(weight.sum()),
+        )
+
+    def finish(self, sums: list[RowCounts]) -> RowCounts:
+        """Return the counts."""
+        return sums[0]

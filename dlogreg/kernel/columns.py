@@ -8,40 +8,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlogreg.evaluation import Summable
-from dlogreg.kernel.block import Kernel, Rows
+from dlogreg.kernel.around import AroundKernel
+from dlogreg.kernel.block import Rows
 from dlogreg.kernel.csr import CSR
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ColumnsKernel:
+class ColumnsKernel(AroundKernel):
     """Another kernel, over the chosen columns of every block."""
 
-    kernel: Kernel
     columns: npt.NDArray[np.intp]
     """Ascending, without the intercept."""
-
-    @property
-    def name(self) -> str:
-        """What the dashboard shows."""
-        return self.kernel.name
-
-    def open(self) -> Any:
-        """Return the buffers of the kernel."""
-        return self.kernel.open()
-
-    def start(self) -> Any:
-        """Return the empty sums of the kernel."""
-        return self.kernel.start()
 
     def add(self, sums: Any, rows: Rows, buffers: Any) -> None:
         """Add a block."""
         chosen = replace(rows, X=columns_of(rows.X, self.columns))
         self.kernel.add(sums, chosen, buffers)
-
-    def finish(self, sums: Any) -> Summable:
-        """Return the sums of the kernel."""
-        return self.kernel.finish(sums)
 
 
 def columns_of(X: Any, columns: npt.NDArray[np.intp]) -> Any:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from dlogreg.errors import DataError
+from dlogreg.kernel.well_formed import check_well_formed
 
 Array = npt.NDArray[Any]
 
@@ -35,18 +36,23 @@ class CSR:
     up, which products with vectors do by themselves and nothing else does."""
 
     @classmethod
-    def of(cls, matrix: Any) -> CSR:
+    def of(cls, matrix: Any, what: str = "X") -> CSR:
         """Take a scipy sparse matrix or array of any format, or a 2-D numpy array.
 
         CSR without duplicates is used where it lies; all else is converted.
+
+        Raises
+        ------
+        DataError
+            If the matrix, called ``what``, is none.
         """
         if isinstance(matrix, CSR):
             return matrix if matrix.distinct else cls.of(matrix.matrix)
+        check_well_formed(matrix, what)
         csr = csr_array(matrix)
         if not csr.has_canonical_format:
             csr = csr.copy()  # the user's own stays as it is
             csr.sum_duplicates()
-        _check_columns(csr.indices, int(csr.shape[1]))
         return cls(csr.indptr, csr.indices, csr.data, int(csr.shape[1]))
 
     @classmethod
@@ -133,6 +139,10 @@ class CSR:
         """The same rows as scipy's ``csr_array``."""
         parts = (self.data, self.indices, self.indptr)
         return csr_array(parts, shape=self.shape, copy=False)
+
+    def times(self, slopes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the rows times a vector, or a matrix of n_columns lines."""
+        return np.asarray(self.matrix @ slopes, dtype=np.float64)
 
     def toarray(self) -> Array:
         """Return the rows as a numpy array."""

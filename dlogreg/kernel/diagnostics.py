@@ -30,6 +30,7 @@ from dlogreg.kernel.block import Rows
 from dlogreg.kernel.csr import as_dense
 from dlogreg.kernel.dense import row_weights
 from dlogreg.kernel.slab import slab_rows
+from dlogreg.kernel.sparse_slab import SLAB_ROWS
 from dlogreg.loss import loss_residual_weight_rows
 
 BY_LEVERAGE = ("leverage", "standardized_pearson", "standardized_deviance", "cook")
@@ -54,9 +55,13 @@ class RowDiagnostics:
     class_weight: tuple[tuple[Label, float], ...] = ()
 
     def of(self, rows: Rows, kind: str) -> FloatArray:
-        """Return the residual, leverage or distance ("cook") of every row."""
+        """Return the residual, leverage or distance ("cook") of every row.
+
+        Rows of weight 0 have NaN where y is no class, or X or the offset not finite.
+        """
         found = np.empty(len(rows))
-        length = slab_rows(len(self.params))
+        stays_sparse = not isinstance(rows.X, np.ndarray) and kind not in BY_LEVERAGE
+        length = SLAB_ROWS if stays_sparse else slab_rows(len(self.params))
         for low, slab in zip(
             range(0, len(rows), length), rows.slabs(length), strict=True
         ):
@@ -66,19 +71,29 @@ class RowDiagnostics:
     def of_all(self, rows: Rows, kind: str) -> FloatArray:
         """Return the same for a block as it was read, NaN for rows left out of it."""
         found = self.of(rows, kind)
-        if not rows.n_dropped or rows.kept is None:
+        n_missing = rows.n_dropped + rows.n_held_dropped
+        if not n_missing or rows.kept is None:
             return found
-        every = np.full(len(rows) + rows.n_dropped, np.nan)
+        every = np.full(len(rows) + n_missing, np.nan)
         every[rows.kept] = found
         return every
 
     def _slab(self, rows: Rows, kind: str) -> FloatArray:
-        is_event = self._events(rows)
-        z, first = as_dense(rows.X) - self.centre, int(self.fit_intercept)
-        eta = z @ self.params[first:] + self.params[:first].sum()
-        if rows.offset is not None:
-            eta += rows.offset
-        sign = np.where(is_event, 1.0, -1.0)
+        known = self._known(rows)
+        if known.all():
+            return self._values(rows, kind)
+        found = np.full(len(rows), np.nan)
+        found[known] = self._values(rows.chosen(np.flatnonzero(known)), kind)
+        return found
+
+    def _values(self, rows: Rows, kind: str) -> FloatArray:
+        """Return the values of rows whose labels are classes."""
+        sign = np.where(rows.y == self.classes[1], 1.0, -1.0)
+        z: FloatArray | None = None
+        with np.errstate(invalid="ignore", over="ignore"):  # in rows of weight 0
+            if isinstance(rows.X, np.ndarray) or kind in BY_LEVERAGE:
+                z = as_dense(rows.X) - self.centre
+            eta = self._predictor(rows, z)
         loss, miss, curvature = loss_residual_weight_rows(sign * eta)
         prior = self._prior(rows)
         if kind == "response":
@@ -89,7 +104,9 @@ class RowDiagnostics:
         deviance = sign * np.sqrt(2 * prior * loss)
         if kind in ("pearson", "deviance"):
             return np.asarray(pearson if kind == "pearson" else deviance)
-        h = prior * curvature * self._variance(z)
+        assert z is not None
+        with np.errstate(invalid="ignore"):
+            h = prior * curvature * self._variance(z)
         if kind == "leverage":
             return np.asarray(h)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -102,10 +119,29 @@ class RowDiagnostics:
         weight = row_weights(rows, self.class_weight) if self.prior else None
         return np.ones(len(rows)) if weight is None else weight
 
-    def _events(self, rows: Rows) -> npt.NDArray[np.bool_]:
+    def _predictor(self, rows: Rows, z: FloatArray | None) -> FloatArray:
+        """Return the linear predictor, from centred columns where there are such."""
+        slopes = self.params[int(self.fit_intercept) :]
+        shift = float(self.params[: int(self.fit_intercept)].sum())
+        if z is not None:
+            eta = z @ slopes + shift
+        else:
+            product = rows.X.times(slopes)
+            eta = product + (shift - float(self.centre @ slopes))
+        if rows.offset is not None:
+            eta += rows.offset
+        if rows.sample_weight is not None:
+            eta[(rows.sample_weight == 0) & ~np.isfinite(eta)] = np.nan
+        return np.asarray(eta)
+
+    def _known(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Return which labels are classes; others are refused but at weight 0."""
         other, event = self.classes
-        is_event = np.asarray(rows.y == event)
-        unknown = np.flatnonzero(~(is_event | (rows.y == other)))
+        known = np.asarray((rows.y == event) | (rows.y == other))
+        counts = np.ones(len(rows), dtype=bool)
+        if rows.sample_weight is not None:
+            counts = rows.sample_weight != 0
+        unknown = np.flatnonzero(~known & counts)
         if len(unknown):
             row = int(unknown[0])
             value = rows.y[row]
@@ -114,7 +150,7 @@ class RowDiagnostics:
                 f"y is {shown!r} in {rows.place(row)}, but the model knows "
                 f"{other!r} and {event!r}; leave such rows out"
             )
-        return is_event
+        return known
 
     def _variance(self, z: FloatArray) -> FloatArray:
         """Return the variance of the linear predictor of every row."""
@@ -138,7 +174,8 @@ class TopRows:
     places: npt.NDArray[np.int64]
     """Where it stands there."""
     lengths: tuple[tuple[int, int], ...] = ()
-    """Every block that was read, and its number of rows, those left out too."""
+    """Every block that was read, and its number of rows, those left out too; 0 where
+    places count from the first row of the data."""
 
     def __add__(self, other: TopRows) -> TopRows:
         """Return the rows of the largest values among both."""
@@ -200,8 +237,11 @@ class InfluenceKernel:
         distance = self.diagnostics.of(kept, "cook")
         distance = np.where(np.isnan(distance), np.inf, distance)
         own = np.arange(len(kept)) if kept.kept is None else kept.kept
+        n_read = len(rows) + rows.n_dropped + rows.n_held_dropped
+        if kept.numbers is not None:  # counted from the first row of the data
+            own, n_read = kept.numbers, 0
         block = np.full(len(kept), rows.index, dtype=np.int64)
-        length = ((rows.index, len(rows) + rows.n_dropped),)
+        length = ((rows.index, n_read),)
         sums[0] += top_rows(self.most, distance, block, own.astype(np.int64), length)
 
     def finish(self, sums: list[TopRows]) -> TopRows:

@@ -5,30 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dlogreg.evaluation import Summable
-from dlogreg.kernel.block import Kernel, Rows
+from dlogreg.kernel.around import AroundKernel
+from dlogreg.kernel.block import Rows
 from dlogreg.kernel.slab import slab_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HeldKernel:
+class HeldKernel(AroundKernel):
     """Gives a kernel the rows held out, as if there were no others."""
 
-    kernel: Kernel
     n_features: int
 
     @property
     def name(self) -> str:
         """What the dashboard shows."""
         return "holdout"
-
-    def open(self) -> Any:
-        """Return the kernel's buffers."""
-        return self.kernel.open()
-
-    def start(self) -> Any:
-        """Return the kernel's empty sum."""
-        return self.kernel.start()
 
     def add(self, sums: Any, rows: Rows, buffers: Any) -> None:
         """Add those of a block, a slab at a time, because they are copied."""
@@ -38,7 +29,3 @@ class HeldKernel:
             held = slab.held_out()
             if len(held):
                 self.kernel.add(sums, held, buffers)
-
-    def finish(self, sums: Any) -> Summable:
-        """Return the kernel's sum."""
-        return self.kernel.finish(sums)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlogreg import long_vectors
 from dlogreg.evaluation import FloatArray
 from dlogreg.row_kind import RowKind
 from dlogreg.spare_matrices import spare_matrices
@@ -40,4 +41,4 @@ def completed(total: FloatArray, kind: int) -> FloatArray:
 
 def point_sums(shape: tuple[int, int], kind: int) -> FloatArray:
     """Return zeros for sums of several vectors, in the order that slabs add to."""
-    return np.zeros(shape, order="C" if kind == RowKind.DENSE else "F")
+    return long_vectors.zeros(shape, order="C" if kind == RowKind.DENSE else "F")

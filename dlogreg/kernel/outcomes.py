@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from dlogreg.errors import DataError, MissingValueError
 from dlogreg.evaluation import FloatArray, Label
-from dlogreg.kernel.block import Kernel, Rows
+from dlogreg.kernel.around import AroundKernel
+from dlogreg.kernel.block import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,25 +158,11 @@ class OutcomeCountKernel:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OutcomeKernel:
+class OutcomeKernel(AroundKernel):
     """Runs a kernel of one outcome, or one that asks for none, over these rows."""
 
-    kernel: Kernel
     outcome: Outcome | None = None
     """None: all rows have the same."""
-
-    @property
-    def name(self) -> str:
-        """What the dashboard shows."""
-        return self.kernel.name
-
-    def open(self) -> Any:
-        """Return the kernel's buffers."""
-        return self.kernel.open()
-
-    def start(self) -> Any:
-        """Return an empty sum."""
-        return self.kernel.start()
 
     def add(self, sums: Any, rows: Rows, buffers: Any) -> None:
         """Add a block of which the outcome is known."""
@@ -184,10 +171,6 @@ class OutcomeKernel:
             self.kernel.add(sums, replace(rows, y=blank), buffers)
             return
         self.kernel.add(sums, of_outcome(rows, self.outcome), buffers)
-
-    def finish(self, sums: Any) -> Any:
-        """Return the kernel's sum."""
-        return self.kernel.finish(sums)
 
 
 def of_outcome(rows: Rows, outcome: Outcome) -> Rows:

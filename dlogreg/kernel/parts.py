@@ -106,19 +106,23 @@ class StratifiedParts:
 
     n_parts: int
     seed: int
-    event: Label
+    classes: tuple[Label, ...]
     borders: npt.NDArray[np.intp]
-    """Cells of the hash at which parts begin, shape (2, n_parts - 1)."""
+    """Cells of the hash at which parts begin, shape (n_classes, n_parts - 1)."""
 
     @classmethod
     def of_counts(
-        cls, n_parts: int, seed: int, event: Label, counts: npt.NDArray[np.int64]
+        cls,
+        n_parts: int,
+        seed: int,
+        classes: tuple[Label, ...],
+        counts: npt.NDArray[np.int64],
     ) -> StratifiedParts:
         """Cut so that every part has its share of the rows of each class.
 
-        ``counts`` are rows by class and cell of the hash, shape (2, 65536). A part has
-        its share up to the rows of the cells at its borders: with fewer than a few
-        thousand rows in a class, up to one row; with n, up to about n / 65536.
+        ``counts`` are rows by class and cell of the hash, shape (n_classes, 65536). A
+        part has its share up to the rows of the cells at its borders: with fewer than
+        a few thousand rows in a class, up to one row; with n, up to about n / 65536.
         """
         before = counts.cumsum(axis=1) - counts / 2
         shares = np.arange(1, n_parts) / n_parts
@@ -126,15 +130,16 @@ class StratifiedParts:
             np.searchsorted(line, shares * total)
             for line, total in zip(before, counts.sum(axis=1), strict=True)
         ]
-        return cls(n_parts, seed, event, np.array(borders, dtype=np.intp))
+        return cls(n_parts, seed, classes, np.array(borders, dtype=np.intp))
 
     def of(self, rows: Rows) -> Part:
         """Return the part of every row."""
         cells = hash_cells(rows, self.seed)
-        other, event = (
-            np.searchsorted(line, cells, side="right") for line in self.borders
-        )
-        return np.where(rows.y == self.event, event, other)
+        parts = np.zeros(len(rows), dtype=np.intp)  # rows of weight 0 may be of none
+        for label, line in zip(self.classes, self.borders, strict=True):
+            own = np.flatnonzero(rows.y == label)
+            parts[own] = np.searchsorted(line, cells[own], side="right")
+        return parts
 
 
 def hash_cells(rows: Rows, seed: int) -> Part:
@@ -148,7 +153,7 @@ class CellCounts:
     """Rows by class and cell of their hash."""
 
     counts: npt.NDArray[np.int64]
-    """Shape (2, 65536), the event's last."""
+    """Shape (n_classes, 65536)."""
 
     def __add__(self, other: CellCounts) -> CellCounts:
         """Return the counts of the rows of both."""
@@ -159,7 +164,7 @@ class CellCounts:
 class CellCountKernel:
     """Counts rows by class and cell of their hash."""
 
-    event: Label
+    classes: tuple[Label, ...]
     seed: int
 
     @property
@@ -172,14 +177,14 @@ class CellCountKernel:
 
     def start(self) -> npt.NDArray[np.int64]:
         """Return an empty count."""
-        return np.zeros((2, CELLS), dtype=np.int64)
+        return np.zeros((len(self.classes), CELLS), dtype=np.int64)
 
     def add(self, sums: npt.NDArray[np.int64], rows: Rows, buffers: None) -> None:
         """Count a block."""
         rows = rows.positive()
-        cells, is_event = hash_cells(rows, self.seed), rows.y == self.event
-        for line, mask in zip(sums, (~is_event, is_event), strict=True):
-            line += np.bincount(cells[mask], minlength=CELLS)
+        cells = hash_cells(rows, self.seed)
+        for line, label in zip(sums, self.classes, strict=True):
+            line += np.bincount(cells[rows.y == label], minlength=CELLS)
 
     def finish(self, sums: npt.NDArray[np.int64]) -> CellCounts:
         """Return the counts."""

@@ -20,9 +20,16 @@ def linear_predictor(slab: AnySlab, params: FloatArray, rows: Rows) -> FloatArra
     return eta
 
 
-def linear_predictors(slab: AnySlab, params: FloatArray, rows: Rows) -> FloatArray:
-    """Return eta at every column of params, shape (n_points, n_rows)."""
+def linear_predictors(
+    slab: AnySlab, params: FloatArray, rows: Rows, mixing: FloatArray | None = None
+) -> FloatArray:
+    """Return eta at every column of params, shape (n_points, n_rows).
+
+    With ``mixing``, shape (n_vectors, n_points), at every column of params @ mixing.
+    """
     eta = slab.predict_points(params)
+    if mixing is not None:
+        eta = mixing.T @ eta
     if rows.offset is not None:
         eta += rows.offset
     return eta

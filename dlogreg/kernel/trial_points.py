@@ -8,8 +8,9 @@ offsets o, signs y = +-1 and weights s:
     gradients += Z R',   R = -s y sigma(-M)
 
 Two matrix products serve all points, and a handful of points costs little more than
-one: BLAS multiplies by four or eight columns at a time. Everything is accumulated in
-float64, whatever the type of the data.
+one: BLAS multiplies by four or eight columns at a time. Points of a line are P = V M
+with its begin and its direction as V, and P'Z is made from V'Z. Everything is
+accumulated in float64, whatever the type of the data.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ class _Buffers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialPointsKernel:
-    """Sums of loss and gradient at every column of ``params``."""
+    """Sums of loss and gradient at several vectors of coefficients."""
 
     params: FloatArray
-    """Coefficients of the centred columns, intercept first, (n_params, n_points)."""
+    """Coefficients of the centred columns, intercept first: V, one vector a column."""
     centre: FloatArray
     """What is subtracted from every column, shape (n_features,)."""
     event: Label
@@ -52,6 +53,14 @@ class TrialPointsKernel:
     class_weight: tuple[tuple[Label, float], ...] = ()
     sparse: int = RowKind.DENSE
     """The kind of rows: those that are not dense keep no zeros."""
+    mixing: FloatArray | None = None
+    """M, shape (n_vectors, n_points): the points are the columns of V M, or without it
+    those of V."""
+
+    @property
+    def n_points(self) -> int:
+        """Number of vectors at which losses and gradients are summed."""
+        return int((self.params if self.mixing is None else self.mixing).shape[1])
 
     @property
     def name(self) -> str:
@@ -69,14 +78,15 @@ class TrialPointsKernel:
             self.centre, fit_intercept=self.fit_intercept, order=1, sparse=self.sparse
         )
         lines = 0 if self.sparse else len(self.params)
-        return _Buffers(slab, np.empty((lines, self.params.shape[1])))
+        return _Buffers(slab, np.empty((lines, self.n_points)))
 
     def start(self) -> TrialPoints:
         """Return empty sums."""
-        shape, sparse = self.params.shape, self.sparse
+        n_params, sparse = len(self.params), self.sparse
         bends = self.intercept_curvatures
-        bend = point_sums((shape[0], bends), sparse) if bends else None
-        return TrialPoints(np.zeros(shape[1]), point_sums(shape, sparse), bend)
+        bend = point_sums((n_params, bends), sparse) if bends else None
+        gradients = point_sums((n_params, self.n_points), sparse)
+        return TrialPoints(np.zeros(self.n_points), gradients, bend)
 
     def add(self, sums: TrialPoints, rows: Rows, buffers: _Buffers) -> None:
         """Add a block, slab by slab."""
@@ -88,7 +98,7 @@ class TrialPointsKernel:
         slab.load(rows.X)
         sign = np.where(rows.y == self.event, 1.0, -1.0)
         weight = row_weights(rows, self.class_weight)
-        margin = linear_predictors(slab, self.params, rows)
+        margin = linear_predictors(slab, self.params, rows, self.mixing)
         margin *= sign
         loss, miss, curvature = loss_residual_weight_rows(margin)
         if weight is not None:

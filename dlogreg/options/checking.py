@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from dlogreg.evaluation import Label
 from dlogreg.missing import check_missing_option
 from dlogreg.options.combinations import (
+    check_by,
     check_firth,
     check_penalty,
-    check_robust,
     check_trials,
+    kind_of_errors,
 )
 from dlogreg.options.fit_options import FitOptions
 from dlogreg.options.values import (
@@ -25,41 +27,53 @@ from dlogreg.options.values import (
     start_coefficients,
 )
 from dlogreg.penalty import PenaltyRule
+from dlogreg.weights import check_weight_kind
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""What goes with X and y, if nothing does."""
 
 
 def check_options(
+    beside: Mapping[str, Any] = NOTHING,
     *,
-    classes: Sequence[Label] | None,
     penalty: PenaltyRule,
-    fit_intercept: bool,
-    feature_names: Sequence[str] | None,
+    classes: Sequence[Label] | None = None,
+    fit_intercept: bool = True,
+    feature_names: Sequence[str] | None = None,
     solver: str,
     tol: float,
     max_passes: int,
-    start: Any,
+    start: Any = None,
     inference: bool,
-    memory_limit: int | str | None,
+    memory_limit: int | str | None = None,
     class_weight: Any = None,
     cov_type: str | None = "model",
     weight_kind: str = "frequency",
-    has_offset: bool = False,
-    has_groups: bool = False,
-    has_trials: bool = False,
-    has_holdout: bool = False,
     missing: str = "raise",
     firth: bool = False,
+    checkpoint: Any = None,
 ) -> FitOptions:
-    """Return the options, or raise with what is wrong."""
-    if has_trials:
+    """Return the options, or raise with what is wrong.
+
+    ``beside`` is what goes with X and y by the names that ``fit`` has for it, None
+    where it is not given.
+    """
+    given = {name for name, values in beside.items() if values is not None}
+    check_weight_kind(weight_kind, given="sample_weight" in given)
+    if "by" in given:
+        check_by(
+            given, penalty, solver, start, cov_type, weight_kind, firth, checkpoint
+        )
+    if "trials" in given:
         check_trials(classes, weight_kind, missing)
     check_solver(solver)
     check_penalty(penalty)
     tol = check_tol(tol)
     inference = check_flag("inference", inference)
-    if cov_type is None:
-        robust = weight_kind == "probability" and inference and not penalty
-        cov_type = "cluster" if has_groups else "HC1" if robust else "model"
-    check_robust(cov_type, penalty, inference=inference, has_groups=has_groups)
+    has_offset, has_groups = "offset" in given, "groups" in given
+    cov_type = kind_of_errors(
+        cov_type, penalty, weight_kind, inference=inference, has_groups=has_groups
+    )
     least = 1 + (inference or has_offset)  # which the first pass cannot evaluate
     max_passes = check_max_passes(max_passes, least)
     options = FitOptions(
@@ -82,7 +96,7 @@ def check_options(
         firth=check_firth(
             firth, penalty, solver, cov_type, weight_kind, has_groups=has_groups
         ),
-        has_holdout=has_holdout,
+        has_holdout="holdout" in given,
     )
     options.check_n_classes(options.n_equations + 1)
     return options

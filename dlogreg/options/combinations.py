@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from dlogreg.inference.sandwich import check_kind
@@ -9,6 +10,40 @@ from dlogreg.options.values import check_flag
 from dlogreg.penalty import PenaltyRule
 from dlogreg.scalars import is_number
 from dlogreg.trials import FAILURE, SUCCESS
+
+
+def check_by(
+    given: Set[str],
+    penalty: PenaltyRule,
+    solver: str,
+    start: Any,
+    cov_type: str | None,
+    weight_kind: str,
+    firth: object,
+    checkpoint: Any,
+) -> None:
+    """Refuse what by-group models do not do, rather than leave it out."""
+    if cov_type is not None:
+        check_kind("cov_type", cov_type)
+    refused = {
+        "groups": "groups" in given,
+        "trials": "trials" in given,
+        "holdout": "holdout" in given,
+        "l1_ratio > 0": penalty.l1_ratio != 0,
+        "bounds": penalty.bounds is not None,
+        "firth=True": firth is not False,
+        "solver='lbfgs'": solver == "lbfgs",
+        "start": start is not None,
+        f"cov_type={cov_type!r}": cov_type not in (None, "model"),
+        "weight_kind='probability'": weight_kind == "probability",
+        "checkpoint": checkpoint is not None,
+    }
+    for option, is_given in refused.items():
+        if is_given:
+            raise ValueError(
+                f"{option} is not available with by=; leave it out, or fit the groups "
+                "that need it by themselves, each from its own rows"
+            )
 
 
 def check_firth(
@@ -46,7 +81,23 @@ def check_firth(
     return True
 
 
-def check_robust(
+def kind_of_errors(
+    cov_type: str | None,
+    penalty: PenaltyRule,
+    weight_kind: str,
+    *,
+    inference: bool,
+    has_groups: bool,
+) -> str:
+    """Return the kind of standard errors: that which was asked for, or which suits."""
+    if cov_type is None:
+        robust = weight_kind == "probability" and inference and not penalty
+        cov_type = "cluster" if has_groups else "HC1" if robust else "model"
+    _check_robust(cov_type, penalty, inference=inference, has_groups=has_groups)
+    return cov_type
+
+
+def _check_robust(
     cov_type: str, penalty: PenaltyRule, *, inference: bool, has_groups: bool
 ) -> None:
     """Refuse to be asked for robust standard errors of a fit that gives none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Set
 from contextlib import suppress
 from typing import Any
 
@@ -60,7 +60,8 @@ def class_order(classes: Any) -> tuple[Label, ...]:
 
 def column_names(feature_names: Any) -> tuple[str, ...]:
     """Return the names, one for every column."""
-    if isinstance(feature_names, str) or not np.iterable(feature_names):
+    unordered = isinstance(feature_names, str | bytes | Mapping | Set)
+    if unordered or not np.iterable(feature_names):
         raise ValueError(
             f"feature_names must be a list of names, one per column, not "
             f"{feature_names!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,15 +16,13 @@ from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import penalty_rule
 from dlogreg.pipeline import open_source
 from dlogreg.progress import progress_for
-from dlogreg.reduction import (
-    Reduction,
-    compute_shared,
-    count_rows,
-    single_threaded_blas,
-)
+from dlogreg.reduction import compute_shared, count_rows
 from dlogreg.rows_again import RowsAgain
 from dlogreg.source import Source, as_source
 from dlogreg.source.outcomes import outcome_names as names_of
+
+OWN_ERRORS = ("model", "HC0", "HC1")
+"""Kinds of standard errors that every outcome can have."""
 
 
 def fit_many(
@@ -102,7 +100,8 @@ def fit_many(
     -------
     ManyResults
         Tables of coefficients, standard errors and p-values, a line for each outcome;
-        ``[name]`` is the result of one as of ``fit``, with all of its methods.
+        ``[name]`` is the result of one as of ``fit``, with all of its methods; ``save``
+        writes all to one file.
 
     Raises
     ------
@@ -151,39 +150,40 @@ def fit_many(
             "fit_many() takes no groups, so that there is no cov_type='cluster'; fit "
             "the outcomes one by one with dlogreg.fit(groups=), or take 'HC1'"
         )
+    if cov_type not in OWN_ERRORS:
+        listed = ", ".join(map(repr, OWN_ERRORS))
+        raise ValueError(f"cov_type must be one of {listed}, not {cov_type!r}")
+    beside = {"sample_weight": sample_weight, "offset": offset}
     options = check_options(
-        classes=None,
+        beside,
         penalty=penalty_rule(alpha, 0.0, penalty_factor),
         fit_intercept=fit_intercept,
         feature_names=feature_names,
         solver="newton",
         tol=tol,
         max_passes=max_passes,
-        start=None,
         inference=inference,
         memory_limit=memory_limit,
         cov_type=cov_type,
-        has_offset=offset is not None,
         missing=missing,
     )
     if Y is None:
-        source = open_source(X, one_vs_rest, sample_weight, options, offset=offset)
+        source = open_source(X, one_vs_rest, options, beside)
         names = None
     else:
         names = names_of(Y, outcome_names)
-        source = _open_many(X, Y, sample_weight, offset, options)
+        source = _open_many(X, Y, options, beside)
     return _fit_source(source, names, options, progress)
 
 
 def _open_many(
-    X: Any, Y: Any, sample_weight: Any, offset: Any, options: FitOptions
+    X: Any, Y: Any, options: FitOptions, beside: Mapping[str, Any]
 ) -> Source:
     """Return the source of rows with several outcomes."""
     source = as_source(
         X,
         Y,
-        sample_weight,
-        offset=offset,
+        **beside,
         feature_names=options.feature_names,
         several=True,
         compute=compute_shared,
@@ -202,29 +202,19 @@ def _fit_source(
     options = options.for_columns(source.feature_names)
     _check_width(source.n_features + options.fit_intercept)
     layout = lay_out(source, options)
-    passes = Passes(Reduction(layout.partitions, layout.inline), progress_for(progress))
-    try:
-        with single_threaded_blas():
-            look = first_look(layout, passes, options, names)
-            problem = OutcomesProblem.posed(look, passes, options)
-            problem.solve()
-            passes.close_record()
-            results = problem.results()
-    finally:
-        passes.progress.close()
-    rows = RowsAgain(
-        source,
-        layout.partitions,
-        layout.inline,
-        look.surveys[0].standardization,
-        look.surveys[0].classes,
-    )
+    passes = Passes(layout.reduction(), progress_for(progress))
+    with passes.running():
+        look = first_look(layout, passes, options, names)
+        problem = OutcomesProblem.posed(look, passes, options)
+        problem.solve()
+        passes.close_record()
+        results = problem.results()
     return ManyResults(
         look.labels,
         results,
         one_vs_rest=names is None,
         outcomes=look.outcomes,
-        rows=rows,
+        rows=RowsAgain.of(layout, look.surveys[0]),
     )
 
 

@@ -15,9 +15,10 @@ from dlogreg.errors import CollinearityWarning, SeparationWarning
 from dlogreg.evaluation import FloatArray, ManyEvaluation
 from dlogreg.kernel.outcomes import OutcomeKernel
 from dlogreg.kernel.together import Sums, Together
-from dlogreg.many_objective import ManyObjective
+from dlogreg.objective.many import ManyObjective
 from dlogreg.options import FitOptions
-from dlogreg.outcomes.first_look import EVENTS, FirstLook
+from dlogreg.outcomes.first_look import FirstLook
+from dlogreg.outcomes.pilot import EVENTS
 from dlogreg.passes import Passes
 from dlogreg.problem import Problem, kept_params, pose
 from dlogreg.results import LogitResults

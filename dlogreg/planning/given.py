@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dlogreg.held_rows import split_holdout
+from dlogreg.holdout import with_holdout
 from dlogreg.source import Source, as_source
 
 
@@ -30,11 +32,12 @@ def open_given(
         shared.extend(keys)
         return dict.fromkeys(keys)  # the graph looks as if they were there
 
+    share, marks = split_holdout(vectors.get("holdout"))
     source = as_source(
         X,
-        **vectors,
+        **{**vectors, "holdout": marks},
         feature_names=feature_names,
         compute=postpone,
         count_rows=lambda blocks: None,
     )
-    return source, Given(X, vectors, len(shared))
+    return with_holdout(source, share), Given(X, vectors, len(shared))

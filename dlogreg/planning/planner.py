@@ -13,8 +13,6 @@ from dlogreg.checkpoint import Checkpoint, compare_checkpoint
 from dlogreg.checkpoint.fingerprint import of_fit
 from dlogreg.errors import MemoryLimitError
 from dlogreg.evaluation import Label
-from dlogreg.held_rows import split_holdout
-from dlogreg.holdout import with_holdout
 from dlogreg.layout import Layout, lay_out
 from dlogreg.memory import check_memory
 from dlogreg.options import FitOptions, check_options
@@ -31,10 +29,9 @@ from dlogreg.planning.given import Given, open_given
 from dlogreg.planning.report import Plan
 from dlogreg.planning.timing import BlockTime, time_block, why_not_timed
 from dlogreg.problem import check_start
+from dlogreg.problem.softmax import check_starts
 from dlogreg.scheduling import active_client, single_threaded_blas
 from dlogreg.shares import with_shares
-from dlogreg.softmax_problem import check_starts
-from dlogreg.weights import check_weight_kind
 
 
 def plan(
@@ -104,9 +101,10 @@ def plan(
     >>> p.seconds_per_pass < 10
     True
     """
-    check_weight_kind(weight_kind, given=sample_weight is not None)
-    share, marks = split_holdout(holdout)
+    beside = {"sample_weight": sample_weight, "offset": offset, "groups": groups}
+    beside |= {"trials": trials, "holdout": holdout}
     options = check_options(
+        beside,
         classes=classes,
         penalty=penalty_rule(alpha, l1_ratio, penalty_factor, bounds),
         fit_intercept=fit_intercept,
@@ -119,18 +117,11 @@ def plan(
         memory_limit=memory_limit,
         cov_type=cov_type,
         weight_kind=weight_kind,
-        has_offset=offset is not None,
-        has_groups=groups is not None,
-        has_trials=trials is not None,
-        has_holdout=holdout is not None,
         missing=missing,
         firth=firth,
     )
     measure = check_flag("measure", measure)
-    vectors = {"y": y, "sample_weight": sample_weight, "offset": offset}
-    vectors |= {"groups": groups, "trials": trials, "holdout": marks}
-    source, given = open_given(X, vectors, options.feature_names)
-    source = with_holdout(source, share)
+    source, given = open_given(X, {"y": y, **beside}, options.feature_names)
     options = options.for_columns(source.feature_names)
     layout = lay_out(source, options)
     if checkpoint is not None and source.n_rows is not None:

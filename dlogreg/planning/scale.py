@@ -35,7 +35,6 @@ from dlogreg.kernel import Kernel
 from dlogreg.layout import Layout, lay_out
 from dlogreg.options import FitOptions, check_options
 from dlogreg.penalty import penalty_rule
-from dlogreg.placement import WIDE_BYTES, array_bytes
 from dlogreg.planning.advice import advise
 from dlogreg.planning.costs import bytes_per_pass, expected_passes
 from dlogreg.planning.given import Given, open_given
@@ -43,6 +42,7 @@ from dlogreg.planning.scale_advice import on_scale
 from dlogreg.planning.scale_report import Cluster, PassSeconds, ScalePlan
 from dlogreg.planning.timing import later_kernel
 from dlogreg.reduction import FAN_IN
+from dlogreg.reduction.placement import WIDE_BYTES, array_bytes
 from dlogreg.screen import bytes_text
 from dlogreg.source.blocks import BLOCK_BYTES
 from dlogreg.source.group_writer import CHUNK_BYTES, VECTOR_ROWS
@@ -178,16 +178,13 @@ def plan_scale(
     -----
     See the module for the formulas.
     """
+    beside = {"sample_weight": sample_weight, "offset": offset, "groups": groups}
     checked = check_options(
+        beside,
         penalty=penalty_rule(alpha, l1_ratio, penalty_factor, bounds),
-        start=None,
-        has_offset=offset is not None,
-        has_groups=groups is not None,
-        **{"classes": None, "feature_names": None, **options},
+        **options,
     )
-    vectors = {"y": y, "sample_weight": sample_weight, "offset": offset}
-    vectors["groups"] = groups
-    source, given = open_given(X, vectors, checked.feature_names)
+    source, given = open_given(X, {"y": y, **beside}, checked.feature_names)
     if source.n_rows is None:
         raise DataError("the number of rows is not known; give arrays of known shape")
     checked = checked.for_columns(source.feature_names)

@@ -173,10 +173,12 @@ def later_kernel(
     zeros = np.zeros((options.n_equations, std.n_params))
     if layout.solver == "lbfgs":
         lengths = FEW_LENGTHS if std.sparse == RowKind.COMPRESSED else LENGTHS
-        points = np.zeros((zeros.size, len(lengths)))
+        line, mixing = np.zeros((2, zeros.size)).T, np.zeros((2, len(lengths)))
         if classes is None or len(classes) == 2:
-            return TrialPointsKernel(points, std.mean, event, first, sparse=std.sparse)
-        return SoftmaxPointsKernel(points, std.mean, classes, first)
+            return TrialPointsKernel(
+                line, std.mean, event, first, sparse=std.sparse, mixing=mixing
+            )
+        return SoftmaxPointsKernel(line @ mixing, std.mean, classes, first)
     if classes is None or len(classes) == 2:
         order = 1 if layout.solver == "working-set" else 2
         return LossKernel(zeros[0], std.mean, event, first, order, sparse=std.sparse)

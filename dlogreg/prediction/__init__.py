@@ -1,8 +1,8 @@
 """Predictions row by row: at once for data in memory, lazily for Dask and Zarr.
 
-``rows`` is plain numpy on one block, ``binary``, ``multinomial`` and ``outcomes`` are
-the models that use it, ``columns`` finds their columns in X, and ``blocks`` lays them
-over its rows.
+``rows`` is plain numpy on one block; ``binary`` and ``several``, of which are
+``multinomial`` and ``outcomes``, are the models that use it; ``columns`` finds their
+columns in X, and ``blocks`` lays them over its rows.
 """
 
 from dlogreg.prediction.binary import LogitModel

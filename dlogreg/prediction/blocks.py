@@ -32,7 +32,7 @@ from dlogreg.offsets import (
 from dlogreg.prediction.columns import model_columns, wrong_columns
 from dlogreg.prediction.linear_model import LinearModel
 from dlogreg.prediction.rows import linear_predictor_rows
-from dlogreg.source.frames import Array
+from dlogreg.source.frames import Array, as_pandas
 from dlogreg.source.kinds import kind_of
 from dlogreg.source.sparse_store import SparseStoreBlocks, StoredCSR
 from dlogreg.source.zarr_store import ZarrBlocks, checked
@@ -49,12 +49,12 @@ def predict_blocks(
     Parameters
     ----------
     X
-        Numpy array or memmap, anything numpy takes for an array, scipy sparse array, or
-        pandas dataframe: the result is a numpy array. Dask array of any chunking, of
-        CSR blocks too, dask dataframe, ``zarr.Array`` or group of compressed rows: the
-        result is a dask array with the same chunks of rows, and nothing is computed.
-        Columns of a dataframe are found by name; those of a raw table are encoded where
-        the model has a recipe.
+        Numpy array or memmap, anything numpy takes for an array, scipy sparse array,
+        pandas dataframe, or table of pyarrow or polars: the result is a numpy array.
+        Dask array of any chunking, of CSR blocks too, dask dataframe, ``zarr.Array`` or
+        group of compressed rows: the result is a dask array with the same chunks of
+        rows, and nothing is computed. Columns of a dataframe are found by name; those
+        of a raw table are encoded where the model has a recipe.
     model, finish
         Coefficients, and what to make of the linear predictor of every row.
     meta
@@ -64,6 +64,7 @@ def predict_blocks(
     """
     if isinstance(X, ParquetTable | StoreTable):
         return _over_table(X, model, finish, meta)
+    X = as_pandas(X)
     kind = kind_of(X)
     block: Callable[..., Array] = partial(_predict_pieces, model, finish)
     raw = raw_columns(X, kind, model)
@@ -91,7 +92,9 @@ def _predict_pieces(
 ) -> Array:
     """Predict one block of rows, given whole or as a list of its column chunks."""
     pieces = pieces if isinstance(pieces, list) else [pieces]
-    pieces = [CSR.of(piece) if issparse(piece) else piece for piece in pieces]
+    pieces = [
+        CSR.of(piece, "a block of X") if issparse(piece) else piece for piece in pieces
+    ]
     n_features = sum(piece.shape[1] for piece in pieces)
     if n_features != len(model.slopes):
         raise DataError(wrong_columns(n_features, len(model.slopes)))

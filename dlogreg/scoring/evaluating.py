@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
 from dlogreg.errors import DataError
-from dlogreg.fitted import FittedModel
 from dlogreg.formula.raw import as_design
 from dlogreg.inference.class_goodness import ClassGoodness
 from dlogreg.inference.goodness import GoodnessOfFit
 from dlogreg.kernel.class_scores import ClassScores
 from dlogreg.kernel.scores import ScoreSums
 from dlogreg.kernel.together import Sums, Together
-from dlogreg.multinomial import MultinomialResults
 from dlogreg.offsets import check_offset_given
 from dlogreg.partition import partition_rows, pick_blocks
 from dlogreg.passes import Passes, Progress
@@ -27,7 +25,8 @@ from dlogreg.reduction import (
     count_rows,
     n_threads,
 )
-from dlogreg.results import LogitResults, Results
+from dlogreg.results import LogitResults, MultinomialResults, Results
+from dlogreg.results.fitted import FittedModel
 from dlogreg.scoring.kernels import ClassScoreKernel, ScoreKernel
 from dlogreg.shares import with_shares
 from dlogreg.source import Source, as_source
@@ -43,17 +42,27 @@ from dlogreg.survey import (
 NO_ROWS = "there are no rows with a positive weight; nothing to evaluate"
 
 
+class ScoreKeywords(TypedDict, total=False):
+    """Options of ``evaluate``, for type checkers."""
+
+    in_sample: bool
+    progress: bool | Progress | None
+
+
+class RowKeywords(ScoreKeywords, total=False):
+    """What else the rows of two classes may have."""
+
+    offset: Any
+    trials: Any
+
+
 @overload
 def evaluate(
     result: LogitResults,
     X: Any,
     y: Any,
     sample_weight: Any = None,
-    *,
-    offset: Any = None,
-    trials: Any = None,
-    in_sample: bool = False,
-    progress: bool | Progress | None = None,
+    **options: Unpack[RowKeywords],
 ) -> GoodnessOfFit: ...
 @overload
 def evaluate(
@@ -61,9 +70,7 @@ def evaluate(
     X: Any,
     y: Any,
     sample_weight: Any = None,
-    *,
-    in_sample: bool = False,
-    progress: bool | Progress | None = None,
+    **options: Unpack[ScoreKeywords],
 ) -> ClassGoodness: ...
 @overload
 def evaluate(
@@ -71,11 +78,7 @@ def evaluate(
     X: Any,
     y: Any,
     sample_weight: Any = None,
-    *,
-    offset: Any = None,
-    trials: Any = None,
-    in_sample: bool = False,
-    progress: bool | Progress | None = None,
+    **options: Unpack[RowKeywords],
 ) -> GoodnessOfFit | ClassGoodness: ...
 def evaluate(
     result: Results,

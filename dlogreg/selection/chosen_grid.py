@@ -9,22 +9,24 @@ import numpy as np
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
-from dlogreg.first_pass import take_survey
-from dlogreg.layout import lay_out
+from dlogreg.first_pass import ClassWeight, take_survey
+from dlogreg.layout import Layout, lay_out
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import pose
 from dlogreg.progress import progress_for
 from dlogreg.reduction import Reduction, single_threaded_blas
+from dlogreg.selection.class_grid import ClassGrid
 from dlogreg.selection.folding import Folding
 from dlogreg.selection.grid_fit import GridFit
-from dlogreg.selection.room import check_grid_room
+from dlogreg.selection.room import check_class_room, check_grid_room
 from dlogreg.selection.validated import warn_of_unfinished
 from dlogreg.selection.validation import fold_scores
 from dlogreg.source import Source
+from dlogreg.survey import Survey
 
-ClassWeight = tuple[tuple[Label, float], ...]
+PENALTIES = "penalties, Cs by l1_ratios"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +34,8 @@ class ChosenGrid:
     """Coefficients of all models of a grid, and their scores if these were wanted."""
 
     params: FloatArray
-    """Intercept first; of the folds and last of all rows, (n_folds + 1, n_rules, k)."""
+    """Of the folds and last of all rows, the intercept first: of shape (n_folds + 1,
+    n_rules, 1, n_names), or with n_classes lines, which sum to zero."""
     error_bounds: FloatArray
     """Shape (n_folds + 1, n_rules)."""
     n_passes: FloatArray
@@ -62,40 +65,102 @@ def fit_grid(
         folding.parts.n_parts,
         len(rules),
         curves=None if score is None else score == "auc",
-        what="penalties, Cs by l1_ratios",
+        what=PENALTIES,
     )
     passes = Passes(Reduction(layout.partitions, layout.inline), progress_for(progress))
     try:
         with single_threaded_blas():
             weights = class_weight()
             survey = take_survey(layout, passes, options, weights)
-            if len(survey.classes) != 2:
-                raise DataError(
-                    "Only binary classification is supported, and there are "
-                    f"{len(survey.classes)} classes; take one against the others, "
-                    "y == label, or LogisticRegression, which fits all together"
-                )
-            problem = pose(survey, passes, options, source.feature_names, weights)
-            fit = GridFit(problem, folding, options.tol, options.max_passes)
-            fit.look_around()
-            if score == "auc":
-                fit.check_ranked()
-            grid = fit.fitted(rules)
-            own = np.array([[m.n_evaluations for m in line] for line in grid])
-            shared = passes.n_passes - int(own.max())
-            scores = None
-            if score is not None:
-                scored = fit.scored(grid, curves=score == "auc")
-                scores = fold_scores(scored)[score]
+            fit = _fit_two if len(survey.classes) == 2 else _fit_more
+            found = fit(layout, survey, passes, options, rules, folding, weights, score)
             passes.close_record()
     finally:
         passes.progress.close()
+    return found
+
+
+def _fit_two(
+    layout: Layout,
+    survey: Survey,
+    passes: Passes,
+    options: FitOptions,
+    rules: Sequence[PenaltyRule],
+    folding: Folding,
+    weights: ClassWeight,
+    score: str | None,
+) -> ChosenGrid:
+    """Fit the models of two classes, which share Hessians."""
+    problem = pose(survey, passes, options, layout.source.feature_names, weights)
+    fit = GridFit(problem, folding, options.tol, options.max_passes)
+    fit.look_around()
+    if score == "auc":
+        fit.check_ranked()
+    grid = fit.fitted(rules)
+    own = np.array([[m.n_evaluations for m in line] for line in grid])
+    shared = passes.n_passes - int(own.max())
+    scores = None
+    if score is not None:
+        scores = fold_scores(fit.scored(grid, curves=score == "auc"))[score]
     warn_of_unfinished([model for line in grid for model in line])
     std = survey.standardization
+    params = np.array([[std.to_params(m.theta) for m in line] for line in grid])
     return ChosenGrid(
-        np.array([[std.to_params(m.theta) for m in line] for line in grid]),
+        params[:, :, None],
         np.array([[m.error for m in line] for line in grid]),
         shared + own,
         scores,
         survey.classes,
     )
+
+
+def _fit_more(
+    layout: Layout,
+    survey: Survey,
+    passes: Passes,
+    options: FitOptions,
+    rules: Sequence[PenaltyRule],
+    folding: Folding,
+    weights: ClassWeight,
+    score: str | None,
+) -> ChosenGrid:
+    """Fit the models of three or more classes, each by itself but for the passes."""
+    _check_more(options, rules, len(survey.classes), score)
+    layout = lay_out(layout.source, options, len(survey.classes) - 1)
+    fit = ClassGrid(layout, survey, passes, options, folding, weights)
+    check_class_room(fit, len(rules), PENALTIES)
+    before = passes.n_passes
+    grid = fit.fitted(rules)
+    own = np.array([[m.solution.n_evaluations for m in line] for line in grid])
+    scores = None if score is None else fold_scores(fit.scored(grid))[score]
+    warn_of_unfinished([model for line in grid for model in line])
+    return ChosenGrid(
+        np.array([[m.params for m in line] for line in grid]),
+        np.array([[m.error for m in line] for line in grid]),
+        before + own,
+        scores,
+        survey.classes,
+    )
+
+
+def _check_more(
+    options: FitOptions, rules: Sequence[PenaltyRule], n_classes: int, score: str | None
+) -> None:
+    """Refuse what there is for two classes only.
+
+    Raises
+    ------
+    DataError
+    """
+    for rule in rules:
+        replace(options, penalty=rule).check_n_classes(n_classes)
+        if not rule:
+            raise DataError(
+                f"Cs=inf is for two classes only so far, and there are {n_classes}; "
+                "take a large number"
+            )
+    if score == "auc":
+        raise DataError(
+            f"scoring='roc_auc' is for two classes only, and there are {n_classes}; "
+            "take 'neg_log_loss', 'neg_brier_score' or 'accuracy'"
+        )

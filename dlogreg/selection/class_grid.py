@@ -21,22 +21,23 @@ import numpy.typing as npt
 from dlogreg.closing import build_results
 from dlogreg.errors import ConvergenceWarning, DataError
 from dlogreg.evaluation import FloatArray
+from dlogreg.first_pass import ClassWeight
 from dlogreg.kernel import Kernel
-from dlogreg.kernel.census import Census, CensusKernel
+from dlogreg.kernel.census import RowCountKernel, RowCounts
 from dlogreg.kernel.held_classes import HeldClassesKernel
 from dlogreg.kernel.held_parts import HeldSums
 from dlogreg.kernel.of_folds import OfFolds
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.layout import Layout
-from dlogreg.multinomial import MultinomialResults
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import Problem
+from dlogreg.problem.softmax import pose_softmax
+from dlogreg.results import MultinomialResults
 from dlogreg.selection.alphas import LEAST_L1_RATIO
 from dlogreg.selection.folding import Folding
 from dlogreg.selection.in_step import Ask, ModelPasses, solve_in_step
-from dlogreg.softmax_problem import pose_softmax
 from dlogreg.solvers import Solution
 from dlogreg.standardization import StackedStandardization
 from dlogreg.survey import Survey, SurveyKernel, null_point
@@ -96,6 +97,8 @@ class ClassGrid:
     passes: Passes
     options: FitOptions
     folding: Folding
+    class_weight: ClassWeight = ()
+    """Of the fits; scores go by sample weights alone."""
 
     @property
     def stacked(self) -> StackedStandardization:
@@ -119,10 +122,9 @@ class ClassGrid:
             If a fold has no row of a class to fit to, or none to score.
         """
         std, classes = self.survey.standardization, self.survey.classes
-        first = SurveyKernel(
-            std, self.layout.source.feature_names, order=2, by_label=False
-        )
-        counts = CensusKernel(classes, std.mean, std.units, std.fit_intercept)
+        names, weights = self.layout.source.feature_names, self.class_weight
+        first = SurveyKernel(std, names, 2, weights, by_label=False)
+        counts = RowCountKernel(classes)
         trains = tuple(self.folding.trains > 0)
         kernels = (first,) * len(trains) + (counts,) * len(trains)
         found = self._run((*trains, *self.folding.tests), [(k,) for k in kernels])
@@ -132,12 +134,12 @@ class ClassGrid:
         own = [replace(self.survey, sums=sums) for (sums,) in surveys]
         return [*own, self.survey]
 
-    def _check(self, fold: int, found: Sequence[object], scored: Census) -> None:
+    def _check(self, fold: int, found: Sequence[object], scored: RowCounts) -> None:
         for label in self.survey.classes:
             if label not in found:
                 raise DataError(
                     f"fold {fold} has no row with y = {label!r} to fit to; take fewer "
-                    "folds, or another seed"
+                    "folds, folds='stratified', or another seed"
                 )
         if not scored.n_rows:
             raise DataError(
@@ -165,40 +167,36 @@ class ClassGrid:
         largest = max(np.abs(slopes).max(), np.abs(slopes.sum(axis=0)).max())
         return float(largest / self.survey.weight_sum / LEAST_L1_RATIO)
 
-    def fitted(self, alphas: FloatArray) -> list[list[Fitted]]:
+    def fitted(self, rules: Sequence[PenaltyRule]) -> list[list[Fitted]]:
         """Return the models of every fold, and last those of all rows."""
         surveys = self.surveys()
         grid: list[list[Fitted]] = [[] for _ in surveys]
-        for low in range(0, len(alphas), self.n_together):
-            some = alphas[low : low + self.n_together].tolist()
+        for low in range(0, len(rules), self.n_together):
+            some = rules[low : low + self.n_together]
             models = [
-                partial(self._fit, survey, alpha)
-                for survey in surveys
-                for alpha in some
+                partial(self._fit, survey, rule) for survey in surveys for rule in some
             ]
             found = solve_in_step(models, partial(self._serve, len(some)))
             for fold, line in enumerate(grid):
                 line += found[fold * len(some) : (fold + 1) * len(some)]
         return grid
 
-    def _fit(self, survey: Survey, alpha: float, ask: Ask) -> Fitted:
+    def _fit(self, survey: Survey, rule: PenaltyRule, ask: Ask) -> Fitted:
         options = replace(
             self.options,
-            penalty=PenaltyRule(alpha),
+            penalty=rule,
             max_passes=self.options.max_passes - 1,  # and one that scores
         )
-        passes = ModelPasses.of(self.passes, ask)
-        problem = pose_softmax(survey, passes, options, self.layout, ()).begun()
+        own = (ModelPasses.of(self.passes, ask), options, self.layout)
+        problem = pose_softmax(survey, *own, self.class_weight).begun()
         return Fitted(problem, problem.solve())
 
-    def _serve(
-        self, n_alphas: int, requests: Sequence[tuple[int, Kernel]]
-    ) -> list[Any]:
+    def _serve(self, n_rules: int, requests: Sequence[tuple[int, Kernel]]) -> list[Any]:
         """Make one pass for the models that ask, each over the rows of its fold."""
         every = np.ones(self.folding.parts.n_parts, dtype=bool)
         rows_of = [*(self.folding.trains > 0), every]
         sets, kernels = [], []
-        for fold, own in groupby(requests, key=lambda one: one[0] // n_alphas):
+        for fold, own in groupby(requests, key=lambda one: one[0] // n_rules):
             sets.append(rows_of[fold])
             kernels.append(tuple(kernel for _, kernel in own))
         found = self._run(tuple(sets), kernels)

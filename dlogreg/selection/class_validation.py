@@ -10,6 +10,7 @@ from dlogreg.errors import DataError
 from dlogreg.layout import Layout, lay_out
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
+from dlogreg.penalty import PenaltyRule
 from dlogreg.selection.alphas import AlphaGrid
 from dlogreg.selection.class_grid import ClassGrid
 from dlogreg.selection.folding import Folding
@@ -24,9 +25,7 @@ from dlogreg.selection.validation import (
 from dlogreg.survey import Survey
 
 
-def check_classes(
-    options: FitOptions, n_classes: int, folds: str, names: Sequence[str]
-) -> None:
+def check_classes(options: FitOptions, n_classes: int, names: Sequence[str]) -> None:
     """Refuse what there is for two classes only.
 
     Raises
@@ -39,12 +38,6 @@ def check_classes(
             f"scoring='auc' is for two classes only, and there are {n_classes}; take "
             "'log_loss', 'brier' or 'accuracy', or one class against the others, "
             "y == label"
-        )
-    if n_classes > 2 and folds == "stratified":
-        raise DataError(
-            f"folds='stratified' are for two classes only so far, and there are "
-            f"{n_classes}; take folds='random', of which each has about its share of "
-            "every class"
         )
 
 
@@ -60,10 +53,10 @@ def validate_classes(
     """Fit all folds with all penalties, and score them."""
     layout = lay_out(layout.source, options, len(survey.classes) - 1)
     fit = ClassGrid(layout, survey, passes, options, folding)
-    check_class_room(fit, grid.n_alphas)
+    check_class_room(fit, grid.n_alphas, "alphas")
     largest = 0.0 if grid.values is not None else fit.largest_alpha()
     alphas = grid.descending(largest, survey.n_rows, layout.source.n_features)
-    found = fit.fitted(alphas)
+    found = fit.fitted([PenaltyRule(alpha) for alpha in alphas.tolist()])
     scored = fit.scored(found)
     passes.close_record()
     warn_of_unfinished([model for line in found for model in line])

@@ -95,7 +95,7 @@ def cross_validate(
     folds : {"random", "stratified", "group", "time"}
         "random": every row falls into a fold by a seeded hash of its number, whatever
         the blocks it comes in. "stratified": each class is cut at the quantiles of
-        this hash, so that folds have equal shares of both classes, up to a row, or
+        this hash, so that folds have equal shares of every class, up to a row, or
         1/65536 of a class where that is more; takes one pass more. "group": groups
         fall into folds by a hash of their label, with all of their rows. "time": rows
         are in order, fold j is fitted to the first j + 1 of n_folds + 1 equal parts
@@ -154,7 +154,9 @@ def cross_validate(
     seed = check_seed(seed)
     if seed and folds == "time":
         raise ValueError("folds='time' draws nothing, so that seed= would do nothing")
+    beside = {"sample_weight": sample_weight, "offset": offset}
     options = check_options(
+        beside,
         classes=classes,
         penalty=penalty_rule(1.0, l1_ratio, penalty_factor, bounds),
         fit_intercept=fit_intercept,
@@ -162,13 +164,11 @@ def cross_validate(
         solver="newton",
         tol=tol,
         max_passes=max_passes,
-        start=None,
         inference=False,
         memory_limit=memory_limit,
-        has_offset=offset is not None,
         missing=missing,
     )
-    source = open_source(X, y, sample_weight, options, offset=offset, groups=groups)
+    source = open_source(X, y, options, {**beside, "groups": groups})
     options = options.for_columns(source.feature_names)
     family = options.penalty
     options = replace(options, penalty=_first_rule(grid, l1_ratio))
@@ -180,8 +180,8 @@ def cross_validate(
         with single_threaded_blas():
             survey = take_survey(layout, passes, options, ())
             asked = replace(options, penalty=family)
-            check_classes(asked, len(survey.classes), folds, names)
-            given = (folds, n_folds, seed, source, survey.classes[1], passes.run)
+            check_classes(asked, len(survey.classes), names)
+            given = (folds, n_folds, seed, source, survey.classes, passes.run)
             folding = fold_rows(*given)
             if len(survey.classes) > 2:
                 rest = (survey, passes, folding, grid, names[0])

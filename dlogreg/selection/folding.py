@@ -129,7 +129,7 @@ def fold_rows(
     n_folds: int,
     seed: int,
     source: Source,
-    event: Label,
+    classes: tuple[Label, ...],
     run: Callable[[Kernel], Any],
 ) -> Folding:
     """Return the folds; only stratified ones read the rows, once."""
@@ -138,8 +138,8 @@ def fold_rows(
     if kind == "group":
         return Folding.leaving_out(GroupParts(n_folds, seed))
     if kind == "stratified":
-        counts: CellCounts = run(CellCountKernel(event, seed))
-        cut = StratifiedParts.of_counts(n_folds, seed, event, counts.counts)
+        counts: CellCounts = run(CellCountKernel(classes, seed))
+        cut = StratifiedParts.of_counts(n_folds, seed, classes, counts.counts)
         return Folding.leaving_out(cut)
     return Folding.forward(_in_order(source.n_rows, n_folds))
 

@@ -13,7 +13,7 @@ from dlogreg.kernel.nearby import NearbyKernel, NearbySums
 from dlogreg.kernel.part_sums import PartSums, PartSumsKernel
 from dlogreg.kernel.part_weights import PartWeights
 from dlogreg.kernel.together import Sums, Together
-from dlogreg.many_objective import ManyObjective
+from dlogreg.objective.many import ManyObjective
 from dlogreg.penalty import PenaltyRule, separable_of
 from dlogreg.problem import Problem
 from dlogreg.selection.folding import Folding

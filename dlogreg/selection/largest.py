@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.many_objective import ManyObjective
+from dlogreg.objective.many import ManyObjective
 from dlogreg.penalty import PenaltyRule, separable_of
 from dlogreg.selection.alphas import LEAST_L1_RATIO, largest_alpha, resting
 from dlogreg.solvers import Geometry, Separable

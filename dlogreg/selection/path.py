@@ -101,7 +101,9 @@ feature_names, missing, tol, max_passes, memory_limit, progress
         raise ValueError(
             f"max_passes must be a whole number of at least 2, not {max_passes!r}"
         )
+    beside = {"sample_weight": sample_weight, "offset": offset}
     options = check_options(
+        beside,
         classes=classes,
         penalty=penalty_rule(1.0, l1_ratio, penalty_factor, bounds),
         fit_intercept=fit_intercept,
@@ -109,13 +111,11 @@ feature_names, missing, tol, max_passes, memory_limit, progress
         solver="newton",
         tol=tol,
         max_passes=max_passes,
-        start=None,
         inference=False,
         memory_limit=memory_limit,
-        has_offset=offset is not None,
         missing=missing,
     )
-    source = open_source(X, y, sample_weight, options, offset=offset)
+    source = open_source(X, y, options, beside)
     options = options.for_columns(source.feature_names)
     _check_width(source.n_features + options.fit_intercept)
     layout = lay_out(source, options)

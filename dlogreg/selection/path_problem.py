@@ -13,7 +13,7 @@ from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray
 from dlogreg.first_pass import take_survey
 from dlogreg.layout import Layout
-from dlogreg.many_objective import ManyObjective
+from dlogreg.objective.many import ManyObjective
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.penalty import PenaltyRule

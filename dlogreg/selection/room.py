@@ -78,7 +78,7 @@ def check_grid_room(
     check_room(memory_of, n_alphas, what, options.memory_limit, layout.source)
 
 
-def check_class_room(fit: ClassGrid, n_alphas: int) -> None:
+def check_class_room(fit: ClassGrid, n_alphas: int, what: str) -> None:
     """Refuse a grid of three or more classes that needs more memory than there is.
 
     Raises
@@ -101,7 +101,7 @@ def check_class_room(fit: ClassGrid, n_alphas: int) -> None:
         held = 8 * together * n_params**2 * DRIVER_MATRICES
         return models_memory(layout.memory, layout.partitions, passes, held)
 
-    check_room(memory_of, n_alphas, "alphas", fit.options.memory_limit, layout.source)
+    check_room(memory_of, n_alphas, what, fit.options.memory_limit, layout.source)
 
 
 def check_path_room(layout: Layout, options: FitOptions, n_alphas: int) -> None:

@@ -126,6 +126,40 @@ class Certificate:
     short: bool = False
     """The step moves no row's predictor as far as it must on separated data."""
 
+    @classmethod
+    def of_step(
+        cls,
+        decrement: float,
+        step: FloatArray,
+        step_reach: float,
+        kappa: float,
+        rounding: float,
+        eps: float,
+        *,
+        regularized: bool,
+        single_error: float = np.inf,
+        short: bool = False,
+    ) -> Certificate:
+        """Bound the distance before and after a step, by a Hessian that is off by eps.
+
+        Nothing is proven where that had to be ``regularized``.
+        """
+        if regularized or eps >= 1:
+            kappa, eps = np.inf, 0.0
+        shrunk = math.sqrt(1 - eps)
+        return cls(
+            decrement,
+            step,
+            step_reach,
+            kappa,
+            distance(kappa / shrunk, (decrement + rounding) / shrunk) / shrunk,
+            bound_after_step(decrement, step_reach, kappa, rounding, eps),
+            bound_after_step(decrement, step_reach, kappa, 0.0, eps),
+            rounding,
+            single_error,
+            short=short,
+        )
+
     @property
     def unproven(self) -> bool:
         """Tell whether even the existence of a finite optimum is not proven."""
@@ -162,19 +196,15 @@ def certify(
         error = single_error(inverse, system.unit)
     eps = hessian_error(evaluation, error)
     short = eps == 0 and _is_short(step_reach + kappa * rounding, deviations, system)
-    if system.regularized or eps >= 1:
-        kappa, eps = np.inf, 0.0
-    shrunk = math.sqrt(1 - eps)
-    return Certificate(
+    return Certificate.of_step(
         decrement,
         step,
         step_reach,
         kappa,
-        distance(kappa / shrunk, (decrement + rounding) / shrunk) / shrunk,
-        bound_after_step(decrement, step_reach, kappa, rounding, eps),
-        bound_after_step(decrement, step_reach, kappa, 0.0, eps),
         rounding,
-        error,
+        eps,
+        regularized=system.regularized,
+        single_error=error,
         short=short,
     )
 

@@ -48,10 +48,16 @@ times S0: found on generated data."""
 LARGEST_STALE, LARGEST_FROM_NODE = 0.5, 1.0
 """Of S0, from the anchor and from its node, above which a model gets a Hessian of its
 own."""
-LARGEST_SHIFT, LARGEST_SINGLE_SHIFT = 30.0, 10.0
-"""Of a predictor, beyond which sums are not exact, see ``kernel/nearby.py``."""
+LARGEST_SHIFT = 8.0
+"""Of a predictor, beyond which a gradient and the Hessian at the anchor have little to
+do with each other; below where sums are not exact, see ``kernel/nearby.py``."""
 SINGLE = 4 * 2.0**-24
 SHORTER = 0.25
+LARGEST_MOVE = 30.0
+"""Of a predictor in one step, at most as far as ranges of columns tell."""
+OVERSHOT = 0.1
+"""Share of the first slope that there may be, upward, where a step ends."""
+LEAST_SHARE = 0.1
 IDLE_SHARE = 0.01
 """Of tol, below which a step ends a model whatever is proven: there is nothing to gain
 by another."""
@@ -207,6 +213,39 @@ def near_enough(tol: float, weight: float, peak: float) -> float:
     return min(NEAR, max(LEAST_NEAR, near))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """A step, of which a part is tried."""
+
+    start: FloatArray
+    move: FloatArray
+    length: float
+    """Share of the move that is tried."""
+    first: float = 0.0
+    """Slope of the objective at the start, negative."""
+
+    @property
+    def end(self) -> FloatArray:
+        """The point that is tried."""
+        return self.start + self.length * self.move
+
+    def slope(
+        self, gradient: FloatArray, penalty: Separable, at: float | None = None
+    ) -> float:
+        """Return the slope of loss and penalty along the move, at its end or ``at``."""
+        theta = self.start + (self.length if at is None else at) * self.move
+        smooth = gradient + penalty.l2 * theta
+        kinks = np.where(theta == 0, np.abs(self.move), np.sign(theta) * self.move)
+        return float(smooth @ self.move + penalty.l1 @ kinks)
+
+    def shortened(self, last: float) -> Line | None:
+        """Return a shorter try by the slope at the end, unless that will do."""
+        if last <= OVERSHOT * abs(self.first):
+            return None
+        share = abs(self.first) / (abs(self.first) + last)
+        return replace(self, length=self.length * max(share, LEAST_SHARE))
+
+
 @dataclass(slots=True, eq=False)
 class GridModel:
     """One model: a set of rows and a penalty."""
@@ -230,6 +269,8 @@ class GridModel:
     _base: Evaluation = field(default_factory=lambda: Evaluation(0.0, np.empty(0)))
     _before: FloatArray = field(default_factory=lambda: np.empty(0))
     _length: float = np.inf
+    _line: Line | None = None
+    """The way to the next point, if it is long."""
 
     def __post_init__(self) -> None:
         """Begin where the quadratic at the anchor has its minimum."""
@@ -254,13 +295,14 @@ class GridModel:
         self.n_evaluations += 1
         base = self._base
         found = Evaluation(base.loss, base.gradient + change, base.hessian)
-        far = stale > (LARGEST_SINGLE_SHIFT if self.single else LARGEST_SHIFT)
+        far = stale > LARGEST_SHIFT
         step = proximal_step(found, self.theta, self.penalty, self.theta)
         whole = stale + self.anchor.stale
         self.own = far or stale > LARGEST_STALE or whole > LARGEST_FROM_NODE
         if far or step.length > max(2 * self._length, self.tol):
             self.own = True
-            self.theta = self._before + SHORTER * (self.theta - self._before)
+            part = min(SHORTER, 1 / max(stale, 1.0))
+            self.theta = self._before + part * (self.theta - self._before)
             return
         self._move(step, self._bound(found, step, whole, single=self.single), 1.0)
         if self.done and self.anchor.stale and not self.error <= self.tol:
@@ -269,14 +311,24 @@ class GridModel:
     def receive_own(self, gradient: FloatArray, hessian: FloatArray) -> None:
         """Take the gradient of the loss and the Hessian at the point.
 
-        Where a step moves predictors by S, above 1, it is shortened by the factor
-        log(1 + S) / S, after which the objective is sure to be less (``newton``).
+        Of a step that moves predictors by more than 1 it is not sure that the objective
+        falls. Where it rises again at the end, by its slope, the point is not used: the
+        next lies where the slope would be 0 if it changed evenly.
         """
         self.n_evaluations += 1
+        if self._line is not None:
+            shorter = self._line.shortened(self._line.slope(gradient, self.penalty))
+            if shorter is not None:
+                self._line, self.theta = shorter, shorter.end
+                return
         found = Evaluation(self._base.loss, gradient, hessian)
         step = proximal_step(found, self.theta, self.penalty, self.theta)
-        reach = float(self.geometry.reach @ np.abs(step.theta - self.theta))
-        length = math.log1p(reach) / reach if reach > 1 else 1.0
+        move = step.theta - self.theta
+        reach = float(self.geometry.reach @ np.abs(move))
+        length = min(1.0, LARGEST_MOVE / reach) if reach > 1 else 1.0
+        line = Line(self.theta, move, length)
+        slope = line.slope(gradient, self.penalty, 0.0)
+        self._line = replace(line, first=slope) if reach > 1 else None
         self._move(step, self._bound(found, step, 0.0, single=False), length)
 
     def _move(self, step: Step, error: float, length: float) -> None:

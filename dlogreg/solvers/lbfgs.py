@@ -3,8 +3,8 @@ r"""L-BFGS for wide data, where the Hessian is too large to form.
 A pass costs reading, and of dense rows the product with four points costs little more
 than the product with one. So every pass takes loss and gradient at four points of the
 line that the last direction points along, around the length where the minimum is
-expected. Of compressed rows each point costs as much as the next, so there it is two
-points, after the first passes, which do not know yet how long steps will be:
+expected. Of compressed rows each gradient costs as much as the next, so there it is
+two points, farther apart in the first passes, which do not know how long steps will be:
 
 - the minimum of the line, and the gradient there, are interpolated (see ``line``). The
   next line starts from that point without another pass, so that every step is an exact
@@ -45,8 +45,8 @@ LENGTHS = np.array([0.4, 0.8, 1.2, 2.4])
 """Trial points, in units of the length where the minimum is expected."""
 FEW_LENGTHS = np.array([0.8, 1.6])
 """The same where each point costs as much as the next."""
-FIRST_PASSES = 8
-"""Passes in which the length of a step is not known: always with ``LENGTHS``."""
+FIRST_LENGTHS, FIRST_PASSES = np.array([0.3, 1.2]), 8
+"""The same in so many passes, which do not know lengths; found in trials."""
 SAFETY = 3.0
 """By how much the estimated distance must be below tol: it was up to twice too small
 in trials with slowly falling gains."""
@@ -67,12 +67,19 @@ ObserveDistance = Callable[[float, float], None]
 
 
 class EvaluatePoints(Protocol):
-    """One pass: loss and gradient at every column of thetas."""
+    """One pass: loss and gradient at the columns of ``vectors @ mixing``."""
 
     def __call__(
-        self, thetas: FloatArray, *, intercept_curvatures: int = 0
+        self,
+        vectors: FloatArray,
+        mixing: FloatArray,
+        *,
+        intercept_curvatures: int = 0,
     ) -> TrialPoints:
-        """Evaluate at every column, and so many of them as a proof may need."""
+        """Evaluate at every column, and for a proof curvatures at the first of them.
+
+        ``vectors`` has shape (n_params, n_vectors), ``mixing`` (n_vectors, n_points).
+        """
         ...
 
 
@@ -90,7 +97,7 @@ class LBFGS:
     """Loss below which some slope must grow for ever: log(2) of one row, without a
     penalty, since every row is then on its right side. Zero if that cannot be told."""
     few_lengths: bool = False
-    """Look at two points of a line as soon as lengths are known, not at four."""
+    """Look at two points of a line, not at four."""
 
     def minimize(
         self, evaluate: EvaluatePoints, start: Point, observe: ObserveDistance
@@ -117,21 +124,19 @@ class LBFGS:
 
     def _advance(self, evaluate: EvaluatePoints, search: _Search) -> None:
         """Make one pass along the next line."""
-        direction = search.pairs.solve(search.gradient)
-        np.negative(direction, out=direction)
-        few = self.few_lengths and search.spent >= FIRST_PASSES
-        lengths = search.length * (FEW_LENGTHS if few else LENGTHS)
-        thetas = np.multiply.outer(lengths, direction)
-        thetas += search.theta
-        thetas = thetas.T  # the values of a point lie together
+        vectors = search.next_line()
+        few, lengths = self.few_lengths, search.length * self._lengths(search.spent)
+        mixing = np.stack([np.ones(len(lengths)), lengths])
         least = self._least(search)
         proving = least <= PROVABLE * self.tol
         # with two points the first is the nearer one, unless the minimum is far off
         bent = 1 if few else len(lengths)
-        points = evaluate(thetas, intercept_curvatures=bent if proving else 0)
-        line = Line.of(direction, search.gradient, lengths, points)
-        search.follow(line, direction)
-        found = search.found(line, thetas, points)
+        curvatures = bent if proving else 0
+        points = evaluate(vectors, mixing, intercept_curvatures=curvatures)
+        line = Line.of(vectors[:, 1], search.gradient, lengths, points)
+        found_at = vectors @ mixing[:, line.nearest]
+        search.follow(line, vectors)
+        found = search.found(line, found_at, points)
         if proving and line.nearest < bent and self.convexity is not None:
             bends = points.intercept_curvatures
             bend = None if bends is None else bends[:, line.nearest]
@@ -140,6 +145,12 @@ class LBFGS:
         elif np.isfinite(least):
             found = replace(found, decrement=least)
         search.compare(found)
+
+    def _lengths(self, spent: int) -> FloatArray:
+        """Return the trial points of the next line, in units of the expected length."""
+        if not self.few_lengths:
+            return LENGTHS
+        return FIRST_LENGTHS if spent < FIRST_PASSES else FEW_LENGTHS
 
     def _least(self, search: _Search) -> float:
         """Return the least that a proof could say of lambda at the next line's begin.
@@ -217,26 +228,32 @@ class _Search:
         best = _Found(start, math.inf if gradient.any() else 0.0)
         return cls(start.theta, gradient, best, CurvaturePairs(metric))
 
-    def follow(self, line: Line, direction: FloatArray) -> None:
+    def next_line(self) -> FloatArray:
+        """Return where the next line begins and its direction, (n_params, 2)."""
+        line = np.empty((2, len(self.theta)))  # the values of a vector lie together
+        line[0] = self.theta
+        self.theta = line[0]  # which is not held twice
+        np.negative(self.pairs.solve(self.gradient), out=line[1])
+        return line.T
+
+    def follow(self, line: Line, vectors: FloatArray) -> None:
         """Go to the line's minimum and learn from what was found on it."""
         self.spent += 1
         length, change = line.curvature_pair()
-        self.pairs.push(length * direction, change)
+        self.pairs.push(length * vectors[:, 1], change)
         self.gains.append(max(0.0, line.decrease))
-        move = line.minimum * direction
-        move += self.theta
-        self.theta = move
+        self.theta = vectors @ np.array([1.0, line.minimum])
         self.gradient = line.gradient
         if line.ends_below:
             self.length = 2 * line.lengths[-1]
         elif line.minimum > 0:  # halfway in logarithms, since lengths scatter about 1
             self.length = math.sqrt(self.length * line.minimum)
 
-    def found(self, line: Line, thetas: FloatArray, points: TrialPoints) -> _Found:
-        """Return the trial point nearest to the line's minimum."""
+    def found(self, line: Line, theta: FloatArray, points: TrialPoints) -> _Found:
+        """Return the trial point nearest to the line's minimum, which is theta."""
         gradient = points.gradients[:, line.nearest].copy()  # without the other points
         evaluation = Evaluation(float(points.losses[line.nearest]), gradient)
-        point = Point(thetas[:, line.nearest].copy(), evaluation)
+        point = Point(theta, evaluation)
         to_come = math.sqrt(2 * (self._gains_to_come() + line.excess))
         return _Found(point, max(to_come, self.pairs.metric.norm(gradient)))
 

@@ -64,8 +64,6 @@ from dlogreg.solvers.certificate import (
     ROUNDING,
     Certificate,
     Geometry,
-    bound_after_step,
-    distance,
 )
 from dlogreg.solvers.newton import Newton
 from dlogreg.solvers.solution import Point
@@ -177,16 +175,5 @@ def certify_softmax(
     predictors = geometry.largest_predictor(theta) * math.sqrt(len(kept))
     rounding = ROUNDING * math.hypot(float(np.linalg.norm(sums)), predictors)
     eps = math.expm1(min(evaluation.stale, 50.0))
-    if system.regularized or eps >= 1:
-        kappa, eps = np.inf, 0.0
-    shrunk = math.sqrt(1 - eps)
-    return Certificate(
-        decrement,
-        step,
-        step_reach,
-        kappa,
-        distance(kappa / shrunk, (decrement + rounding) / shrunk) / shrunk,
-        bound_after_step(decrement, step_reach, kappa, rounding, eps),
-        bound_after_step(decrement, step_reach, kappa, 0.0, eps),
-        rounding,
-    )
+    known = (decrement, step, step_reach, kappa, rounding, eps)
+    return Certificate.of_step(*known, regularized=system.regularized)

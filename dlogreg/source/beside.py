@@ -16,7 +16,12 @@ from dlogreg.source.alignment import (
     cut_like,
 )
 from dlogreg.source.blocks import ArrayBlocks
-from dlogreg.source.frames import check_columns, check_indexes, partition_arrays
+from dlogreg.source.frames import (
+    as_pandas,
+    check_columns,
+    check_indexes,
+    partition_arrays,
+)
 from dlogreg.source.graph import Compute
 from dlogreg.source.kinds import kind_of
 from dlogreg.source.opening import matrix_of_numbers
@@ -39,6 +44,7 @@ def put_beside(
     Where the chunks of X or Z have unknown lengths, they are counted, which reads them
     once.
     """
+    Z = as_pandas(Z)
     kind = kind_of(Z)
     if kind in ("csr", "zarr csr"):
         raise DataError("Z is sparse; make its few columns dense, as Z.toarray()")

@@ -12,7 +12,25 @@ import numpy.typing as npt
 from dlogreg.errors import DataError
 
 Array = npt.NDArray[Any]
+PANDAS_LIKE = ("pandas", "dask")
 WIDEST = {"i": np.int64, "u": np.uint64, "b": np.bool_}
+
+
+def as_pandas(given: Any) -> Any:
+    """Return a table or column of pyarrow, or a table of polars, as one of pandas.
+
+    Such tables claim to be arrays, which have no names: their columns would go by
+    position. Numbers without missing values are not copied. All else stays as it is.
+    """
+    root = type(given).__module__.partition(".")[0]
+    if root == "pyarrow" and hasattr(given, "to_pandas"):
+        return given.to_pandas(ignore_metadata=True, split_blocks=True)
+    foreign = root not in PANDAS_LIKE and hasattr(given, "columns")
+    if foreign and hasattr(given, "__arrow_c_stream__"):
+        from pyarrow import table
+
+        return table(given).to_pandas(ignore_metadata=True, split_blocks=True)
+    return given
 
 
 def frame_to_numpy(frame: Any) -> Array:

@@ -167,7 +167,7 @@ class GraphBlocks:
 def as_rows(value: Any) -> Any:
     """Return a computed block as a numpy array, or as compressed rows."""
     if issparse(value):
-        return CSR.of(value)
+        return CSR.of(value, "a block of X")
     if hasattr(value, "tocsr") or hasattr(value, "todense"):
         raise DataError(
             f"the blocks are of type {type(value).__name__}, which is not one of "

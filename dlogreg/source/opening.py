@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import dask.array as da
@@ -12,11 +12,13 @@ from scipy.sparse import issparse
 
 from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
+from dlogreg.keyed_sums import ends_in_nul
 from dlogreg.numbered_names import numbered_names
 from dlogreg.row_kind import RowKind
 from dlogreg.source.alignment import CountRows, check_lengths, lay_blocks
 from dlogreg.source.blocks import ArrayBlocks
 from dlogreg.source.frames import (
+    as_pandas,
     check_columns,
     check_indexes,
     frame_to_numpy,
@@ -33,6 +35,8 @@ from dlogreg.source.sparse_store import StoredCSR
 
 NUMBERS = ("sample_weight", "offset", "trials")
 """Fields that hold a number for every row."""
+GROUPS = ("groups", "by")
+"""Fields that hold a label of a group for every row."""
 
 
 def as_source(
@@ -67,6 +71,7 @@ def as_source(
     compute, count_rows
         How to run work before the first pass; see ``dlogreg.reduction``.
     """
+    given, X = X, as_pandas(X)
     kind = kind_of(X)
     if kind == "zarr csr" and not isinstance(X, StoredCSR):
         X = StoredCSR.of(X)
@@ -74,7 +79,7 @@ def as_source(
     optional = {"sample_weight": sample_weight, "offset": offset}
     optional |= {"groups": groups, "by": by, "trials": trials, "holdout": holdout}
     fields = {"y": y, **{k: v for k, v in optional.items() if v is not None}}
-    if kind == "pandas":
+    if kind == "pandas" and X is given:
         check_indexes(X, fields)
     if kind == "dask dataframe":
         X, fields = _open_frame(X, names, fields)
@@ -180,6 +185,10 @@ def matrix_of_numbers(X: Any, kind: str, names: Sequence[str]) -> Any:
 
 def _vector(name: str, values: Any) -> Any:
     """Return a 1-D numpy, zarr or dask array."""
+    if isinstance(values, Mapping | Set):
+        advice = "give a list or an array, in the order of the rows of X"
+        raise DataError(f"{name} is a {type(values).__name__}; {advice}")
+    values = as_pandas(values)
     kind = kind_of(values)
     if kind == "dask dataframe":
         if values.ndim != 1:
@@ -191,8 +200,11 @@ def _vector(name: str, values: Any) -> Any:
     elif kind == "csr":
         advice = f"give one value for every row, as {name}.toarray().ravel()"
         raise DataError(f"{name} is sparse; {advice}")
+    elif isinstance(values, Mapping | Set):
+        advice = "give a list or an array, one value per row"
+        raise DataError(f"{name} is a {type(values).__name__}; {advice}")
     elif kind == "numpy":
-        values = _listed(values, numbers=name in NUMBERS)
+        values = listed(name, values)
     if values.ndim != 1:
         shape = tuple(values.shape)
         message = f"{name} must be 1-D, one value per row, but has shape {shape}"
@@ -210,21 +222,28 @@ def _vector(name: str, values: Any) -> Any:
     return values
 
 
-def _listed(values: Any, *, numbers: bool) -> Any:
-    """Return an array or list; labels keep None, and integers of any size."""
+def listed(name: str, values: Any) -> Any:
+    """Return an array or list as an array.
+
+    Labels keep None, integers of any size, and what a text ends in; those of groups
+    keep their types, to be refused if they are of several.
+    """
     if isinstance(values, np.ndarray):
         return values
-    listed = list(values) if hasattr(values, "__iter__") else values
+    items = list(values) if hasattr(values, "__iter__") else values
     try:
-        array = np.asanyarray(listed)
+        array = np.asanyarray(items)
     except ValueError:
-        return np.array(listed, dtype=object)
-    if array.dtype.kind in "US" and not all(isinstance(v, str | bytes) for v in listed):
-        return np.array(listed, dtype=object)
-    rounded = array.dtype.kind == "f" and array.ndim == 1 and len(array) > 0
-    if rounded and not numbers and all(isinstance(v, int) for v in listed):
-        return np.array(listed, dtype=object)
-    return array
+        return np.array(items, dtype=object)
+    alike = True
+    if array.dtype.kind in "US":
+        alike = all(isinstance(v, str | bytes) for v in items)
+        alike = alike and not any(map(ends_in_nul, items))
+    elif array.dtype.kind == "f" and array.ndim == 1 and len(array) > 0:
+        alike = name in NUMBERS or not all(isinstance(v, int) for v in items)
+    if name in GROUPS and array.ndim == 1 and array.dtype.kind in "iuf":
+        alike = alike and not any(isinstance(v, bool | np.bool_) for v in items)
+    return array if alike else np.array(items, dtype=object)
 
 
 def label_source(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import dask.array as da
 import numpy as np
+from scipy.sparse import issparse
 
 from dlogreg.errors import DataError
 from dlogreg.missing import is_missing
@@ -24,7 +25,11 @@ def outcome_names(Y: Any, given: Sequence[str] | None) -> tuple[str, ...]:
     DataError
         If Y has not one column for every outcome, or two of the same name.
     """
-    shape = tuple(Y.shape) if hasattr(Y, "shape") else np.shape(Y)
+    _check_kind(Y)
+    try:
+        shape = tuple(Y.shape) if hasattr(Y, "shape") else np.shape(Y)
+    except ValueError as error:
+        raise DataError(_ragged(Y)) from error
     if len(shape) != 2:
         raise DataError(
             f"Y must be 2-D, rows by outcomes, but has {len(shape)} dimension(s); a "
@@ -32,17 +37,67 @@ def outcome_names(Y: Any, given: Sequence[str] | None) -> tuple[str, ...]:
             "against the rest to one_vs_rest="
         )
     own = [str(name) for name in Y.columns] if hasattr(Y, "columns") else None
-    names = list(map(str, given)) if given is not None else own
+    names = _given_names(given) if given is not None else own
     if names is None:
         names = [f"y{j + 1}" for j in range(shape[1])]
     if len(names) != shape[1]:
-        raise DataError(f"{len(names)} outcome_names for {shape[1]} columns of Y")
+        raise DataError(
+            f"there are {len(names)} outcome_names for {shape[1]} columns of Y; give "
+            "one for each"
+        )
     if not names:
         raise DataError("Y has no columns; give at least one outcome")
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise DataError(f"outcome name {repeated[0]!r} occurs twice; names must differ")
     return tuple(names)
+
+
+def _check_kind(Y: Any) -> None:
+    """Refuse what is no table of numbers, but might be taken for one."""
+    if issparse(Y) or issparse(getattr(Y, "_meta", None)):
+        dense = "Y.toarray()"
+        if not issparse(Y):
+            dense = "Y.map_blocks(lambda block: block.toarray())"
+        raise DataError(f"Y is sparse, and outcomes are dense; give {dense}")
+    if isinstance(Y, np.ma.MaskedArray):
+        raise DataError(
+            "Y is a masked array, whose mask would be lost; give Y.filled(np.nan) of "
+            "floats, and missing='drop'"
+        )
+    if isinstance(Y, Mapping):
+        raise DataError(
+            "Y is a dict; give a table with a column for every outcome, for example "
+            "pandas.DataFrame(Y)"
+        )
+
+
+def _ragged(Y: Any) -> str:
+    """Name the first row of another length than the first."""
+    counts = [len(row) if hasattr(row, "__len__") else 1 for row in Y]
+    row = next(i for i, count in enumerate(counts) if count != counts[0])
+    return (
+        f"row {row} of Y has {counts[row]} value(s), and row 0 has {counts[0]}; give "
+        "every row a value of each outcome, NaN where it is missing"
+    )
+
+
+def _given_names(given: Any) -> list[str]:
+    """Return names that were given, which must have an order."""
+    unordered = isinstance(given, str | bytes | Mapping | Set)
+    if unordered or not np.iterable(given):
+        raise ValueError(
+            "outcome_names must be a list of names, one for every column of Y, not "
+            f"{given!r:.60}"
+        )
+    names = list(given)
+    unnamed = [i for i, name in enumerate(names) if name is None or name == ""]
+    if unnamed:
+        raise ValueError(
+            f"outcome_names has {names[unnamed[0]]!r} for column {unnamed[0]} of Y; "
+            "give every outcome a name"
+        )
+    return list(map(str, names))
 
 
 def outcome_matrix(Y: Any) -> Any:

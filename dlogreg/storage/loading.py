@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from dlogreg.storage.decoding import decode
 from dlogreg.storage.entries import InvalidError
-from dlogreg.storage.schema import GROUPED
+from dlogreg.storage.schema import GROUPED, MANY
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
@@ -20,11 +20,13 @@ def read_model(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     source = Path(path)
     try:
         entries = _parse(source)
-        if entries.get("kind") == GROUPED:
-            return GROUPED, import_module("dlogreg.storage.groups").decode_groups(
-                entries
-            )
-        return str(entries.get("kind")), decode(entries)
+        kind = str(entries.get("kind"))
+        if kind == GROUPED:
+            room = import_module("dlogreg.storage.groups")
+            return kind, room.decode_groups(entries)
+        if kind == MANY:
+            return kind, import_module("dlogreg.storage.outcomes").decode_many(entries)
+        return kind, decode(entries)
     except InvalidError as error:
         raise ValueError(f"{source} is not a model saved by dlogreg: {error}") from None
 

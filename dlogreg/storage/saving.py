@@ -31,9 +31,9 @@ from dlogreg.storage.schema import (
 from dlogreg.storage.writing import check_target, write_whole
 
 if TYPE_CHECKING:
-    from dlogreg.fitted import FittedModel
     from dlogreg.formula.recipe import Recipe
     from dlogreg.kernel.closing_sums import ColumnSums
+    from dlogreg.results.fitted import FittedModel
 
 
 def write_model(

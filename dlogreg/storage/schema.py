@@ -10,6 +10,8 @@ MULTINOMIAL = "dlogreg.MultinomialResults"
 """Three or more classes; coefficients are written class after class."""
 GROUPED = "dlogreg.GroupedResults"
 """By-group models: entries of each, and what they share."""
+MANY = "dlogreg.ManyResults"
+"""Fits of several outcomes: entries of each, and the trace of all."""
 SCHEMA = 2
 READABLE = (1, 2)
 """Schemas that this version reads; 2 added formulas and rows dropped as missing."""
@@ -50,6 +52,9 @@ GROUP_KEYS = frozenset(
         *("feature_names", "tol", "trace", "formula", CHECKSUM),
         *(GROUP_FLAGS + GROUP_SIZES),
     ]
+)
+MANY_KEYS = frozenset(
+    ["kind", "schema", "labels", "one_vs_rest", "trace", "models", CHECKSUM]
 )
 COLUMN_SUMS = ("total", "observed", "expected", "information", "bend")
 COLUMN_SCALARS = ("curvature", "predictor")

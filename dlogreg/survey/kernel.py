@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from dlogreg import long_vectors
 from dlogreg.chain import ChainStart, Estimate
 from dlogreg.errors import DataError, MissingValueError
 from dlogreg.evaluation import FloatArray, Label
@@ -101,7 +102,7 @@ class SurveyKernel:
             ranges = SparseRanges(d, by_label=self.by_label)
         else:
             ranges = RangesInProgress(d)
-        moments = np.zeros(k)
+        moments = long_vectors.zeros(k)
         if self.order == 2:
             moments = information_sums(k, std.sparse)
         sums = _Open(ranges, moments, std.units)
@@ -194,7 +195,7 @@ class SurveyKernel:
             known = sums.groups.get(label)
             if known is None:
                 k = self.standardization.n_params
-                z_sum = None if self.chain is not None else np.zeros(k)
+                z_sum = None if self.chain is not None else long_vectors.zeros(k)
                 known = Group(0, 0.0, z_sum)
             if buffers is not None and known.z_sum is not None:
                 buffers.add_projection(known.z_sum, share)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dlogreg.errors import DataError, MissingValueError
 from dlogreg.evaluation import Label
 from dlogreg.kernel import Rows
+from dlogreg.keyed_sums import check_ends
 
 MAX_LABELS = 200
 """More distinct values of y than this are taken for a continuous outcome."""
@@ -37,6 +38,7 @@ def _distinct(values: npt.NDArray[Any]) -> list[Label]:
         labels = set(np.unique(values).tolist())
     if len(labels) > MAX_LABELS:
         raise DataError(too_many_labels(labels))
+    check_ends(labels, "y")
     return sort_labels(labels)
 
 

@@ -26,7 +26,10 @@ FOLDED_ROWS = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranges:
-    """Smallest and largest values, each of shape (n_features,)."""
+    """Smallest and largest values, each of shape (n_features,).
+
+    Those of long compressed rows may be in float32, where all values are.
+    """
 
     low: FloatArray
     high: FloatArray
@@ -35,11 +38,21 @@ class Ranges:
 
     def __add__(self, other: Ranges) -> Ranges:
         """Return the ranges over the rows of both."""
+        known, found = self.by_label, other.by_label
+        by_label = {
+            label: _union(known.get(label, (low, high)), (low, high))
+            for label, (low, high) in {**known, **found}.items()
+        }
+        low, high = _union((self.low, self.high), (other.low, other.high))
+        return Ranges(low, high, by_label)
+
+    def absorb(self, other: Ranges) -> Ranges:
+        """Return the ranges over the rows of both, in the memory that they have."""
         by_label = dict(self.by_label)
         for label, found in other.by_label.items():
             known = by_label.get(label)
-            by_label[label] = found if known is None else _union(known, found)
-        low, high = _union((self.low, self.high), (other.low, other.high))
+            by_label[label] = found if known is None else _absorbed(known, found)
+        low, high = _absorbed((self.low, self.high), (other.low, other.high))
         return Ranges(low, high, by_label)
 
 
@@ -96,6 +109,13 @@ def _nothing(n_features: int) -> Range:
 
 def _union(one: Range, other: Range) -> Range:
     return np.minimum(one[0], other[0]), np.maximum(one[1], other[1])
+
+
+def _absorbed(one: Range, other: Range) -> Range:
+    low, high = one
+    if low.dtype != other[0].dtype:
+        return _union(one, other)
+    return np.minimum(low, other[0], out=low), np.maximum(high, other[1], out=high)
 
 
 def extremes(X: npt.NDArray[np.generic]) -> Range:

@@ -9,6 +9,7 @@ from dlogreg.chain import ChainSums
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.keyed_sums import KeyedSums
+from dlogreg.spare_matrices import spare_matrices
 from dlogreg.survey.labels import MAX_LABELS, too_many_labels
 from dlogreg.survey.offset import NullSums
 from dlogreg.survey.ranges import Ranges
@@ -38,6 +39,18 @@ class Group:
             if self.z_sum is None or other.z_sum is None
             else self.z_sum + other.z_sum,
         )
+
+    def absorb(self, other: Group) -> Group:
+        """Return the sums over the rows of both, in the memory of these."""
+        z_sum = self.z_sum
+        if z_sum is None or other.z_sum is None:
+            return self + other
+        z_sum += other.z_sum
+        return Group(self.n_rows + other.n_rows, self.weight + other.weight, z_sum)
+
+    def copy(self) -> Group:
+        """Return the same sums in memory of their own."""
+        return replace(self, z_sum=None if self.z_sum is None else self.z_sum.copy())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,15 +85,39 @@ class SurveySums:
 
     def __add__(self, other: SurveySums) -> SurveySums:
         """Return the sums over the rows of both."""
+        groups = {label: group.copy() for label, group in self.groups.items()}
+        for label, group in other.groups.items():
+            known = groups.get(label)
+            groups[label] = group.copy() if known is None else known.absorb(group)
+        moments = self.second_moments + other.second_moments
+        return self._added(other, groups, self.ranges + other.ranges, moments)
+
+    def absorb(self, other: SurveySums) -> SurveySums:
+        """Return the sums over the rows of both, in the memory that they have."""
         groups = dict(self.groups)
         for label, group in other.groups.items():
-            groups[label] = groups[label] + group if label in groups else group
+            known = groups.get(label)
+            groups[label] = group if known is None else known.absorb(group)
+        moments = self.second_moments
+        moments += other.second_moments
+        if moments.ndim == 2:
+            spare_matrices.give(other.second_moments)
+        return self._added(other, groups, self.ranges.absorb(other.ranges), moments)
+
+    def _added(
+        self,
+        other: SurveySums,
+        groups: Mapping[Label, Group],
+        ranges: Ranges,
+        moments: FloatArray,
+    ) -> SurveySums:
+        """Return these sums of both, and add the others."""
         if len(groups) > MAX_LABELS:
             raise DataError(too_many_labels(groups))
         return SurveySums(
             groups,
-            self.ranges + other.ranges,
-            self.second_moments + other.second_moments,
+            ranges,
+            moments,
             max(self.max_norm, other.max_norm),
             None
             if self.chains is None or other.chains is None

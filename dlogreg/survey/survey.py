@@ -51,8 +51,10 @@ class Survey:
 
     @property
     def ranges(self) -> tuple[FloatArray, FloatArray]:
-        """Smallest and largest value of every column."""
-        return self.sums.ranges.low, self.sums.ranges.high
+        """Smallest and largest value of every column, in float64."""
+        ranges = self.sums.ranges
+        low, high = ranges.low, ranges.high
+        return low.astype("f8", copy=False), high.astype("f8", copy=False)
 
     @property
     def reach(self) -> FloatArray:

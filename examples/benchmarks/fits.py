@@ -64,7 +64,7 @@ class Peer:
 def dlogreg(**options: Any) -> Prepare:
     def prepare(data: Data, terms: Terms) -> Fit:
         import dlogreg
-        import dlogreg.pipeline
+        import dlogreg.fitting
 
         _use_threads(terms.threads)
         X, y = data.open()

@@ -35,8 +35,8 @@ from table import note, render
 
 from dlogreg.layout import CLUSTER_TASKS_PER_THREAD
 from dlogreg.partition import Partition
-from dlogreg.partition_sum import add_nodes, sum_partition
 from dlogreg.reduction import Reduction
+from dlogreg.reduction.partition_sum import add_nodes, sum_partition
 from dlogreg.scheduling import peak_memory
 
 sys.path.insert(0, str(Path(__file__).parents[2]))

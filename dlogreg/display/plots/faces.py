@@ -11,11 +11,10 @@ from dlogreg.display.summary import label_text
 
 if TYPE_CHECKING:
     from dlogreg.diagnostics import Influence
-    from dlogreg.fitted import FittedModel
     from dlogreg.inference.class_goodness import ClassGoodness
     from dlogreg.inference.goodness import GoodnessOfFit
-    from dlogreg.multinomial import MultinomialResults
-    from dlogreg.results import LogitResults
+    from dlogreg.results import LogitResults, MultinomialResults
+    from dlogreg.results.fitted import FittedModel
 
 
 class Plots:

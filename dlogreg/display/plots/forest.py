@@ -18,9 +18,8 @@ from dlogreg.display.ticks import ratio_ticks, tick_text
 from dlogreg.evaluation import FloatArray
 
 if TYPE_CHECKING:
-    from dlogreg.fitted import FittedModel
-    from dlogreg.multinomial import MultinomialResults
-    from dlogreg.results import LogitResults
+    from dlogreg.results import LogitResults, MultinomialResults
+    from dlogreg.results.fitted import FittedModel
 
 MAX_NAME = 36
 CROWDED = 0.02

@@ -23,7 +23,7 @@ from dlogreg.display.trace import short_name
 from dlogreg.evaluation import PassRecord
 
 if TYPE_CHECKING:
-    from dlogreg.fitted import FittedModel
+    from dlogreg.results.fitted import FittedModel
 
 MOST = 40
 """Passes that a timeline shows."""

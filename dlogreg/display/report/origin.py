@@ -11,7 +11,7 @@ from dlogreg.display.numerals import printable
 from dlogreg.display.summary import Facts, label_text
 
 if TYPE_CHECKING:
-    from dlogreg.fitted import FittedModel
+    from dlogreg.results.fitted import FittedModel
 
 PACKAGES = ("dlogreg", "numpy", "scipy", "dask", "distributed", "zarr", "matplotlib")
 MOST_CLASSES = 12
