@@ -172,7 +172,7 @@ class NearbyKernel:
                 largest = LARGEST_SHIFT[delta.itemsize]
                 if reach.max() > largest:
                     np.clip(delta, -largest, largest, out=delta)
-                changed = _changes(delta, *odds, own)
+                changed = _changes(delta, odds[0], odds[1], own)
                 self._add_hessians(sums, models, z, delta, base, weight)
                 changed *= weight
             sums.gradients[:, cut] += (changed @ z).T
