@@ -8,7 +8,7 @@ With the sign s = +1 for the event and -1 otherwise, and the margin m = s * eta,
 
 The margin form keeps full relative precision of the loss and of the residual for
 rows that are predicted well, where ``p - y`` would cancel. All three are written
-with exp(-|m|), which cannot overflow.
+with exp(-m), and with exp(-|m|), which takes longer, where that might overflow.
 
 For K classes, with linear predictors eta_k and the largest of them, top, taken out,
 
@@ -27,10 +27,16 @@ import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
 
+LEAST_MARGIN = {4: -80.0, 8: -700.0}
+"""By bytes of the type: exp(-m) does not overflow above it."""
+
 
 def loss_rows(margin: FloatArray) -> FloatArray:
     """Return log(1 + exp(-margin)) for every row, shape (n_rows,)."""
-    return _softplus(margin, np.exp(-np.abs(margin)))
+    if _may_overflow(margin):
+        return _softplus(margin, np.exp(-np.abs(margin)))
+    odds = np.negative(margin)
+    return np.asarray(np.log1p(np.exp(odds, out=odds), out=odds))
 
 
 def loss_residual_weight_rows(
@@ -40,6 +46,32 @@ def loss_residual_weight_rows(
 
     The residual p - y is ``-sign * sigma(-margin)``; the sign is left to the caller.
     """
+    if _may_overflow(margin):
+        return _of_any_margins(margin)
+    odds = np.negative(margin)
+    np.exp(odds, out=odds)
+    loss = np.log1p(odds)
+    total = 1.0 + odds
+    odds /= total
+    return loss, odds, np.divide(odds, total, out=total)
+
+
+def loss_residual_rows(margin: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return loss and sigma(-margin) of every row; ``margin`` is used up."""
+    if _may_overflow(margin):
+        return _of_any_margins(margin)[:2]
+    odds = np.negative(margin, out=margin)
+    np.exp(odds, out=odds)
+    loss = np.log1p(odds)
+    return loss, np.divide(odds, 1.0 + odds, out=odds)
+
+
+def _may_overflow(margin: FloatArray) -> bool:
+    """Tell whether exp(-margin) may overflow, or a margin is no number."""
+    return not margin.min(initial=0.0) > LEAST_MARGIN[margin.itemsize]
+
+
+def _of_any_margins(margin: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     small = np.abs(margin)
     np.negative(small, out=small)
     np.exp(small, out=small)

@@ -17,6 +17,7 @@ from sklearn.metrics import (
 from sklearn.model_selection import TimeSeriesSplit
 
 import dlogreg
+from dlogreg.evaluation import Evaluation
 from dlogreg.kernel import Rows
 from dlogreg.kernel.parts import (
     CellCountKernel,
@@ -27,6 +28,10 @@ from dlogreg.kernel.parts import (
 )
 from dlogreg.selection import grid_fit
 from dlogreg.selection.validation import best_of, one_se_of
+from dlogreg.solvers.grid import proximal_step
+from dlogreg.solvers.hessian_nodes import HessianNodes, node_radius
+from dlogreg.solvers.ray import Ray
+from dlogreg.solvers.separable import Separable
 from tests.counting import counted_array, reads
 
 ALPHAS = [0.003, 3.0, 0.1]
@@ -365,6 +370,92 @@ def test_single_precision_proves_and_keeps_its_bounds(monkeypatch):
     cv = dlogreg.cross_validate(X, y, alphas=[1.0, 0.01, 1e-4], seed=1)
     part = parted(RandomParts(5, 1), X, y)
     check_models(cv, X, y, [part != j for j in range(5)])
+
+
+@pytest.mark.parametrize("kind", ["normal", "heavy", "rare", "sorted"])
+def test_points_without_hessians_of_their_own_keep_their_bounds(monkeypatch, kind):
+    rng = np.random.default_rng(2)
+    X = (
+        rng.standard_t(3, (60000, 6))
+        if kind == "heavy"
+        else rng.normal(size=(60000, 6))
+    )
+    eta = X @ [0.8, -0.6, 0.4, 0.3, 0.0, 0.2] - (4 if kind == "rare" else 0)
+    y = np.where(rng.random(len(X)) < 1 / (1 + np.exp(-eta)), "yes", "no")
+    if kind == "sorted":
+        X, y = X[np.argsort(y, kind="stable")], np.sort(y)
+    monkeypatch.setattr(grid_fit, "SINGLE_ROWS", 1000)
+    monkeypatch.setattr(grid_fit, "node_radius", lambda *_: 0.1)
+    plans = []
+
+    def plan(nodes, points, most, plan=HessianNodes.plan):
+        plans.append(plan(nodes, points, most))
+        return plans[-1]
+
+    monkeypatch.setattr(HessianNodes, "plan", plan)
+    blocks = da.from_array(X, chunks=(6000, 6))
+    cv = dlogreg.cross_validate(blocks, y, alphas=np.geomspace(3, 1e-3, 14), seed=1)
+    assert sum(len(one.tried) - len(one.nodes) for one in plans) >= 3
+    part = parted(RandomParts(5, 1), X, y)
+    check_models(cv, X, y, [part != j for j in range(5)])
+
+
+def test_nodes_are_fewer_the_looser_the_tolerance_and_the_more_rows():
+    radius = [
+        node_radius(tol, 51, weight, 0.8, 5.0)
+        for tol, weight in ((1e-8, 1e6), (1e-3, 1e6), (1e-2, 1e6), (1e-2, 1e9))
+    ]
+    assert radius == sorted(radius)
+    assert radius[0] < 1e-6
+    assert radius[-1] == pytest.approx(0.12)
+    assert node_radius(1e-2, 51, 1e6, 0.8, 50.0) == pytest.approx(radius[2] / 10)
+
+
+def test_a_ray_leads_nearer_to_optima_than_a_step():
+    X, y = problem(8000, seed=2)
+    Z = np.column_stack([np.ones(len(X)), (X - X.mean(axis=0)) / X.std(axis=0)])
+    event = y == "yes"
+
+    def evaluated(theta):
+        p = 1 / (1 + np.exp(-Z @ theta))
+        return Evaluation(0.0, Z.T @ (p - event), (Z * (p * (1 - p))[:, None]).T @ Z)
+
+    def optimum(l2):
+        theta = np.zeros(5)
+        for _ in range(30):
+            found = evaluated(theta)
+            step = np.linalg.solve(
+                found.hessian + np.diag(l2), found.gradient + l2 * theta
+            )
+            theta = theta - step
+        return theta
+
+    null = np.zeros(5)
+    null[0] = np.log(event.mean() / (1 - event.mean()))
+    end = optimum(np.zeros(5))
+    points = np.column_stack([null, (null + end) / 2, end])
+    known = [evaluated(point) for point in points.T]
+    ray = Ray.through(points, known)
+    assert ray is not None
+    assert Ray.through(points[:, :1], known[:1]) is None
+    assert Ray.through(points + np.eye(5, 3), known) is None
+    for alpha in (1.0, 0.1, 0.01):
+        l2 = np.r_[0.0, np.full(4, alpha * len(y))]
+        free = np.full(5, np.inf)
+        exact, penalty = optimum(l2), Separable(np.zeros(5), l2, -free, free)
+        found = ray.optimum(penalty, null)
+        away = [
+            np.sqrt(np.mean((Z @ (theta - exact)) ** 2))
+            for theta in (
+                found,
+                *(
+                    proximal_step(one, point, penalty, point).theta
+                    for one, point in zip(known, points.T, strict=True)
+                ),
+            )
+        ]
+        assert away[0] < 0.01
+        assert away[0] < min(away[1:]) + 1e-3
 
 
 def test_few_hessians_at_a_time(monkeypatch):

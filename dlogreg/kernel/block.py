@@ -93,6 +93,10 @@ class Rows:
         """Return the rows at these positions, as copies."""
         return self._select(rows, None)
 
+    def between(self, rows: slice) -> Rows:
+        """Return rows that follow one another, as views."""
+        return self._select(rows, rows.start)
+
     def _select(self, rows: slice | npt.NDArray[np.intp], low: int | None) -> Rows:
         weight, start, kept = self.sample_weight, self.start, self.kept
         if not isinstance(rows, slice):

@@ -6,7 +6,7 @@ w = p (1 - p) of the row at the base,
 
     p(eta + delta) - p = w E / (1 + p E),     E = exp(delta) - 1,
 
-exactly. So the kernel sums what the shift changes,
+exactly, which is (1 - p) E / (1 / p + E). So the kernel sums what the shift changes,
 
     G_b = sum_i m_ib (w E / (1 + p E))_i z_i,
 
@@ -36,10 +36,11 @@ import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel.block import Rows
-from dlogreg.kernel.standard_rows import StandardRows, add_gram
+from dlogreg.kernel.standard_rows import StandardRows, add_grams
+from dlogreg.loss import LEAST_MARGIN
 
 SLAB_VALUES = 2**17
-GROUP = 32
+GROUP = 64
 """Models whose values stay in the cache beside the slab."""
 LARGEST_SHIFT = {4: 10.0, 8: 30.0}
 """Of a predictor, by bytes of the type: 1 + p E loses its digits beyond, and a larger
@@ -147,7 +148,9 @@ class NearbyKernel:
         if rows.offset is not None:
             eta += rows.offset.astype(eta.dtype)
         is_event = rows.y == self.event
-        p, w = _probabilities(eta)
+        moved = buffers.shifts is not None
+        base = _probabilities(eta) if self.hessian_of or not moved else (eta, eta)
+        odds = _odds(eta) if moved else (eta, eta)
         for low in range(0, len(self.base_of), GROUP):
             models = range(low, min(low + GROUP, len(self.base_of)))
             cut = slice(models.start, models.stop)
@@ -155,19 +158,22 @@ class NearbyKernel:
             weight = self.rows.weights(rows, models, buffers.type)
             if buffers.shifts is None:
                 # sigma with its own sign: p - 1 would cancel where p is near 1
-                miss = np.where(is_event, -_probabilities(-eta)[0], p)
+                miss = np.where(is_event, -_probabilities(-eta)[0], base[0])
                 changed = miss[own] * weight
                 if self.hessian_of:
                     still = np.zeros_like(weight)
-                    self._add_hessians(sums, models, z, still, (p, w), weight)
+                    self._add_hessians(sums, models, z, still, base, weight)
                 sums.totals[0, cut] += weight.sum(axis=1, dtype=float)
                 sums.totals[1, cut] += weight[:, is_event].sum(axis=1, dtype=float)
             else:
                 delta = buffers.shifts[:, cut].T @ z.T
                 reach = np.maximum(delta.max(axis=1), -delta.min(axis=1))
                 np.maximum(sums.reaches[cut], reach, out=sums.reaches[cut])
-                changed = _changes(delta, p, w, own)
-                self._add_hessians(sums, models, z, delta, (p, w), weight)
+                largest = LARGEST_SHIFT[delta.itemsize]
+                if reach.max() > largest:
+                    np.clip(delta, -largest, largest, out=delta)
+                changed = _changes(delta, odds[0], odds[1], own)
+                self._add_hessians(sums, models, z, delta, base, weight)
                 changed *= weight
             sums.gradients[:, cut] += (changed @ z).T
 
@@ -186,8 +192,7 @@ class NearbyKernel:
                 at, own = model - models.start, self.base_of[model]
                 p, w = base[0][own], base[1][own]
                 bend = w * (1 + growth[at]) / (1 + p * growth[at]) ** 2
-                root = np.sqrt(bend * weight[at])
-                add_gram(total, z * root[:, None])
+                add_grams(total[None], z, np.sqrt(bend * weight[at])[None])
 
     def finish(self, sums: NearbySums) -> NearbySums:
         """Return the sums."""
@@ -202,16 +207,20 @@ def _probabilities(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
     return p, small * below * below
 
 
+def _odds(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return 1 / p and 1 - p without overflow."""
+    odds = np.exp(-np.maximum(eta, LEAST_MARGIN[eta.itemsize]))
+    whole = 1 + odds
+    return whole, odds / whole
+
+
 def _changes(
-    delta: FloatArray, p: FloatArray, w: FloatArray, own: npt.NDArray[np.intp]
+    delta: FloatArray, whole: FloatArray, rest: FloatArray, own: npt.NDArray[np.intp]
 ) -> FloatArray:
-    """Return w E / (1 + p E) of every model and row; delta becomes E."""
-    largest = LARGEST_SHIFT[delta.itemsize]
-    np.clip(delta, -largest, largest, out=delta)
+    """Return (1 - p) E / (1 / p + E) of every model and row; delta becomes E."""
     growth = np.expm1(delta, out=delta)  # exp - 1 would round the same way in all rows
-    one = len(p) == 1
-    changed = growth * (p if one else p[own])
-    changed += 1
+    one = len(whole) == 1
+    changed = growth + (whole if one else whole[own])
     np.divide(growth, changed, out=changed)
-    changed *= w if one else w[own]
+    changed *= rest if one else rest[own]
     return changed

@@ -2,7 +2,7 @@
 
 Parts are disjoint, so that their Hessians cost together what one of all rows costs,
 and models that leave out one part each have theirs by adding up the others. Per row a
-point takes k^2 operations for the Hessian and 4 k for the rest.
+point takes k^2 operations for the Hessian, if it is wanted, and 4 k for the rest.
 
 Losses and gradients are in float64; with ``single`` the products for Hessians are in
 float32, of at most ``PRODUCT_ROWS`` rows each (``kernel/row_slab.py`` bounds what they
@@ -20,11 +20,11 @@ import numpy.typing as npt
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.dense import row_weights
-from dlogreg.kernel.parts import Parts
-from dlogreg.kernel.standard_rows import StandardRows, add_gram
+from dlogreg.kernel.parts import Parts, in_order
+from dlogreg.kernel.standard_rows import StandardRows, add_grams
 from dlogreg.loss import loss_residual_weight_rows
 
-SLAB_VALUES = 2**20
+SLAB_VALUES = 2**19
 
 
 def slab_length(n_params: int) -> int:
@@ -41,9 +41,11 @@ class PartSums:
     gradients: FloatArray
     """Shape (n_points, n_parts, n_params)."""
     hessians: FloatArray
-    """Shape (n_points, n_parts, n_params, n_params)."""
+    """Of the chosen points, shape (n_chosen, n_parts, n_params, n_params)."""
     totals: FloatArray
     """Rows, their weight, and that of the events, shape (3, n_parts)."""
+    reaches: FloatArray
+    """Largest change of a row's predictor from a point nearby, shape (n_points,)."""
 
     def __add__(self, other: PartSums) -> PartSums:
         """Return the sums over the rows of both."""
@@ -52,6 +54,7 @@ class PartSums:
             self.gradients + other.gradients,
             self.hessians + other.hessians,
             self.totals + other.totals,
+            np.maximum(self.reaches, other.reaches),
         )
 
 
@@ -60,7 +63,8 @@ class PartSumsKernel:
     """Sums loss, gradient and Hessian by part."""
 
     points: FloatArray
-    """In the solver's coordinates, shape (n_params, n_points)."""
+    """In the solver's coordinates, shape (n_params, n_points); more may follow, which
+    are only compared with."""
     parts: Parts
     centre: FloatArray
     units: FloatArray
@@ -69,11 +73,26 @@ class PartSumsKernel:
     class_weight: tuple[tuple[Label, float], ...] = ()
     single: bool = True
     """Products for Hessians in float32."""
+    hessian_of: tuple[int, ...] | None = None
+    """Points, by position, whose Hessians are formed; None: all."""
+    near: tuple[int, ...] = ()
+    """The point with which each is compared; without any, all columns are points."""
 
     @property
     def name(self) -> str:
         """What the dashboard shows."""
         return "parts"
+
+    @property
+    def n_points(self) -> int:
+        """Number of points that are evaluated."""
+        return len(self.near) or int(self.points.shape[1])
+
+    @property
+    def _chosen(self) -> tuple[int, ...]:
+        """Points whose Hessians are formed."""
+        every = tuple(range(self.n_points))
+        return every if self.hessian_of is None else self.hessian_of
 
     def open(self) -> StandardRows:
         """Return the slab's buffers."""
@@ -82,8 +101,8 @@ class PartSumsKernel:
 
     def start(self) -> PartSums:
         """Return empty sums."""
-        (k, n), p = self.points.shape, self.parts.n_parts
-        shapes = ((n, p), (n, p, k), (n, p, k, k), (3, p))
+        k, n, p = len(self.points), self.n_points, self.parts.n_parts
+        shapes = ((n, p), (n, p, k), (len(self._chosen), p, k, k), (3, p), (n,))
         return PartSums(*(np.zeros(shape) for shape in shapes))
 
     def add(self, sums: PartSums, rows: Rows, buffers: StandardRows) -> None:
@@ -91,9 +110,7 @@ class PartSumsKernel:
         for slab in rows.slabs(buffers.length):
             kept = slab.positive()
             if len(kept):
-                parts = self.parts.of(kept)
-                order = np.argsort(parts, kind="stable")
-                counts = np.bincount(parts, minlength=self.parts.n_parts)
+                order, counts = in_order(self.parts, kept)
                 self._add_slab(sums, kept.chosen(order), counts, buffers)
 
     def _add_slab(
@@ -108,17 +125,18 @@ class PartSumsKernel:
         ones = np.ones(len(rows)) if weight is None else weight
         sign = np.where(is_event, 1.0, -1.0)
         margin = self.points.T @ z.T
+        if self.near:
+            margin = self._compared(sums, margin)
         if rows.offset is not None:
             margin += rows.offset
         margin *= sign
         loss, miss, curvature = loss_residual_weight_rows(margin)
         miss *= -sign * ones
         curvature *= ones
-        roots, single = np.sqrt(curvature, out=curvature), z
+        roots, single = np.sqrt(curvature[list(self._chosen)]), z
         if self.single:
             roots, single = roots.astype("f4"), z.astype("f4")
         ends = counts.cumsum().tolist()
-        scaled = np.empty((int(counts.max()), z.shape[1]), single.dtype)
         for part, (low, high) in enumerate(pairwise([0, *ends])):
             if low == high:
                 continue
@@ -128,10 +146,17 @@ class PartSumsKernel:
             sums.totals[:, part] += (high - low, weights.sum(), events)
             sums.losses[:, part] += loss[:, cut] @ weights
             sums.gradients[:, part] += miss[:, cut] @ z[cut]
-            rooted, own = scaled[: high - low], single[cut]
-            for point, root in enumerate(roots[:, cut]):
-                np.multiply(own, root[:, None], out=rooted)
-                add_gram(sums.hessians[point, part], rooted)
+            add_grams(sums.hessians[:, part], single[cut], roots[:, cut])
+
+    def _compared(self, sums: PartSums, eta: FloatArray) -> FloatArray:
+        """Note how far predictors are from those of points nearby; return the own."""
+        n = self.n_points
+        for i, other in enumerate(self.near):
+            if i != other:
+                move = eta[i] - eta[other]
+                reach = max(move.max(), -move.min())
+                sums.reaches[i] = max(sums.reaches[i], reach)
+        return eta[:n]
 
     def finish(self, sums: PartSums) -> PartSums:
         """Return the sums."""

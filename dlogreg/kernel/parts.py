@@ -35,6 +35,13 @@ class Parts(Protocol):
         ...
 
 
+def in_order(parts: Parts, rows: Rows) -> tuple[Part, Part]:
+    """Return the positions of rows part by part, and how many each has."""
+    own = parts.of(rows)
+    counts = np.bincount(own, minlength=parts.n_parts)
+    return np.argsort(own.astype(np.int16), kind="stable"), counts  # a radix sort
+
+
 @dataclass(frozen=True, slots=True)
 class RandomParts:
     """Every row by itself, by a hash of its number: parts of about equal size."""

@@ -14,6 +14,10 @@ import numpy.typing as npt
 from dlogreg.evaluation import PRODUCT_ROWS, FloatArray
 from dlogreg.kernel.csr import as_dense
 
+TILE_ROWS = 32
+SCALED_VALUES = 2**16
+"""Of rows multiplied by roots at once; more leave the cache."""
+
 
 class StandardRows:
     """A reused buffer of centred and scaled rows, the intercept's 1 first."""
@@ -33,38 +37,57 @@ class StandardRows:
         self._rows = np.empty((length, len(units)), self.type)
         self._rows[:, : self._first] = 1.0
         self._centre = centre
-        self._rounded = centre.astype("f4")
-        self._rest = (centre - self._rounded).astype("f4")
-        self._units = units[self._first :].astype(self.type)
+        rounded = centre.astype("f4")
+        own = centre if self.type == np.float64 else rounded
+        self._own, self._rest = self._tile(own), self._tile(centre - rounded)
+        self._units = self._tile(units[self._first :], 1.0)
 
     def load(self, X: Any) -> npt.NDArray[Any]:
         """Return the rows, shape (n_rows, n_params)."""
         z = self._rows[: len(X)]
         inside = z[:, self._first :]
         X = as_dense(X)
-        if X.dtype == self.type == np.float32:  # what is near the centre loses nothing
-            np.subtract(X, self._rounded, out=inside)
-            inside -= self._rest
-        elif self.type == np.float64:  # of mixed types numpy copies first, and slower
+        if self.type == np.float64 or X.dtype == self.type:
             np.copyto(inside, X, casting="same_kind")
-            inside -= self._centre
+            self._apply(np.subtract, z, self._own)
+            if self.type != np.float64:  # what is near the centre loses nothing
+                self._apply(np.subtract, z, self._rest)
         else:
             np.subtract(X, self._centre, out=inside, casting="same_kind")
-        inside *= self._units
+        self._apply(np.multiply, z, self._units)
         return z
 
+    def _tile(self, values: FloatArray, first: float = 0.0) -> npt.NDArray[Any]:
+        """Return a line of values for some rows on end, the intercept's among them."""
+        line = np.concatenate([np.full(self._first, first), values])
+        return np.tile(line, TILE_ROWS).astype(self.type)
 
-def add_gram(total: FloatArray, z: npt.NDArray[Any]) -> None:
-    """Add z'z to a sum in float64, in float32 from products of few rows each.
+    def _apply(
+        self, change: np.ufunc, z: npt.NDArray[Any], tile: npt.NDArray[Any]
+    ) -> None:
+        """Change rows in place by a line; numpy is slow where lines are short."""
+        whole = len(z) // TILE_ROWS * TILE_ROWS
+        lines, rest = z[:whole].reshape(-1, len(tile)), z[whole:].reshape(-1)
+        change(lines, tile, out=lines)
+        change(rest, tile[: len(rest)], out=rest)
 
-    Many products are one call of numpy, in which the thread does not need the
-    interpreter's lock; numpy hands a product with itself to BLAS syrk.
+
+def add_grams(totals: FloatArray, z: npt.NDArray[Any], roots: npt.NDArray[Any]) -> None:
+    """Add sum_i root_i^2 z_i z_i' to sums in float64, for several lines of roots.
+
+    In float32 from products of few rows each. Many products are one call of numpy, in
+    which the thread does not need the interpreter's lock; numpy hands a product with
+    itself to BLAS syrk.
     """
-    step = PRODUCT_ROWS if z.itemsize == 4 else len(z)
-    whole = len(z) // step * step
-    if whole:
-        parts = z[:whole].reshape(-1, step, z.shape[1])
-        products = np.matmul(parts.transpose(0, 2, 1), parts)
-        total += products.sum(axis=0, dtype=np.float64)
-    if whole < len(z):
-        total += z[whole:].T @ z[whole:]
+    n_rows, width = z.shape
+    n_products = -(-n_rows // PRODUCT_ROWS) if z.itemsize == 4 else 1
+    step = -(-n_rows // max(1, n_products))
+    together = max(1, SCALED_VALUES // max(1, z.size))
+    for low in range(0, len(totals) if n_rows else 0, together):
+        some = roots[low : low + together]
+        scaled = np.empty((len(some), n_products * step, width), z.dtype)
+        np.multiply(z, some[:, :, None], out=scaled[:, :n_rows])
+        scaled[:, n_rows:] = 0.0
+        parts = scaled.reshape(len(some), n_products, step, width)
+        products = np.matmul(parts.swapaxes(2, 3), parts)
+        totals[low : low + together] += products.sum(axis=1, dtype=np.float64)

@@ -64,9 +64,10 @@ def cross_validate(
     share their passes: 5 folds by 20 penalties took 5 or 6 passes on large data, the
     first one and the one that scores included. The parts that folds leave out are
     disjoint, so that a pass finds the Hessians of all folds at a point for the price
-    of one, k^2 operations per row; an exact gradient costs 4 k + 15 operations per row
-    and model, in float32 where ``tol`` allows (what is summed is the change from a
-    point whose gradient is known in float64). See ``solvers/grid.py``.
+    of one, k^2 operations per row; of a path of penalties over many rows only a few
+    points get one (``solvers/hessian_nodes.py``). An exact gradient costs 4 k + 15
+    operations per row and model, in float32 where ``tol`` allows (what is summed is the
+    change from a point whose gradient is known in float64). See ``solvers/grid.py``.
 
     Three or more classes, with ridge penalties only, share their passes too, which are
     about as many as of one fit; but each model has a Hessian of its own, with the

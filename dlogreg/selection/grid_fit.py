@@ -18,8 +18,17 @@ from dlogreg.penalty import PenaltyRule, separable_of
 from dlogreg.problem import Problem
 from dlogreg.selection.folding import Folding
 from dlogreg.selection.largest import Resting
-from dlogreg.solvers.grid import Anchor, GridModel, Path, anchors_of
+from dlogreg.solvers.grid import (
+    LEAST_NEAR,
+    Anchor,
+    GridModel,
+    Path,
+    anchors_of,
+    near_enough,
+)
+from dlogreg.solvers.hessian_nodes import HessianNodes, node_radius
 from dlogreg.solvers.penalized_models import Expansion
+from dlogreg.solvers.ray import Ray
 from dlogreg.standardization import Standardization
 
 SINGLE_TOL = 1e-3
@@ -73,7 +82,8 @@ class GridFit:
             points += [null + t * (learned - null) for t in RAY]
         box = separable_of(self.rule, 1.0, self.standardization)
         self._points = np.column_stack([box.nearest(point) for point in points])
-        self._first = self._part_sums(self._points)
+        middle = (1,) * len(points) if len(points) > 1 else ()
+        self._first = self._part_sums(self._points, None, middle)
         self.totals = self._first.totals
         self.folding.check(self.totals, self.problem.survey.classes)
 
@@ -131,24 +141,60 @@ class GridFit:
 
     def _anchors(self, rules: Sequence[PenaltyRule]) -> list[Anchor]:
         """Return an evaluated point near the optimum of every penalty, for all rows."""
-        weight = float(self.totals[1].sum())
+        weight, rows = float(self.totals[1].sum()), np.ones(self.folding.parts.n_parts)
         penalties = [separable_of(rule, weight, self.standardization) for rule in rules]
-        path = Path(penalties, np.ones(self.folding.parts.n_parts))
+        path = Path(penalties, rows)
         assert self._first is not None
-        path.take(anchors_of(self._points, self._first), set())
+        first = anchors_of(self._points, self._first)
+        path.take(first, set())
+        ray = Ray.through(self._points, [anchor.of(rows) for anchor in first])
+        if ray is not None:
+            path.look_along(ray)
+        nodes, near = self._nodes(first, rows)
         most = self._most_hessians(self.folding.parts.n_parts)
-        while (far := path.far) and self.passes_left > 1:
-            spread = np.linspace(0, len(far) - 1, min(len(far), most)).round()
-            tried = [far[int(i)] for i in spread]
-            points = np.column_stack([path.trials[i] for i in tried])
-            path.take(anchors_of(points, self._part_sums(points)), set(tried))
+        while path.far and self.passes_left > 1:
+            far = path.beyond(near)
+            points = np.column_stack([path.trials[i] for i in far])
+            plan = nodes.plan(points, most)
+            points = points[:, list(plan.tried)]
+            thetas = [points, *(one.theta[:, None] for one in nodes.known)]
+            sums = self._part_sums(np.column_stack(thetas), plan.nodes, plan.near)
+            path.take(nodes.take(points, sums, plan), {far[i] for i in plan.tried})
         return [anchor for anchor in path.anchors if anchor is not None]
+
+    def _nodes(
+        self, first: Sequence[Anchor], rows: FloatArray
+    ) -> tuple[HessianNodes, float]:
+        """Return the Hessians that are known, and how near an optimum a point must be.
+
+        How far rows reach is told by the points evaluated so far.
+        """
+        assert self._first is not None
+        parts = sum((anchor.hessians for anchor in first), np.zeros(()))
+        mean = np.tensordot(rows, parts, axes=1) / len(first)
+        weight = max(float(mean[0, 0]), np.finfo(float).tiny)
+        moves = self._points - self._points[:, [min(1, len(first) - 1)]]
+        sizes = np.sqrt(np.maximum(0.0, (moves * (mean @ moves)).sum(axis=0)) / weight)
+        moved = sizes > 0
+        if not moved.any():
+            return HessianNodes(list(first), mean / weight, 0.0), LEAST_NEAR
+        peak = max(1.0, float((self._first.reaches[moved] / sizes[moved]).max()))
+        shares = self.folding.trains @ self.totals[1] / self.totals[1].sum()
+        least = float(shares.min())
+        radius = node_radius(self.tol, len(mean), weight, least, peak)
+        near = near_enough(self.tol, weight, peak)
+        return HessianNodes(list(first), mean / weight, radius), near
 
     def _most_hessians(self, each: int = 1) -> int:
         values = self.standardization.n_params**2 * each
         return max(1, HESSIAN_VALUES // values)
 
-    def _part_sums(self, points: FloatArray) -> PartSums:
+    def _part_sums(
+        self,
+        points: FloatArray,
+        hessian_of: tuple[int, ...] | None,
+        near: tuple[int, ...],
+    ) -> PartSums:
         std, objective = self.standardization, self.problem.objective
         kernel = PartSumsKernel(
             points,
@@ -159,6 +205,8 @@ class GridFit:
             std.fit_intercept,
             objective.class_weight,
             self.single,
+            hessian_of,
+            near,
         )
         found: PartSums = self.problem.passes.run(kernel)
         return found
@@ -209,7 +257,7 @@ class GridFit:
             bases,
             base_of,
             shifts,
-            PartWeights(self.folding.parts, rows_of, objective.class_weight),
+            PartWeights.of(self.folding.parts, rows_of, objective.class_weight),
             std.mean,
             std.units,
             objective.classes[-1],

@@ -38,7 +38,7 @@ def grid_memory(
     own = min(n_models, max(1, grid_fit.HESSIAN_VALUES // square))
     kinds = ManyPasses.over(layout.source, n_params)
     passes = [
-        kinds.parts(n_parts, values // each, values),
+        kinds.parts(n_parts, n_alphas + first, values),
         kinds.shifts(n_models, n_alphas + own, own * square),
     ]
     if curves is not None:

@@ -6,11 +6,14 @@ cost what one of all rows costs. The grid is solved in two stages.
 
 1. The penalties for all rows (``Path``): points are evaluated, and from the point of
    least objective a step of proximal Newton leads to the next, until each penalty has
-   an *anchor*: an evaluated point from which its optimum is near.
+   an *anchor*: an evaluated point from which its optimum is near. The first points lie
+   on a line, which tells where the optima are (``ray``); of those that follow, only
+   some get Hessians of their own (``hessian_nodes``).
 2. Every model starts where the quadratic of its own rows at the anchor has its minimum.
    Passes evaluate exact gradients at all of these points (``kernel/nearby.py``), and
-   steps follow by the Hessian of the model's own rows at its anchor, which is stale by
-   no more than S0, the largest change of a row's predictor that the pass has seen.
+   steps follow by the Hessian of the model's own rows at its anchor, or at the anchor's
+   node. It is stale by no more than S0, the largest change of a row's predictor that
+   the pass has seen, and that from the node.
 
 Of a step d of proximal Newton, g + H d + u = 0 for a subgradient u of the penalty at
 its end, so that what is left there is the integral of (H_t - H) d: the bound of
@@ -30,6 +33,7 @@ from dlogreg.evaluation import Evaluation, FloatArray
 from dlogreg.kernel.part_sums import PartSums
 from dlogreg.solvers.certificate import Geometry, certify
 from dlogreg.solvers.penalized_quadratic import minimize_quadratic
+from dlogreg.solvers.ray import Ray
 from dlogreg.solvers.separable import Separable
 from dlogreg.solvers.stale_hessian import StaleHessian, prove
 from dlogreg.solvers.system import NewtonSystem
@@ -37,8 +41,13 @@ from dlogreg.solvers.system import NewtonSystem
 NEAR = 0.05
 """Root mean square of the change of predictors, in the metric of the Hessian, within
 which a point is an anchor."""
-LARGEST_STALE = 0.5
-"""Of S0, above which a model gets a Hessian of its own."""
+LEAST_NEAR = 0.005
+LEFT_OVER = 0.65
+"""The bound after two steps from a distance D is about LEFT_OVER sqrt(sum of w) D^2
+times S0: found on generated data."""
+LARGEST_STALE, LARGEST_FROM_NODE = 0.5, 1.0
+"""Of S0, from the anchor and from its node, above which a model gets a Hessian of its
+own."""
 LARGEST_SHIFT = 8.0
 """Of a predictor, beyond which a gradient and the Hessian at the anchor have little to
 do with each other; below where sums are not exact, see ``kernel/nearby.py``."""
@@ -63,6 +72,11 @@ class Anchor:
     """Shape (n_parts,)."""
     gradients: FloatArray
     hessians: FloatArray
+    """At the point, or interpolated there if there is a node."""
+    node: FloatArray | None = None
+    """Hessians at a point nearby, see ``hessian_nodes``."""
+    stale: float = 0.0
+    """Largest change of a row's predictor from there."""
 
     def of(self, rows: FloatArray) -> Evaluation:
         """Return the evaluation of a set of rows, given by 1 for each of its parts."""
@@ -71,6 +85,11 @@ class Anchor:
             rows @ self.gradients,
             np.tensordot(rows, self.hessians, axes=1),
         )
+
+    def proven(self, rows: FloatArray) -> Evaluation:
+        """Return the same with a Hessian that is that of a point."""
+        hessians = self.hessians if self.node is None else self.node
+        return replace(self.of(rows), hessian=np.tensordot(rows, hessians, axes=1))
 
 
 def anchors_of(points: FloatArray, sums: PartSums) -> list[Anchor]:
@@ -146,13 +165,29 @@ class Path:
                 assert anchor is not None
                 self._look_ahead(i, anchor.of(self.rows))
 
+    def look_along(self, ray: Ray) -> None:
+        """Choose the next points by what a line through evaluated points tells."""
+        theta = ray.origin
+        for i, penalty in enumerate(self.penalties):
+            end = ray.optimum(penalty, theta)
+            if end is not None:
+                anchor, theta = self.anchors[i], end
+                assert anchor is not None
+                self._aim(i, anchor.of(self.rows), end)
+
     def _look_ahead(self, i: int, found: Evaluation) -> None:
         anchor = self.anchors[i]
         assert anchor is not None
-        assert found.hessian is not None
         step = proximal_step(found, anchor.theta, self.penalties[i], anchor.theta)
+        self._aim(i, found, step.theta)
+
+    def _aim(self, i: int, found: Evaluation, end: FloatArray) -> None:
+        """Choose the next point on the way from the anchor to another point."""
+        anchor = self.anchors[i]
+        assert anchor is not None
+        assert found.hessian is not None
         weight = max(float(found.hessian[0, 0]), np.finfo(float).tiny)
-        move = step.theta - anchor.theta
+        move = end - anchor.theta
         square = max(0.0, float(move @ found.hessian @ move))
         self.distances[i] = math.sqrt(square / weight)
         trial = anchor.theta + self.lengths[i] * move
@@ -161,7 +196,21 @@ class Path:
     @property
     def far(self) -> list[int]:
         """Penalties whose anchors are not near their optima yet."""
-        return [i for i, size in enumerate(self.distances) if not size <= NEAR]
+        return self.beyond(NEAR)
+
+    def beyond(self, distance: float) -> list[int]:
+        """Return the penalties whose optima are farther from their anchors."""
+        return [i for i, size in enumerate(self.distances) if not size <= distance]
+
+
+def near_enough(tol: float, weight: float, peak: float) -> float:
+    """Return how near to an optimum a point leaves nothing to do but two steps.
+
+    ``weight`` is the sum of w, and ``peak`` the largest change of a row's predictor by
+    a move, in root mean squares of it.
+    """
+    near = float(np.cbrt(tol / 2 / (LEFT_OVER * math.sqrt(weight) * peak)))
+    return min(NEAR, max(LEAST_NEAR, near))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,11 +274,11 @@ class GridModel:
 
     def __post_init__(self) -> None:
         """Begin where the quadratic at the anchor has its minimum."""
-        self._base = self.anchor.of(self.rows)
-        step = proximal_step(
-            self._base, self.anchor.theta, self.penalty, self.anchor.theta
-        )
-        self.theta, self._before = step.theta, self.anchor.theta
+        anchor = self.anchor
+        found = anchor.of(self.rows)
+        step = proximal_step(found, anchor.theta, self.penalty, anchor.theta)
+        self.theta, self._before = step.theta, anchor.theta
+        self._base = anchor.proven(self.rows)
 
     @property
     def shift(self) -> FloatArray:
@@ -239,7 +288,7 @@ class GridModel:
     def receive(self, change: FloatArray, stale: float) -> None:
         """Take how the gradient has changed from the anchor to the point.
 
-        ``stale`` is S0, the largest change of a row's predictor on the way. A point
+        ``stale`` is the largest change of a row's predictor on the way. A point
         from which the next step would be longer is not used: half-way there the model
         gets a Hessian of its own.
         """
@@ -248,13 +297,16 @@ class GridModel:
         found = Evaluation(base.loss, base.gradient + change, base.hessian)
         far = stale > LARGEST_SHIFT
         step = proximal_step(found, self.theta, self.penalty, self.theta)
-        self.own = far or stale > LARGEST_STALE
+        whole = stale + self.anchor.stale
+        self.own = far or stale > LARGEST_STALE or whole > LARGEST_FROM_NODE
         if far or step.length > max(2 * self._length, self.tol):
             self.own = True
             part = min(SHORTER, 1 / max(stale, 1.0))
             self.theta = self._before + part * (self.theta - self._before)
             return
-        self._move(step, self._bound(found, step, stale, single=self.single), 1.0)
+        self._move(step, self._bound(found, step, whole, single=self.single), 1.0)
+        if self.done and self.anchor.stale and not self.error <= self.tol:
+            self.done, self.own = False, True  # at the end, but for a proof
 
     def receive_own(self, gradient: FloatArray, hessian: FloatArray) -> None:
         """Take the gradient of the loss and the Hessian at the point.
