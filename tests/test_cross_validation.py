@@ -28,7 +28,7 @@ from dlogreg.kernel.parts import (
 )
 from dlogreg.selection import grid_fit
 from dlogreg.selection.validation import best_of, one_se_of
-from dlogreg.solvers.grid import proximal_step
+from dlogreg.solvers.anchors import proximal_step
 from dlogreg.solvers.hessian_nodes import HessianNodes, node_radius
 from dlogreg.solvers.ray import Ray
 from dlogreg.solvers.separable import Separable

@@ -18,14 +18,14 @@ from dlogreg.penalty import PenaltyRule, separable_of
 from dlogreg.problem import Problem
 from dlogreg.selection.folding import Folding
 from dlogreg.selection.largest import Resting
-from dlogreg.solvers.grid import (
+from dlogreg.solvers.anchors import (
     LEAST_NEAR,
     Anchor,
-    GridModel,
     Path,
     anchors_of,
     near_enough,
 )
+from dlogreg.solvers.grid import GridModel
 from dlogreg.solvers.hessian_nodes import HessianNodes, node_radius
 from dlogreg.solvers.penalized_models import Expansion
 from dlogreg.solvers.ray import Ray

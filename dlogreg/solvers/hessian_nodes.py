@@ -36,7 +36,7 @@ import numpy as np
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.part_sums import PartSums
-from dlogreg.solvers.grid import Anchor
+from dlogreg.solvers.anchors import Anchor
 
 WIDTH = 0.5
 """Of the multiquadrics, in root mean squares of predictors."""
