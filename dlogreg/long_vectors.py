@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import mmap
 import sys
+from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
@@ -27,9 +28,24 @@ def zeros(
 ) -> npt.NDArray[Any]:
     """Return zeros, as ``np.zeros`` does; pages that nobody writes take no memory."""
     size = math.prod(np.atleast_1d(shape)) * np.dtype(dtype).itemsize
-    if sys.platform == "win32" or size < LEAST_BYTES:
+    pages = None
+    if sys.platform != "win32" and size >= LEAST_BYTES:
+        pages = _pages(size)
+    if pages is None:
         return np.zeros(shape, dtype, order)
-    pages = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if sys.platform == "linux":
-        pages.madvise(mmap.MADV_HUGEPAGE)  # as numpy does: columns come in any order
     return np.ndarray(shape, dtype, pages, order=order)
+
+
+def _pages(size: int) -> mmap.mmap | None:
+    """Return so many bytes of pages; None where the system refuses, as numpy may too.
+
+    Kernels built without huge pages refuse these, and others serve.
+    """
+    try:
+        pages = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError:  # where numpy raises MemoryError
+        return None
+    if sys.platform == "linux":
+        with suppress(OSError):
+            pages.madvise(mmap.MADV_HUGEPAGE)  # as numpy does: columns in any order
+    return pages

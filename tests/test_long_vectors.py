@@ -1,5 +1,6 @@
 """Long vectors are numpy's, but for where they lie."""
 
+import mmap
 import os
 import pickle
 import sys
@@ -23,6 +24,25 @@ def test_zeros_are_numpy_s(shape, dtype, order):
     np.testing.assert_array_equal(found, expected)
     found += 1
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(found)), expected + 1)
+
+
+class NoHugePages(mmap.mmap):
+    def madvise(self, *advice):
+        raise OSError(22, "Invalid argument")
+
+
+def no_pages(*arguments):
+    raise OSError(12, "Cannot allocate memory")
+
+
+@pytest.mark.parametrize("pages", [NoHugePages, no_pages])
+def test_systems_that_refuse_such_pages_have_others(pages, monkeypatch):
+    monkeypatch.setattr(mmap, "mmap", pages)
+    found = long_vectors.zeros((2**17, 3))
+    assert found.shape == (2**17, 3)
+    assert not found.any()
+    found += 1
+    assert found.sum() == found.size
 
 
 def resident():
