@@ -21,10 +21,12 @@ from dlogreg.evaluation import Evaluation
 from dlogreg.kernel import Rows
 from dlogreg.kernel.parts import (
     CellCountKernel,
+    GivenParts,
     GroupParts,
     RandomParts,
     StratifiedParts,
     TimeParts,
+    in_order,
 )
 from dlogreg.selection import grid_fit
 from dlogreg.selection.validation import best_of, one_se_of
@@ -317,6 +319,14 @@ def stratified(X, y, n_parts, seed):
     kernel.add(sums, Rows(X, y, start=0), None)
     counts = kernel.finish(sums).counts
     return StratifiedParts.of_counts(n_parts, seed, ("no", "yes"), counts)
+
+
+@pytest.mark.parametrize("n_parts", [3, 200, 300, 40_000, 70_000])
+def test_rows_are_put_in_the_order_of_however_many_parts(n_parts):
+    own = np.random.default_rng(n_parts).integers(0, n_parts, 5000)
+    order, counts = in_order(GivenParts(n_parts), Rows(own, own, groups=own))
+    np.testing.assert_array_equal(own[order], np.sort(own))
+    np.testing.assert_array_equal(counts, np.bincount(own, minlength=n_parts))
 
 
 @given(n_rows=st.integers(6, 4000), n_parts=st.integers(2, 6), seed=st.integers(0, 99))

@@ -39,7 +39,8 @@ def in_order(parts: Parts, rows: Rows) -> tuple[Part, Part]:
     """Return the positions of rows part by part, and how many each has."""
     own = parts.of(rows)
     counts = np.bincount(own, minlength=parts.n_parts)
-    return np.argsort(own.astype(np.int16), kind="stable"), counts  # a radix sort
+    shortest = np.min_scalar_type(parts.n_parts)  # sorted by radix up to 16 bits
+    return np.argsort(own.astype(shortest), kind="stable"), counts
 
 
 @dataclass(frozen=True, slots=True)
