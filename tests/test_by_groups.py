@@ -10,6 +10,7 @@ import dask.array as da
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 import statsmodels.api as sm
@@ -566,6 +567,20 @@ def test_predictions_of_odd_rows(rows):
         store.create_array(name, data=np.array(values))
     with pytest.raises(DataError, match="give the stored rows as a dask array"):
         found.predict(store, by=[1])
+
+
+def test_labels_in_a_column_of_pyarrow_are_predicted(rows, models):
+    """Beside rows of any kind, also those whose index says another order."""
+    X, _, by = rows
+    expected = models.predict(X, by=by)
+    column = pa.chunked_array([by[:100], by[100:]])
+    frame = pd.DataFrame(X, columns=models.feature_names, index=np.arange(len(X))[::-1])
+    for given_X in (X, frame, da.from_array(X, chunks=300), pa.table(dict(frame))):
+        found = models.predict(given_X, by=column)
+        np.testing.assert_array_equal(found, expected)
+    with_index = pd.Series(by, index=frame.index)
+    found = models.predict(pa.table(dict(frame)), by=with_index)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_offsets_are_predicted_with_an_offset(rows):

@@ -12,6 +12,7 @@ import dask.array as da
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy.sparse
 import statsmodels.api as sm
@@ -524,6 +525,15 @@ class TestBadInput:
         with pytest.raises(DataError, match=r"Y has type <U"):
             dlogreg.fit_many(X, lazy)
 
+    def test_a_table_of_pyarrow_is_that_of_pandas(self):
+        X, Y, _, _ = drawn(43)
+        frame = pd.DataFrame(Y[:, :2], columns=["one", "two"])
+        found, expected = (
+            dlogreg.fit_many(X, table) for table in (pa.Table.from_pandas(frame), frame)
+        )
+        assert found.labels == ("one", "two")
+        np.testing.assert_array_equal(found.params, expected.params)
+
     def test_shapes_and_names(self):
         X, Y, _, _ = drawn(19)
         with pytest.raises(DataError, match=r"Y must be 2-D.*goes to dlogreg\.fit"):
@@ -607,6 +617,7 @@ class TestBadInput:
                 r"row 1499 of Y has 1 value\(s\), and row 0 has 5",
             ),
             (lambda Y: [[0, 1], 1], DataError, r"row 1 of Y has 1 value\(s\)"),
+            (lambda Y: [[0, [1]], [1, 0]], DataError, "Y holds lists in the place"),
             (
                 lambda Y: {"a": Y[:, 0]},
                 DataError,
@@ -618,7 +629,7 @@ class TestBadInput:
                 r"Y is a masked array.*Y\.filled\(np\.nan\)",
             ),
         ],
-        ids=["sparse", "sparse blocks", "ragged", "no row", "dict", "masked"],
+        ids=["sparse", "sparse blocks", "ragged", "no row", "deep", "dict", "masked"],
     )
     def test_tables_that_are_none(self, spoil, error, match):
         X, Y, _, _ = drawn(40)

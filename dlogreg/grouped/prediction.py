@@ -115,7 +115,7 @@ def predict(results: GroupedResults, X: Any, by: Any, offset: Any) -> Any:
     recipe = results.recipe
     if recipe is None or recipe.offset is None:
         check_offset_given(results, offset, "predict()")
-    X = as_pandas(X)
+    given, X = X, as_pandas(X)
     by = _groups_of(results, X, by)
     table, kind = GroupTable.of(results), kind_of(X)
     d = len(results.feature_names)
@@ -138,7 +138,7 @@ def predict(results: GroupedResults, X: Any, by: Any, offset: Any) -> Any:
             "groups are predicted from data in memory and from dask; give the stored "
             "rows as a dask array of CSR blocks"
         )
-    if hasattr(X, "iloc"):
+    if hasattr(given, "iloc"):
         check_indexes(X, dict(_given(by, offset)))
     return block(X, *(values for _, values in _given(by, offset)))
 
@@ -166,6 +166,7 @@ def _labels(values: Any, n_rows: int) -> npt.NDArray[Any]:
             f"by is a {type(values).__name__}; give a list or an array of labels, in "
             "the order of the rows of X"
         )
+    values = as_pandas(values)
     labels = frame_to_numpy(values) if hasattr(values, "iloc") else listed("by", values)
     if labels.ndim != 1 or len(labels) != n_rows:
         raise DataError(
@@ -292,7 +293,7 @@ def _starts(X: da.Array) -> da.Array:
 
 def _beside(values: Any, X: da.Array, what: str) -> da.Array:
     """Return labels or offsets as a dask array with the chunks of X."""
-    chunks = X.chunks[0]
+    values, chunks = as_pandas(values), X.chunks[0]
     unknown = bool(np.isnan(np.array(chunks, dtype=float)).any())
     kind = kind_of(values)
     if kind == "dask dataframe":

@@ -200,9 +200,6 @@ def _vector(name: str, values: Any) -> Any:
     elif kind == "csr":
         advice = f"give one value for every row, as {name}.toarray().ravel()"
         raise DataError(f"{name} is sparse; {advice}")
-    elif isinstance(values, Mapping | Set):
-        advice = "give a list or an array, one value per row"
-        raise DataError(f"{name} is a {type(values).__name__}; {advice}")
     elif kind == "numpy":
         values = listed(name, values)
     if values.ndim != 1:

@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 
 from dlogreg.errors import DataError
 from dlogreg.missing import is_missing
-from dlogreg.source.frames import frame_to_numpy
+from dlogreg.source.frames import as_pandas, frame_to_numpy
 
 NUMERIC = "outcomes are 0 and 1"
 
@@ -25,6 +25,7 @@ def outcome_names(Y: Any, given: Sequence[str] | None) -> tuple[str, ...]:
     DataError
         If Y has not one column for every outcome, or two of the same name.
     """
+    Y = as_pandas(Y)
     _check_kind(Y)
     try:
         shape = tuple(Y.shape) if hasattr(Y, "shape") else np.shape(Y)
@@ -73,9 +74,12 @@ def _check_kind(Y: Any) -> None:
 
 
 def _ragged(Y: Any) -> str:
-    """Name the first row of another length than the first."""
+    """Name the first row of another length than the first, or what else it may be."""
     counts = [len(row) if hasattr(row, "__len__") else 1 for row in Y]
-    row = next(i for i, count in enumerate(counts) if count != counts[0])
+    others = [i for i, count in enumerate(counts) if count != counts[0]]
+    if not others:
+        return "Y holds lists in the place of values; give one number for each outcome"
+    row = others[0]
     return (
         f"row {row} of Y has {counts[row]} value(s), and row 0 has {counts[0]}; give "
         "every row a value of each outcome, NaN where it is missing"
@@ -102,6 +106,7 @@ def _given_names(given: Any) -> list[str]:
 
 def outcome_matrix(Y: Any) -> Any:
     """Return Y as a numpy, Zarr or dask array of numbers, in one column of chunks."""
+    Y = as_pandas(Y)
     if hasattr(Y, "columns"):
         _check_types(Y)
         if not hasattr(Y, "map_partitions"):
