@@ -19,6 +19,8 @@ from sklearn.model_selection import TimeSeriesSplit
 import dlogreg
 from dlogreg.evaluation import Evaluation
 from dlogreg.kernel import Rows
+from dlogreg.kernel.nearby import NearbyKernel
+from dlogreg.kernel.part_weights import PartWeights
 from dlogreg.kernel.parts import (
     CellCountKernel,
     GivenParts,
@@ -30,6 +32,7 @@ from dlogreg.kernel.parts import (
 )
 from dlogreg.selection import grid_fit
 from dlogreg.selection.validation import best_of, one_se_of
+from dlogreg.solvers import grid
 from dlogreg.solvers.anchors import proximal_step
 from dlogreg.solvers.hessian_nodes import HessianNodes, node_radius
 from dlogreg.solvers.ray import Ray
@@ -327,6 +330,23 @@ def test_rows_are_put_in_the_order_of_however_many_parts(n_parts):
     order, counts = in_order(GivenParts(n_parts), Rows(own, own, groups=own))
     np.testing.assert_array_equal(own[order], np.sort(own))
     np.testing.assert_array_equal(counts, np.bincount(own, minlength=n_parts))
+
+
+@pytest.mark.parametrize("shift", np.geomspace(1e-4, 1e-2, 8))
+def test_bounds_allow_for_rows_that_round_the_same_way(shift):
+    """As all do where the intercept alone moves, in float32."""
+    X, y = problem(20_000)
+    parts, every = RandomParts(5), np.ones((1, 5))
+    theta, move = np.array([[0.3], *4 * [[0.0]]]), np.array([[shift], *4 * [[0.0]]])
+    units = np.append(1.0, 1 / X.std(axis=0))
+    weights = PartWeights.of(parts, every)
+    kernel = NearbyKernel(theta, (0,), move, weights, X.mean(axis=0), units, "yes")
+    assert kernel.single
+    sums = kernel.start()
+    kernel.add(sums, Rows(X, y, start=0), kernel.open())
+    p, base = 1 / (1 + np.exp(-0.3 - shift)), 1 / (1 + np.exp(-0.3))
+    exact = len(X) * (p - base)
+    assert abs(sums.gradients[0, 0] - exact) <= grid.SINGLE * exact
 
 
 @given(n_rows=st.integers(6, 4000), n_parts=st.integers(2, 6), seed=st.integers(0, 99))

@@ -42,7 +42,8 @@ own."""
 LARGEST_SHIFT = 8.0
 """Of a predictor, beyond which a gradient and the Hessian at the anchor have little to
 do with each other; below where sums are not exact, see ``kernel/nearby.py``."""
-SINGLE = 4 * 2.0**-24
+SINGLE = 48 * 2.0**-24
+"""Share of sums of absolute values by which those in float32 may be off, see there."""
 LARGEST_MOVE = 30.0
 """Of a predictor in one step, at most as far as ranges of columns tell."""
 OVERSHOT = 0.1
