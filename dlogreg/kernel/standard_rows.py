@@ -16,8 +16,8 @@ from dlogreg.kernel.csr import as_dense
 
 TILE_ROWS = 32
 SCALED_VALUES = 2**18
-"""Of rows multiplied by roots at once: fewer calls, at which threads wait for each other,
-are worth more than the second-level cache."""
+"""Of rows multiplied by roots at once: fewer calls, at which threads wait for each
+other, are worth more than the second-level cache."""
 
 
 class StandardRows:
