@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 LARGEST_HESSIAN = 2**26
 """Bytes of one matrix."""
@@ -37,6 +38,10 @@ TRIAL_PRODUCTS = 8
 SPARSE_PRODUCT, SPARSE_TRIALS = 40, 45
 """Multiply-adds in the time of a product of two stored values, and of what two trial
 points do with one."""
+
+COMPILED_FROM = 2**25
+"""Values of X from which loops are compiled: to load numba and what it has compiled
+takes half a second, and to compile it, once on a machine, some ten."""
 
 SAMPLE_VALUES = 2**25
 """Most values in the rows that L-BFGS learns correlations from, on the driver."""
@@ -145,3 +150,16 @@ def _newton_cost(
     products = row_products("newton", n_params, row_values)
     a_pass = n_rows * (products + READING * itemsize * values)
     return NEWTON_PASSES * (a_pass + system_products(n_params))
+
+
+def worth_compiling(n_rows: int | None, n_columns: int) -> bool:
+    """Tell whether dense rows are so many that compiled loops save time.
+
+    Not where their number is not known.
+    """
+    return (n_rows or 0) * n_columns >= COMPILED_FROM
+
+
+def can_compile() -> bool:
+    """Tell whether numba is installed."""
+    return find_spec("numba") is not None

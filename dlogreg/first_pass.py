@@ -99,6 +99,7 @@ def survey_kernel(
 ) -> SurveyKernel:
     """Return the kernel of the first pass, which learns where there is enough data."""
     std = pilot.standardization(fit_intercept=options.fit_intercept)
+    std = replace(std, compiled=layout.compiled)
     if std.sparse and layout.solver != "newton":
         # its metric knows the scales of all columns, of which a pilot sees few, and
         # what a penalty proves is sharpest where it is the same on all of them
@@ -175,6 +176,7 @@ def _start_chains(
         std.fit_intercept,
         class_weight=class_weight,
         sparse=std.sparse,
+        compiled=std.compiled,
     )
     piece = piece_rows(layout.source.n_rows, std.n_params, std.sparse)
     return pilot_chain(rows, kernel, std, penalty, piece, mean_weight, start)

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dlogreg.choice import Choice
+from dlogreg.choice import Choice, can_compile, worth_compiling
 from dlogreg.errors import MissingValueError
 from dlogreg.memory import ProjectedMemory, project_memory
 from dlogreg.missing import MissingKernel
 from dlogreg.options import FitOptions
 from dlogreg.partition import Partition, leaves_per_chain, partition_rows
 from dlogreg.reduction import INLINE_BYTES, TASKS_PER_THREAD, Reduction
-from dlogreg.scheduling import active_client, n_threads
+from dlogreg.scheduling import active_client, may_compile, n_threads
 from dlogreg.source import Source
 
 CLUSTER_TASKS_PER_THREAD = 3.5
@@ -42,6 +42,8 @@ class Layout:
     """The same rows in runs that a first pass learns from; empty where it does not."""
     inline: bool
     """The calling thread does the work: a scheduler would cost more than it saves."""
+    compiled: bool = False
+    """Rows are multiplied by compiled loops."""
 
     @property
     def solver(self) -> str:
@@ -110,7 +112,14 @@ def lay_out(
     small = source.in_memory and memory.block is not None
     size = (source.n_rows or 0) * source.row_bytes
     inline = small and size <= INLINE_BYTES and not there
-    return Layout(source, choice, threads, memory, partitions, chains, inline)
+    compiled = (
+        solver != "lbfgs"
+        and not source.sparse
+        and worth_compiling(source.n_rows, source.n_features)
+        and may_compile()
+        and can_compile()
+    )
+    return Layout(source, choice, threads, memory, partitions, chains, inline, compiled)
 
 
 def _most_tasks(

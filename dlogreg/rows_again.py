@@ -178,6 +178,7 @@ def _found(
     kernel = PilotKernel(max(PILOT_ROWS, 4 * (source.n_features + 1)))
     pilot: PilotRows = Reduction(blocks, layout.inline).sum(kernel)[0]
     std = pilot.standardization(fit_intercept=results.fit_intercept)
+    std = replace(std, compiled=layout.compiled)
     return RowsAgain(source, layout.partitions, layout.inline, std, results.classes)
 
 

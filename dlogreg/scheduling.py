@@ -148,6 +148,11 @@ def machine_memory() -> int:
     return int(import_module("distributed.system").MEMORY_LIMIT)
 
 
+def may_compile() -> bool:
+    """Tell whether dask's option ``dlogreg.compiled`` lets loops be compiled."""
+    return bool(dask.config.get("dlogreg.compiled", True))
+
+
 def n_threads() -> int:
     """Return how many tasks can run at the same time."""
     client = active_client()

@@ -35,6 +35,8 @@ class Standardization:
     fit_intercept: bool
     sparse: int = RowKind.DENSE
     """The kind of rows: of other than dense ones kernels must not fill the zeros."""
+    compiled: bool = False
+    """Dense rows are multiplied by compiled loops."""
 
     @classmethod
     def from_moments(
@@ -191,6 +193,11 @@ class StackedStandardization:
     def sparse(self) -> int:
         """The kind of rows."""
         return self.single.sparse
+
+    @property
+    def compiled(self) -> bool:
+        """Whether dense rows are multiplied by compiled loops."""
+        return self.single.compiled
 
     @property
     def n_params(self) -> int:

@@ -64,4 +64,5 @@ def _measures(results: LogitResults, rows: RowsAgain) -> LossKernel:
         class_weight=rows.class_weight,
         precision="measures",
         sparse=std.sparse,
+        compiled=std.compiled,
     )

@@ -1,6 +1,7 @@
 """One block of rows and params -> sums. Numpy and BLAS only; knows no Dask."""
 
 from dlogreg.kernel.block import Kernel, Rows
+from dlogreg.kernel.compiled_slab import CompiledSlab
 from dlogreg.kernel.csr import CSR, as_dense
 from dlogreg.kernel.dense import LossKernel
 from dlogreg.kernel.hessian_products import HessianProductsKernel
@@ -26,6 +27,7 @@ __all__ = [
     "PRODUCT_VALUES",
     "ROWS_FROM",
     "AnySlab",
+    "CompiledSlab",
     "HessianProductsKernel",
     "Kernel",
     "LossKernel",

@@ -23,7 +23,7 @@ from dlogreg.kernel.clusters import cluster_scores
 from dlogreg.kernel.information import completed, information_sums
 from dlogreg.kernel.predictor import linear_predictor
 from dlogreg.kernel.row_slab import ROWS_FROM
-from dlogreg.kernel.slabs import AnySlab, open_slab
+from dlogreg.kernel.slabs import AnySlab, add_derivatives, open_slab
 from dlogreg.keyed_sums import KeyedSums
 from dlogreg.loss import loss_residual_weight_rows, loss_rows
 from dlogreg.row_kind import RowKind
@@ -72,6 +72,8 @@ class LossKernel:
     """If positive, a closing pass also sums the scores of at most so many groups."""
     sparse: int = RowKind.DENSE
     """The kind of rows: those that are not dense keep no zeros."""
+    compiled: bool = False
+    """Dense rows are multiplied by compiled loops."""
 
     @property
     def name(self) -> str:
@@ -94,6 +96,7 @@ class LossKernel:
             fit_intercept=self.fit_intercept,
             precision=precision,
             sparse=self.sparse,
+            compiled=self.compiled,
         )
 
     def start(self) -> _Sums:
@@ -135,18 +138,19 @@ class LossKernel:
         if weight is not None:
             miss *= weight
         sums.loss += total
-        sums.gradient -= buffers.project(sign * miss)
+        values = sign * miss
+        np.negative(values, out=values)
+        if sums.hessian is None:
+            sums.gradient += buffers.project(values)
         if sums.clusters is not None and len(rows):
             counted = None if self.squares_weight else weight
-            scores = cluster_scores(
-                rows, sign * miss, counted, buffers, self.most_groups
-            )
+            scores = cluster_scores(rows, -values, counted, buffers, self.most_groups)
             sums.clusters.push(scores)
         if self.direction is not None:
             slope = buffers.predict(self.direction)
             self._add_trials(sums, eta, slope, sign, weight)
         if sums.hessian is not None:
-            buffers.add_information(sums.hessian, curvature)
+            add_derivatives(buffers, sums.gradient, sums.hessian, values, curvature)
             sums.rounding = buffers.rounding
         if sums.meat is not None and square is not None:
             buffers.load(rows.X)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy.typing as npt
+
 from dlogreg.evaluation import FloatArray
+from dlogreg.kernel.compiled_slab import CompiledSlab
 from dlogreg.kernel.mixed_slab import MixedSlab
 from dlogreg.kernel.row_slab import ROWS_FROM, RowSlab
 from dlogreg.kernel.slab import Slab
 from dlogreg.kernel.sparse_slab import SparseSlab
 from dlogreg.row_kind import RowKind
 
-AnySlab = Slab | RowSlab | SparseSlab | MixedSlab
+AnySlab = Slab | RowSlab | CompiledSlab | SparseSlab | MixedSlab
 
 
 def open_slab(
@@ -19,17 +24,39 @@ def open_slab(
     precision: str = "double",
     order: int = 2,
     sparse: int = RowKind.DENSE,
+    compiled: bool = False,
 ) -> AnySlab:
     """Return the slab for this many columns; few columns are always in float64.
 
-    Rows of another kind than ``RowKind.DENSE`` are always in float64 too.
+    Rows of another kind than ``RowKind.DENSE`` are always in float64 too, and never
+    ``compiled``.
     """
     if sparse == RowKind.MIXED:
         return MixedSlab(centre, fit_intercept=fit_intercept)
     if sparse:
         return SparseSlab(centre, fit_intercept=fit_intercept)
+    if compiled:
+        return CompiledSlab(centre, fit_intercept=fit_intercept, precision=precision)
     if len(centre) < ROWS_FROM:
         return Slab(centre, fit_intercept=fit_intercept)
     return RowSlab(
         centre, fit_intercept=fit_intercept, precision=precision, order=order
     )
+
+
+def add_derivatives(
+    slab: AnySlab,
+    gradient: FloatArray,
+    hessian: FloatArray,
+    values: npt.NDArray[Any],
+    weight: npt.NDArray[Any],
+) -> None:
+    """Add sum_i values_i z_i and sum_i weight_i z_i z_i' over the loaded rows.
+
+    They may be used up.
+    """
+    if isinstance(slab, CompiledSlab):
+        slab.add_derivatives(gradient, hessian, values, weight)
+    else:
+        gradient += slab.project(values)
+        slab.add_information(hessian, weight)

@@ -160,6 +160,7 @@ class Objective:
                 self.squares_weight,
                 self.most_groups,
                 std.sparse,
+                std.compiled,
             )
         shape = (len(self.classes) - 1, -1)
         return SoftmaxKernel(

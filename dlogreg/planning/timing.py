@@ -181,7 +181,15 @@ def later_kernel(
         return SoftmaxPointsKernel(line @ mixing, std.mean, classes, first)
     if classes is None or len(classes) == 2:
         order = 1 if layout.solver == "working-set" else 2
-        return LossKernel(zeros[0], std.mean, event, first, order, sparse=std.sparse)
+        return LossKernel(
+            zeros[0],
+            std.mean,
+            event,
+            first,
+            order,
+            sparse=std.sparse,
+            compiled=std.compiled,
+        )
     return SoftmaxKernel(zeros, std.mean, classes, first)
 
 

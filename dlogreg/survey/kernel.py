@@ -13,6 +13,7 @@ from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel import (
     CSR,
     AnySlab,
+    CompiledSlab,
     Mixed,
     MixedSlab,
     Rows,
@@ -89,6 +90,7 @@ class SurveyKernel:
             precision=precision,
             order=order,
             sparse=std.sparse,
+            compiled=std.compiled,
         )
 
     def start(self) -> _Open:
@@ -159,7 +161,12 @@ class SurveyKernel:
             return
         weight = row_weights(rows, self.class_weight)
         self._add_squares(sums, rows, weight, buffers)
-        sums.ranges.add(rows.X, masks)
+        if isinstance(buffers, CompiledSlab) and isinstance(
+            sums.ranges, RangesInProgress
+        ):
+            sums.ranges.add(rows.X, masks, buffers.ranges())
+        else:
+            sums.ranges.add(rows.X, masks)
         if self.chain is None:
             self._add_groups(sums, rows, masks, buffers)
         if self.null_grid is not None and sums.null is not None:

@@ -64,9 +64,17 @@ class RangesInProgress:
         self._by_label: dict[Label, Range] = {}
         self._open = np.arange(n_features)
 
-    def add(self, X: npt.NDArray[np.generic], masks: Masks) -> None:
-        """Add rows of X, of which the masks say the labels."""
-        self._whole = _union(self._whole, extremes(X))
+    def add(
+        self,
+        X: npt.NDArray[np.generic],
+        masks: Masks,
+        whole: Range | None = None,
+    ) -> None:
+        """Add rows of X, of which the masks say the labels.
+
+        ``whole`` is the smallest and the largest value of every column, where known.
+        """
+        self._whole = _union(self._whole, extremes(X) if whole is None else whole)
         for part in (slice(0, FIRST_ROWS), slice(FIRST_ROWS, None)):
             for label, mask in masks:
                 if label not in self._by_label:
