@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 
 LARGEST_HESSIAN = 2**26
 """Bytes of one matrix."""
@@ -39,9 +39,9 @@ SPARSE_PRODUCT, SPARSE_TRIALS = 40, 45
 """Multiply-adds in the time of a product of two stored values, and of what two trial
 points do with one."""
 
-COMPILED_FROM = 2**25
+COMPILED_FROM = 2**26
 """Values of X from which loops are compiled: to load numba and what it has compiled
-takes half a second, and to compile it, once on a machine, some ten."""
+takes a process a second or two, and to compile it, once on a machine, five."""
 
 SAMPLE_VALUES = 2**25
 """Most values in the rows that L-BFGS learns correlations from, on the driver."""
@@ -160,6 +160,9 @@ def worth_compiling(n_rows: int | None, n_columns: int) -> bool:
     return (n_rows or 0) * n_columns >= COMPILED_FROM
 
 
-def can_compile() -> bool:
-    """Tell whether numba is installed."""
-    return find_spec("numba") is not None
+def numba_version() -> str | None:
+    """Return the version of numba; None where it is not installed."""
+    try:
+        return version("numba")
+    except PackageNotFoundError:
+        return None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dlogreg.choice import Choice, can_compile, worth_compiling
+from dlogreg.choice import Choice, numba_version, worth_compiling
 from dlogreg.errors import MissingValueError
 from dlogreg.memory import ProjectedMemory, project_memory
 from dlogreg.missing import MissingKernel
@@ -117,7 +117,7 @@ def lay_out(
         and not source.sparse
         and worth_compiling(source.n_rows, source.n_features)
         and may_compile()
-        and can_compile()
+        and numba_version() is not None
     )
     return Layout(source, choice, threads, memory, partitions, chains, inline, compiled)
 

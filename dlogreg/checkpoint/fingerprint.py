@@ -20,11 +20,13 @@ from zarr.storage import LocalStore
 
 from dlogreg import __version__
 from dlogreg.checkpoint.digest import digest
+from dlogreg.choice import numba_version
 from dlogreg.formula.parquet import ParquetTable
 from dlogreg.formula.source import DesignBlocks, RawBlocks
 from dlogreg.formula.store import StoreTable
 from dlogreg.formula.tables import FrameTable
 from dlogreg.options import FitOptions
+from dlogreg.scheduling import may_compile
 from dlogreg.source import Source
 from dlogreg.source.blocks import ArrayBlocks, Blocks
 from dlogreg.source.memmap import MemmapBlocks
@@ -72,6 +74,8 @@ def _versions() -> dict[str, Any]:
         "the version of dlogreg": __version__,
         "the version of numpy": np.__version__,
         "the version of scipy": scipy.__version__,
+        "the version of numba": numba_version(),
+        "the option dlogreg.compiled": may_compile(),
     }
 
 

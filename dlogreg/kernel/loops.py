@@ -177,12 +177,22 @@ def _add_tiles(lines: Values, n_rows: int, sums: FloatArray) -> None:
 
 
 @compiled
-def _added(p, q, r, s, x, e, f, g, h):  # type: ignore[no-untyped-def]
+def _added(
+    p: float,
+    q: float,
+    r: float,
+    s: float,
+    x: float,
+    e: float,
+    f: float,
+    g: float,
+    h: float,
+) -> tuple[float, float, float, float]:
     return p + x * e, q + x * f, r + x * g, s + x * h
 
 
 @compiled
-def _add_line(line, k, p, q, r, s):  # type: ignore[no-untyped-def]
+def _add_line(line: FloatArray, k: int, p: float, q: float, r: float, s: float) -> None:
     line[k] += p
     line[k + 1] += q
     line[k + 2] += r

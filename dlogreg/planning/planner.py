@@ -162,6 +162,7 @@ def _plan(layout: Layout, options: FitOptions, given: Given, *, measure: bool) -
         bytes_per_pass=bytes_per_pass(source, given.vectors["y"]),
         solver=layout.solver,
         why_solver=layout.choice.reason,
+        compiled=layout.compiled,
         passes=expected_passes(layout.solver, options, learns=bool(layout.chains)),
         block=block,
         why_not_timed=why_not,

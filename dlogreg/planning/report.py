@@ -39,6 +39,8 @@ class Plan:
     """Decoded bytes that every pass reads."""
     solver: str
     why_solver: str
+    compiled: bool
+    """Rows are multiplied by loops that numba compiles."""
     passes: tuple[int, int]
     """Fewest and most passes to expect, a closing pass included."""
     block: BlockTime | None
@@ -93,6 +95,7 @@ class Plan:
                 f"{self.n_tasks} per pass, {self.n_leaves:,} leaves; {self.where}",
             ),
             ("solver", f"{self.solver}: {self.why_solver}"),
+            *[("loops", "compiled by numba")] * self.compiled,
             ("passes", f"{self.passes[0]} to {self.passes[1]}"),
             ("reading", self._reading()),
             *self._time(),

@@ -1,0 +1,232 @@
+"""Compiled loops: the same sums as numpy's slabs make, and a fit that uses them."""
+
+import sys
+from dataclasses import replace
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+
+import dlogreg
+from dlogreg import choice
+from dlogreg.evaluation import SINGLE_ROUNDING
+from dlogreg.kernel import CompiledSlab, LossKernel, Rows, RowSlab, open_slab
+from dlogreg.kernel.compiled_slab import MOST_LINES
+from dlogreg.standardization import Standardization
+from dlogreg.survey import SurveyKernel
+from tests.test_kernel import evaluate, written_out
+
+pytest.importorskip("numba")
+
+
+def rows_of(n, d, dtype="f8", weighted=True, seed=0):
+    rng = np.random.default_rng(seed)
+    scale = 10.0 ** rng.uniform(-2, 2, d)
+    X = rng.normal(size=(n, d)) * scale + rng.normal(size=d)
+    params = rng.normal(size=d + 1) / np.r_[1.0, scale] / np.sqrt(d)
+    y = (rng.random(n) < 0.4).astype(int)
+    weight = rng.integers(0, 3, n).astype(float) if weighted else None
+    return X.clip(-30_000, 30_000).astype(dtype), y, weight, params
+
+
+def within(found, X, y, weight, params, centre, fit_intercept=True, atol=1e-12):
+    loss, gradient, hessian = written_out(X, y, weight, params, centre, fit_intercept)
+    size = np.sqrt(np.maximum(np.diagonal(hessian), 1e-9))
+    assert found.loss == pytest.approx(loss, rel=1e-12)
+    np.testing.assert_allclose(found.gradient / size, gradient / size, atol=1e-9)
+    unit = size * size[:, None]
+    np.testing.assert_allclose(found.hessian / unit, hessian / unit, atol=atol)
+    np.testing.assert_array_equal(found.hessian, found.hessian.T)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 27, 28, 101, 129, 257])
+@pytest.mark.parametrize("n", [1, 383, 384, 3001])
+def test_sums_of_any_shape_are_those_of_the_formulas(n, d):
+    X, y, weight, params = rows_of(n, d)
+    centre = X.mean(axis=0)
+    kernel = LossKernel(params, centre, 1, compiled=True)
+    assert isinstance(kernel.open(), CompiledSlab)
+    within(evaluate(kernel, Rows(X, y, weight)), X, y, weight, params, centre)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "f2", "i2", "i8", "?", ">f8"])
+@pytest.mark.parametrize("order", ["C", "F", "strided"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_rows_of_any_type_and_order(dtype, order, fit_intercept):
+    X, y, weight, params = rows_of(1500, 30, weighted=order == "F")
+    X = X.astype(dtype)
+    given = np.repeat(X, 2, axis=1)[:, ::2] if order == "strided" else X.copy(order)
+    centre = X.mean(axis=0, dtype=float) * fit_intercept
+    params = params if fit_intercept else params[1:] / 100  # eta not beyond rounding
+    kernel = LossKernel(params, centre, 1, fit_intercept, compiled=True)
+    found = evaluate(kernel, Rows(given, y, weight))
+    within(found, X, y, weight, params, centre, fit_intercept)
+
+
+def test_rows_that_may_not_be_written_to():
+    X, y, weight, params = rows_of(1000, 30)
+    X.flags.writeable = False
+    kernel = LossKernel(params, X.mean(axis=0), 1, compiled=True)
+    found = evaluate(kernel, Rows(X, y, weight))
+    within(found, X, y, weight, params, X.mean(axis=0))
+
+
+@pytest.mark.parametrize("d", [60, MOST_LINES[4] + 10])
+def test_mixed_rounds_the_hessian_alone_and_within_its_bound(d):
+    X, y, weight, params = rows_of(9000, d)
+    known = params, X.mean(axis=0), 1
+    double, mixed = (
+        evaluate(
+            LossKernel(*known, precision=precision, compiled=True), Rows(X, y, weight)
+        )
+        for precision in ("double", "mixed")
+    )
+    assert mixed.loss == double.loss
+    assert mixed.gradient == pytest.approx(double.gradient, rel=1e-12)
+    size = np.sqrt(np.diagonal(double.hessian))
+    off = np.abs(mixed.hessian - double.hessian) / (size * size[:, None])
+    assert mixed.rounding == SINGLE_ROUNDING
+    assert 1e-10 < off.max() < SINGLE_ROUNDING
+
+
+@pytest.mark.parametrize("precision", ["closing", "single", "measures"])
+def test_other_passes_find_what_they_find_without(precision):
+    X, y, weight, params = rows_of(5000, 40)
+    order = 1 if precision == "measures" else 2
+    kernel = LossKernel(
+        params,
+        X.mean(axis=0),
+        1,
+        order=order,
+        direction=params / 3,
+        step_lengths=(0.5, 1.0),
+        precision=precision,
+    )
+    rows = Rows(X, y, weight, offset=np.linspace(-1, 1, len(y)))
+    plain, found = (
+        evaluate(replace(kernel, compiled=compiled), rows) for compiled in (False, True)
+    )
+    near = {"rtol": 1e-3 if precision == "single" else 1e-10, "atol": 1e-7}
+    assert found.loss == pytest.approx(plain.loss, rel=near["rtol"])
+    np.testing.assert_allclose(found.trial_losses, plain.trial_losses, **near)
+    size = 1.0
+    if order == 2:
+        size = np.sqrt(np.diagonal(plain.hessian))
+        unit = size * size[:, None]
+        np.testing.assert_allclose(found.hessian / unit, plain.hessian / unit, **near)
+    gradients = found.gradient / size, plain.gradient / size
+    np.testing.assert_allclose(*gradients, rtol=near["rtol"], atol=1e-3)
+    if precision == "closing":
+        unit = np.abs(plain.meat).max()
+        np.testing.assert_allclose(found.meat / unit, plain.meat / unit, atol=1e-12)
+        ours, theirs = found.closing.columns, plain.closing.columns
+        np.testing.assert_allclose(ours.bend, theirs.bend, rtol=1e-8, atol=1e-6)
+        np.testing.assert_allclose(ours.observed, theirs.observed, rtol=1e-8)
+
+
+def test_the_largest_norm_squares_and_ranges_are_those_of_the_rows():
+    X, _, weight, _ = rows_of(2000, 33)
+    centre, units = X.mean(axis=0), np.r_[1.0, 1 / X.std(axis=0)]
+    slab = open_slab(centre, fit_intercept=True, compiled=True)
+    slab.load(X)
+    norm, squares = slab.square_sums(units, weight)
+    Z = np.column_stack([np.ones(len(X)), X - centre])
+    exact = ((Z * units) ** 2).sum(axis=1).max()
+    assert exact * (1 - 1e-15) <= norm <= exact * (1 + 1e-12)
+    np.testing.assert_allclose(squares, weight @ Z**2, rtol=1e-12)
+    low, high = slab.ranges()
+    np.testing.assert_array_equal(low, X.min(axis=0))
+    np.testing.assert_array_equal(high, X.max(axis=0))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("row", [0, 700, 1999])
+def test_what_is_not_a_number_is_found_and_named(value, row):
+    X, y, weight, _ = rows_of(2000, 33, weighted=False)
+    X[row, 7] = value
+    std = Standardization(np.zeros(33), np.ones(33), True, compiled=True)
+    names = tuple(f"x{j}" for j in range(33))
+    kind = "NaN" if np.isnan(value) else "infinity"
+    with pytest.raises(dlogreg.DataError, match=f"'x7' holds {kind} in row {row} "):
+        evaluate(SurveyKernel(std, names), Rows(X, y, weight, start=0))
+
+
+def test_points_and_groups_are_those_of_centred_rows():
+    X, _, _, _ = rows_of(500, 26)
+    rng = np.random.default_rng(1)
+    centre, params = X.mean(axis=0), rng.normal(size=(27, 3))
+    plain = RowSlab(centre, fit_intercept=True)
+    compiled = CompiledSlab(centre, fit_intercept=True)
+    found = []
+    for slab in (plain, compiled):
+        slab.load(X)
+        out = np.empty((27, 3))
+        eta = slab.predict_points(params)
+        found.append((eta, slab.project_points(eta, out)))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.fixture
+def always(monkeypatch):
+    monkeypatch.setattr(choice, "COMPILED_FROM", 1)
+
+
+def fitted(X, y, **options):
+    with dask.config.set({"dlogreg.compiled": options.pop("compiled", True)}):
+        return dlogreg.fit(X, y, progress=False, **options)
+
+
+@pytest.mark.parametrize("d", [3, 40])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_fit_is_that_of_numpy_in_as_many_passes(always, d, dtype):
+    X, y, weight, _ = rows_of(30_000, d, dtype)
+    X, y = da.from_array(X, chunks=(500, -1)), da.from_array(y, chunks=700)
+    options = {"sample_weight": weight, "tol": 1e-9, "cov_type": "HC1"}
+    numpy = fitted(X, y, compiled=False, **options)
+    ours = fitted(X, y, **options)
+    assert ours.n_passes == numpy.n_passes
+    np.testing.assert_allclose(ours.params, numpy.params, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(ours.bse, numpy.bse, rtol=1e-9)
+    assert ours.llf == pytest.approx(numpy.llf, rel=1e-12)
+
+
+def test_threads_and_chunks_do_not_matter(always):
+    X, y, _, _ = rows_of(20_000, 30)
+    known = fitted(da.from_array(X, chunks=(250, -1)), y)
+    with dask.config.set(scheduler="synchronous"):
+        again = fitted(da.from_array(X, chunks=(250, -1)), y)
+    np.testing.assert_array_equal(known.params, again.params)
+    np.testing.assert_array_equal(known.bse, again.bse)
+    other = fitted(da.from_array(X, chunks=(999, -1)), y)
+    assert np.abs((known.params - other.params) / known.bse).max() < 2e-4
+
+
+def test_which_rows_are_compiled(monkeypatch):
+    X, y, _, _ = rows_of(3000, 30)
+    assert not dlogreg.plan(X, y, measure=False).compiled
+    monkeypatch.setattr(choice, "COMPILED_FROM", X.size)
+    assert dlogreg.plan(X, y, measure=False).compiled
+    assert ("loops", "compiled by numba") in dlogreg.plan(X, y).rows()
+    assert not dlogreg.plan(X[1:], y[1:], measure=False).compiled
+    assert not dlogreg.plan(X, y, solver="lbfgs", measure=False).compiled
+    with dask.config.set({"dlogreg.compiled": False}):
+        assert not dlogreg.plan(X, y, measure=False).compiled
+
+
+def test_without_numba_the_plan_names_it_and_a_fit_goes_without(always, monkeypatch):
+    X, y, _, _ = rows_of(3000, 30)
+    for module in ("dlogreg.layout", "dlogreg.planning.advice"):
+        monkeypatch.setattr(f"{module}.numba_version", lambda: None)
+    plan = dlogreg.plan(X, y, measure=False)
+    assert not plan.compiled
+    assert any('pip install "dlogreg[numba]"' in text for text in plan.advice)
+    assert fitted(X, y).status.name == "CONVERGED"
+
+
+def test_a_worker_without_numba_is_told_what_to_install(always, monkeypatch):
+    X, y, _, _ = rows_of(3000, 30)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(ImportError, match=r'pip install "dlogreg\[numba\]"'):
+        fitted(X, y)
