@@ -108,6 +108,7 @@ def test_the_oldest_versions_are_those_that_are_allowed():
     )
     extras = PROJECT["optional-dependencies"]
     allowed = [*PROJECT["dependencies"], *extras["frames"], *extras["formula"]]
+    allowed += extras["numba"]
     for requirement in allowed:
         name, least = re.fullmatch(
             r"([\w-]+)(?:\[\w+\])?(?:>=(.+))?", requirement
