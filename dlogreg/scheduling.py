@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from ctypes import CDLL
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -100,17 +98,6 @@ class _PeakMemory:
 
 
 peak_memory = _PeakMemory()
-
-
-def give_memory_back() -> None:
-    """Let the allocator give what is free to the system, where it is glibc's.
-
-    It keeps vectors that threads have freed for these threads: after a pass over a
-    million columns several times what is in use.
-    """
-    trim = getattr(CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
 
 
 def active_client() -> Any:

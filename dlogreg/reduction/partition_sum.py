@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from dlogreg.allocator import LONG, kept_memory
 from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
 from dlogreg.partition import Partition
@@ -31,7 +33,8 @@ def sum_partition(
     """Sum a kernel over the rows of one partition; this is what a task runs."""
     tree, watch, retries = TreeSum(), Stopwatch(), Retries()
     n_rows = n_blocks = n_bytes = 0
-    with single_threaded_blas(), spare_matrices.kept():
+    kept = kept_memory() if partition.n_features < LONG else nullcontext()
+    with single_threaded_blas(), kept, spare_matrices.kept():
         buffers = kernel.open()
         watch.computed()
         linear = getattr(kernel, "linear", False)

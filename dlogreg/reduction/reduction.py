@@ -14,6 +14,7 @@ from typing import Any
 import dask
 import dask.threaded
 
+from dlogreg.allocator import LONG, give_memory_back
 from dlogreg.errors import ClusterError
 from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
@@ -37,7 +38,6 @@ from dlogreg.reduction.submitting import (
 from dlogreg.scheduling import (
     active_client,
     check_reachable,
-    give_memory_back,
     local_scheduler,
     n_threads,
 )
@@ -50,8 +50,6 @@ INLINE_BYTES = 2**23
 """Data in memory of at most this size are summed in the calling thread."""
 SENDINGS = 6
 """Times that a pass is begun on a cluster which loses the data sent to it."""
-LONG = 2**16
-"""Columns from which sums of a pass are so long that freed ones count."""
 FAN_IN = 8
 """Results added by one task on a cluster; a power of two, so the tree stays fixed."""
 

@@ -1,0 +1,119 @@
+"""What glibc does with memory that tasks free: it keeps it for their next slab.
+
+glibc learns from what a process frees how much is worth keeping, but not if it was told
+a threshold when the process began, as Dask's nannies tell their workers
+(``MALLOC_TRIM_THRESHOLD_``). It then maps every array of 128 kB and more anew, and
+gives back the free top of a heap from 64 kB on. Tasks free and want the same sizes slab
+after slab, so that workers spent a fifth of a pass on fresh pages.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from ctypes import CDLL
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+LONG = 2**16
+"""Columns from which sums of a pass are so long that freed ones count."""
+KEPT_BYTES = 2**25
+"""The largest array that glibc takes from a heap, up to which its own threshold grows;
+and how much of a heap's free top it keeps while tasks compute."""
+MAPPED_BYTES = 2**17
+"""From here on it maps an array of its own, unless told otherwise (``malloc.h``)."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Names of the thresholds in ``malloc.h``."""
+ENVIRONMENT = Path("/proc/self/environ")
+"""As it was when the process began, which is when glibc read it."""
+
+
+class Thresholds(NamedTuple):
+    """Bytes from which memory that is free goes back to the system."""
+
+    trim: int
+    """Of the free top of a heap."""
+    mapped: int
+    """Of an array, which then is mapped for itself, and goes when it is freed."""
+
+
+def give_memory_back() -> None:
+    """Let the allocator give what is free to the system, where it is glibc's.
+
+    It keeps vectors that threads have freed for these threads: after a pass over a
+    million columns several times what is in use.
+    """
+    trim = _function("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+class _KeptMemory:
+    """Has glibc keep what is freed while any task computes.
+
+    The thresholds belong to the process, so tasks that overlap share one change of
+    them: the first sets them and the last takes them back, so that glibc gives memory
+    back again as it was told to. Nothing is done where glibc decides by itself.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        told = thresholds_told()
+        if told is None:
+            yield
+            return
+        with self._lock:
+            if self._users == 0:
+                set_thresholds(Thresholds(KEPT_BYTES, max(KEPT_BYTES, told.mapped)))
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    set_thresholds(told)
+
+
+kept_memory = _KeptMemory()
+
+
+@cache
+def thresholds_told() -> Thresholds | None:
+    """Return what this process was told when it began.
+
+    None where it was told nothing, or to keep as much as tasks need, or where the C
+    library is not glibc.
+    """
+    if _function("mallopt") is None:
+        return None
+    told: dict[bytes, bytes] = {}
+    with suppress(OSError):
+        pairs = ENVIRONMENT.read_bytes().split(b"\0")
+        told = {name: value for name, _, value in (p.partition(b"=") for p in pairs)}
+    try:
+        trim = int(told[b"MALLOC_TRIM_THRESHOLD_"])
+        mapped = int(told.get(b"MALLOC_MMAP_THRESHOLD_", MAPPED_BYTES))
+    except (KeyError, ValueError):
+        return None
+    return Thresholds(trim, mapped) if 0 <= trim < KEPT_BYTES else None
+
+
+def set_thresholds(thresholds: Thresholds) -> None:
+    """Tell glibc from now on."""
+    mallopt = _function("mallopt")
+    mallopt(M_TRIM_THRESHOLD, thresholds.trim)
+    mallopt(M_MMAP_THRESHOLD, thresholds.mapped)
+
+
+@cache
+def _function(name: str) -> Any:
+    """Return a function of the C library, None where it has none of this name."""
+    return getattr(CDLL(None), name, None) if os.name == "posix" else None
