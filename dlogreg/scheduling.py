@@ -9,12 +9,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ctypes import CDLL
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import dask
 import dask.threaded
+import numpy as np
 from dask.base import get_scheduler
 from dask.system import CPU_COUNT
 from threadpoolctl import OpenBLASController, ThreadpoolController
@@ -33,16 +35,17 @@ class _SingleThreadedBlas:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._limit: Any = None
+        self._before: list[tuple[Any, int]] = []
         self._controller: ThreadpoolController | None = None
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
             if self._users == 0:
-                self._controller = self._controller or ThreadpoolController()
                 _let_any_thread_set_limits()
-                self._limit = self._controller.limit(limits=1, user_api="blas")
+                self._before = [(blas, blas.get_num_threads()) for blas in self._found]
+                for blas, _ in self._before:
+                    blas.set_num_threads(1)
             self._users += 1
         try:
             yield
@@ -51,8 +54,16 @@ class _SingleThreadedBlas:
                 self._users -= 1
                 if self._users == 0:
                     _let_any_thread_set_limits()
-                    self._limit.restore_original_limits()
+                    for blas, n_threads in self._before:
+                        blas.set_num_threads(n_threads)
                     _let_any_thread_set_limits()
+
+    @property
+    def _found(self) -> list[Any]:
+        """Each BLAS of this process; ``limit`` of threadpoolctl asks all else too."""
+        if self._controller is None:
+            self._controller = ThreadpoolController().select(user_api="blas")
+        return list(self._controller.lib_controllers)
 
 
 def _let_any_thread_set_limits() -> None:
@@ -70,6 +81,8 @@ single_threaded_blas = _SingleThreadedBlas()
 
 
 STATUS = Path("/proc/self/status")
+KEPT_FREE = 2**23
+"""Bytes of the longest array that comes from the heap; those above are mapped."""
 
 
 class _PeakMemory:
@@ -111,6 +124,18 @@ def give_memory_back() -> None:
     trim = getattr(CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)
+
+
+@cache
+def keep_free_memory() -> None:
+    """Let the allocator keep what small fits free, where it is glibc's.
+
+    It maps arrays from 128 KiB on and unmaps them when they are freed, so that every
+    pass would have its slabs in fresh pages, each zeroed at the first touch. But it
+    learns from the longest array that was freed, and takes such from its heap, of
+    which it keeps twice as much: here from one whose pages nobody touches.
+    """
+    np.empty(KEPT_FREE, dtype=np.uint8)
 
 
 def active_client() -> Any:
