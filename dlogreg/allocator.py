@@ -18,11 +18,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 LONG = 2**16
 """Columns from which sums of a pass are so long that freed ones count."""
 KEPT_BYTES = 2**25
 """The largest array that glibc takes from a heap, up to which its own threshold grows;
 and how much of a heap's free top it keeps while tasks compute."""
+LEARNED_BYTES = 2**23
+"""The same, of a process that has been told nothing and sums small data."""
 MAPPED_BYTES = 2**17
 """From here on it maps an array of its own, unless told otherwise (``malloc.h``)."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -49,6 +53,18 @@ def give_memory_back() -> None:
     trim = _function("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+@cache
+def keep_free_memory() -> None:
+    """Let the allocator keep what small fits free, where it is glibc's.
+
+    It maps arrays from 128 KiB on and unmaps them when they are freed, so that every
+    pass would have its slabs in fresh pages, each zeroed at the first touch. But it
+    learns from the longest array that was freed, and takes such from its heap, of
+    which it keeps twice as much: here from one whose pages nobody touches.
+    """
+    np.empty(LEARNED_BYTES, dtype=np.uint8)
 
 
 class _KeptMemory:

@@ -31,16 +31,17 @@ class _SingleThreadedBlas:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._limit: Any = None
+        self._before: list[tuple[Any, int]] = []
         self._controller: ThreadpoolController | None = None
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
             if self._users == 0:
-                self._controller = self._controller or ThreadpoolController()
                 _let_any_thread_set_limits()
-                self._limit = self._controller.limit(limits=1, user_api="blas")
+                self._before = [(blas, blas.get_num_threads()) for blas in self._found]
+                for blas, _ in self._before:
+                    blas.set_num_threads(1)
             self._users += 1
         try:
             yield
@@ -49,8 +50,16 @@ class _SingleThreadedBlas:
                 self._users -= 1
                 if self._users == 0:
                     _let_any_thread_set_limits()
-                    self._limit.restore_original_limits()
+                    for blas, n_threads in self._before:
+                        blas.set_num_threads(n_threads)
                     _let_any_thread_set_limits()
+
+    @property
+    def _found(self) -> list[Any]:
+        """Each BLAS of this process; ``limit`` of threadpoolctl asks all else too."""
+        if self._controller is None:
+            self._controller = ThreadpoolController().select(user_api="blas")
+        return list(self._controller.lib_controllers)
 
 
 def _let_any_thread_set_limits() -> None:

@@ -68,7 +68,10 @@ class Standardization:
         """What a sum over centred columns is multiplied with, shape (n_params,)."""
         if not any(self.scale.strides) and (self.scale[:1] == 1).all():
             return np.broadcast_to(np.float64(1.0), (self.n_params,))
-        return np.concatenate([np.ones(int(self.fit_intercept)), 1.0 / self.scale])
+        units = np.empty(self.n_params)
+        units[: self.fit_intercept] = 1.0
+        np.divide(1.0, self.scale, out=units[self.fit_intercept :])
+        return units
 
     @property
     def centre(self) -> FloatArray:

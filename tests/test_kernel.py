@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlogreg.kernel import LossKernel, Rows, Slab, slab_rows
+from dlogreg.kernel import LossKernel, Rows, Slab, slab, slab_rows
 
 
 def written_out(X, y, weight, params, centre, fit_intercept=True):
@@ -32,6 +32,24 @@ def data():
     y = (rng.random(n) < 0.4).astype(int)
     weight = rng.integers(0, 3, n).astype(float)
     return X, y, weight, rng.normal(size=d + 1), X.mean(axis=0)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i2", "?"])
+@pytest.mark.parametrize("n_features", [1, 7, 20])
+def test_rows_of_any_layout_are_centred_to_the_bit(dtype, n_features):
+    rng = np.random.default_rng(1)
+    centre, n = rng.normal(size=n_features), 2 * slab.TILE_BYTES // 8 + 3
+    X = (10 * rng.normal(size=(n, 2 * n_features))).astype(dtype)
+    expected = (X[:, ::2].astype(float) - centre).T
+    given = {"strided": X[:, ::2], "backwards": X[::-1, ::2][::-1]}
+    given |= {order: X[:, ::2].copy(order) for order in "CF"}
+    for rows in given.values():
+        buffer = Slab(centre, fit_intercept=True)
+        for low in range(0, n, buffer.length):
+            part = slice(low, low + buffer.length)
+            z = buffer.load(rows[part])
+            assert (z[0] == 1).all()
+            np.testing.assert_array_equal(z[1:], expected[:, part])
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])

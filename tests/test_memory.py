@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
@@ -327,6 +329,37 @@ def test_a_million_sparse_columns_take_a_few_dozen_vectors_and_blocks(tmp_path):
     allowed = 8 * VECTORS * columns + 2 * BLOCKS * block + ALLOWANCE
     assert growth <= allowed, done.stderr
     assert growth <= projected <= 1.6 * growth
+
+
+PAGES = """
+import resource
+import numpy as np
+import dlogreg
+
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(20_000, 20)), rng.random(20_000) < 0.5
+del rng
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+for _ in range(3):
+    dlogreg.fit(X, y, progress=False)
+before = faults()
+for _ in range(5):
+    dlogreg.fit(X, y, progress=False)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="pages of Linux")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="its allocator")
+def test_small_fits_take_their_memory_from_what_others_freed():
+    """A slab of 1 MB is 256 pages; every pass had one, and each was mapped anew."""
+    done = subprocess.run(
+        [sys.executable, "-c", PAGES], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 5 * 256
 
 
 def test_the_peak_of_a_process_is_its_own():

@@ -17,6 +17,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlogreg import scheduling
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Tally, TrialPoints
 from dlogreg.partition import partition_rows
@@ -185,6 +186,17 @@ def test_schedulers_of_this_process(scheduler):
         assert sum(done, Tally()).n_rows == tally.n_rows == 168
 
 
+def test_small_data_are_given_to_no_scheduler(monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("a scheduler was asked")
+
+    monkeypatch.setattr(dask.threaded, "get", refuse)
+    partitions = partitions_of(21, 6)
+    assert Reduction(partitions, inline=True).sum(ShowRows())[0].text == tree(0, 21)
+    with pytest.raises(AssertionError, match="a scheduler"):
+        Reduction(partitions).sum(ShowRows())
+
+
 class Clock:
     """A clock that moves only when it is told to."""
 
@@ -309,6 +321,22 @@ def test_blas_runs_with_one_thread_inside_tasks_and_is_set_back():
     with pytest.raises(ZeroDivisionError), single_threaded_blas():
         raise ZeroDivisionError
     assert blas_threads() == before
+
+
+def test_libraries_are_looked_for_once(monkeypatch):
+    scans = []
+
+    class Counted(threadpoolctl.ThreadpoolController):
+        def __init__(self):
+            scans.append(self)
+            super().__init__()
+
+    monkeypatch.setattr(scheduling, "ThreadpoolController", Counted)
+    hold = scheduling._SingleThreadedBlas()
+    for _ in range(3):
+        with hold(), hold():
+            assert set(blas_threads()) <= {1}
+    assert len(scans) == 1
 
 
 def test_blas_obeys_whichever_thread_comes_first_and_last():

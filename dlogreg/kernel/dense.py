@@ -124,7 +124,7 @@ class LossKernel:
 
     def add_loaded(self, sums: _Sums, rows: Rows, buffers: AnySlab) -> None:
         """Add the rows that are loaded in the buffers, which are used up."""
-        sign = np.where(rows.y == self.event, 1.0, -1.0)
+        sign = 2.0 * (rows.y == self.event) - 1.0  # a choice by rows would take longer
         weight = row_weights(rows, self.class_weight)
         eta = linear_predictor(buffers, self.params, rows)
         sign = sign.astype(eta.dtype, copy=False)
@@ -166,9 +166,11 @@ class LossKernel:
         sign: FloatArray,
         weight: FloatArray | None,
     ) -> None:
+        margin, along = sign * eta, sign * slope
         for i, length in enumerate(self.step_lengths):
-            margin = sign * (eta + length * slope)
-            sums.trial_losses[i] += _total(loss_rows(margin), weight)
+            moved = length * along
+            moved += margin
+            sums.trial_losses[i] += _total(loss_rows(moved), weight)
 
     def finish(self, sums: _Sums) -> Evaluation:
         """Return the sums."""

@@ -20,6 +20,11 @@ from dlogreg.kernel.csr import CSR, as_dense
 CACHE_VALUES = 2**17
 """Values of float64 in a slab: 1 MiB, the usual second-level cache of a core."""
 
+CACHE_LINE = 64
+TILE_BYTES = 2**15
+"""Of cache lines that the rows turned at once lie on: a column of them leaves in the
+first-level cache what the next columns need."""
+
 
 def slab_rows(n_params: int) -> int:
     """Return the slab's length, a function of the number of params alone.
@@ -51,9 +56,12 @@ class Slab:
         z = self._loaded = self._buffer[:, : len(X)]
         if self._first:
             z[0] = 1.0
-            np.subtract(X.T, self._centre, out=z[1:])
-        else:
-            z[...] = X.T
+        lines = z[self._first :]
+        step = TILE_BYTES // max(1, min(X.itemsize * X.shape[1], CACHE_LINE))
+        for low in range(0, len(X), step):
+            lines[:, low : low + step] = X[low : low + step].T
+        if self._first:
+            lines -= self._centre
         return z
 
     def predict(self, params: FloatArray) -> FloatArray:
@@ -89,6 +97,10 @@ class Slab:
         squares = self.squares(self._loaded)
         ones = np.ones(squares.shape[1]) if weight is None else weight
         return float((units**2 @ squares).max()), np.asarray(squares @ ones)
+
+    def largest_norm(self, units: FloatArray) -> float:
+        """Return the largest squared norm of a scaled row."""
+        return float((units**2 @ self.squares(self._loaded)).max())
 
     def project_groups(self, matrix: csr_array, out: FloatArray) -> None:
         """Set out to the matrix, (n_groups, n_rows), times the loaded rows."""

@@ -14,7 +14,7 @@ from typing import Any
 import dask
 import dask.threaded
 
-from dlogreg.allocator import LONG, give_memory_back
+from dlogreg.allocator import LONG, give_memory_back, keep_free_memory
 from dlogreg.errors import ClusterError
 from dlogreg.evaluation import Tally
 from dlogreg.kernel import Kernel
@@ -30,7 +30,6 @@ from dlogreg.reduction.placement import homes, sent_apart
 from dlogreg.reduction.submitting import (
     Job,
     on_dask,
-    one_by_one,
     pass_numbers,
     submitted,
     sum_sent,
@@ -69,7 +68,6 @@ class Reduction:
     on_task: TaskDone | None = None
     """Called after every task with what it cost."""
     _parcels: Parcels = field(default_factory=Parcels)
-    _token: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
     def over(self, partitions: Sequence[Partition]) -> Reduction:
         """Return a reduction over other partitions of the same data."""
@@ -83,7 +81,7 @@ class Reduction:
     def sum(self, kernel: Kernel) -> Node:
         """Read every block once; return the sum and what it cost."""
         if self.inline:
-            return self._here(kernel, one_by_one)
+            return self._in_turn(kernel)
         client = active_client()
         if client is not None:
             return self._on_cluster(kernel, client)
@@ -93,7 +91,7 @@ class Reduction:
         self,
         kernel: Kernel,
         partition: Partition,
-        stopped: Callable[[], bool],
+        stopped: Callable[[], bool] | None = None,
     ) -> Node:
         inputs = partition.inputs
         check_reachable([value for given in inputs for value in given])
@@ -111,6 +109,15 @@ class Reduction:
         parts = self.partitions
         tasks = [partial(sum_partition, kernel, part, part.inputs) for part in parts]
         return add_nodes(run(tasks), self.n_threads)
+
+    def _in_turn(self, kernel: Kernel) -> Node:
+        """Sum in the calling thread, one partition after the other."""
+        keep_free_memory()
+        tree = SiblingSum(len(self.partitions), join_nodes)
+        for index, partition in enumerate(self.partitions):
+            tree.push(index, self._local(kernel, partition))
+        total: Node = tree.total()
+        return total
 
     def _here(self, kernel: Kernel, run: Callable[[Sequence[Job]], Any]) -> Node:
         """Sum in this process; siblings are added as soon as both are there.
@@ -180,7 +187,7 @@ class Reduction:
         running: list[Any],
     ) -> Any:
         """Submit the tasks of a pass; return the future of its sum."""
-        name = f"{self._token}-{next(pass_numbers)}"
+        name = f"{uuid.uuid4().hex[:12]}-{next(pass_numbers)}"
         places: Sequence[str | None] = [None] * len(self.partitions)
         if not all(map(self._parcels.knows, self.partitions)):
             places = homes(client, self.partitions, threads)

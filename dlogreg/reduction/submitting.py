@@ -49,12 +49,6 @@ def submitted(
     return list(client.get(graph, list(graph), sync=False))
 
 
-def one_by_one(tasks: Sequence[Job]) -> None:
-    """Run tasks in the calling thread."""
-    for task in tasks:
-        task()
-
-
 def on_dask(get: Any, name: str, tasks: Sequence[Job]) -> Any:
     """Run tasks on one of dask's schedulers; return their results in order."""
     key = f"{name}-{next(pass_numbers)}"

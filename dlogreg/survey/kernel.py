@@ -17,6 +17,7 @@ from dlogreg.kernel import (
     Mixed,
     MixedSlab,
     Rows,
+    Slab,
     SparseSlab,
     as_dense,
     open_slab,
@@ -184,6 +185,10 @@ class SurveyKernel:
                 self._refuse_stored(rows)
             if self.order == 1:
                 buffers.add_squares(sums.second_moments, weight)
+        elif self.order == 2 and isinstance(buffers, Slab):
+            norm = buffers.largest_norm(sums.units)
+            if not np.isfinite(norm):
+                self._refuse(rows)
         else:
             norm, squares = buffers.square_sums(sums.units, weight)
             if not np.isfinite(norm):
@@ -199,6 +204,7 @@ class SurveyKernel:
         weight = row_weights(rows, self.class_weight)
         for label, mask in masks:
             share = mask.astype(float) if weight is None else mask * weight
+            n_rows = int(np.count_nonzero(mask))
             known = sums.groups.get(label)
             if known is None:
                 k = self.standardization.n_params
@@ -207,8 +213,8 @@ class SurveyKernel:
             if buffers is not None and known.z_sum is not None:
                 buffers.add_projection(known.z_sum, share)
             sums.groups[label] = Group(
-                known.n_rows + int(mask.sum()),
-                known.weight + float(share.sum()),
+                known.n_rows + n_rows,
+                known.weight + (n_rows if weight is None else float(share.sum())),
                 known.z_sum,
             )
         if len(sums.groups) > MAX_LABELS:
