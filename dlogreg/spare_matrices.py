@@ -1,10 +1,9 @@
 """Matrices that a task's sums leave behind, used again for its next ones.
 
 Fresh memory costs more than sums in it: the system maps and zeroes a page at the first
-touch, and Dask's nannies have the allocator return every large array at once. A task of
-many leaves would pay that three times for each: for its sum, and to add it. A thread
-keeps a few small matrices from task to task; large ones it lets go, and has in huge
-pages, which cost less.
+touch, and large arrays are always fresh. A task of many leaves would pay that three
+times for each: for its sum, and to add it. A thread keeps a few small matrices from
+task to task; large ones it lets go, and has in huge pages, which cost less.
 """
 
 from __future__ import annotations
