@@ -33,7 +33,7 @@ from dlogreg.source.zarr_store import ZarrBlocks
 
 PACKAGES = (
     *("dask", "distributed", "cloudpickle", "msgpack", "tornado"),
-    *("numpy", "scipy", "zarr", "numcodecs", "pandas", "pyarrow"),
+    *("numpy", "scipy", "numba", "zarr", "numcodecs", "pandas", "pyarrow"),
 )
 
 
