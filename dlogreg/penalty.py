@@ -112,8 +112,6 @@ class Ridge:
         self, sums: Evaluation, theta: FloatArray, trials: list[FloatArray]
     ) -> Evaluation:
         """Return loss plus penalty at theta and at the trial points."""
-        if not self.curvature.any():
-            return sums
         hessian, losses = sums.hessian, sums.trial_losses
         if hessian is not None:
             hessian = hessian + np.diag(self.curvature)
