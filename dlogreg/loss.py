@@ -56,13 +56,19 @@ def loss_residual_weight_rows(
     return loss, odds, np.divide(odds, total, out=total)
 
 
-def loss_residual_rows(margin: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return loss and sigma(-margin) of every row; ``margin`` is used up."""
+def loss_residual_rows(
+    margin: FloatArray, first: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """Return the losses of lines of rows, and sigma(-margin) of those from ``first`` on.
+
+    ``margin``, shape (n_lines, n_rows), is used up.
+    """
     if _may_overflow(margin):
-        return _of_any_margins(margin)[:2]
+        loss, miss, _ = _of_any_margins(margin)
+        return loss, miss[first:]
     odds = np.negative(margin, out=margin)
     np.exp(odds, out=odds)
-    loss = np.log1p(odds)
+    loss, odds = np.log1p(odds), odds[first:]
     return loss, np.divide(odds, 1.0 + odds, out=odds)
 
 

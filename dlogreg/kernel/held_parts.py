@@ -20,7 +20,7 @@ from dlogreg.kernel.dense import row_weights
 from dlogreg.kernel.parts import Parts, in_order
 from dlogreg.kernel.scores import ScoreCollector, ScoreSums
 from dlogreg.kernel.standard_rows import StandardRows
-from dlogreg.loss import loss_residual_rows, loss_rows
+from dlogreg.loss import loss_residual_rows
 
 SLAB_VALUES = 2**18
 CURVE_CAPACITY = 2**12
@@ -124,34 +124,22 @@ class HeldPartsKernel:
         if rows.offset is not None:
             eta += rows.offset
         is_event, weight = rows.y == self.event, rows.sample_weight
-        sign = np.where(is_event, 1.0, -1.0)
-        loss = loss_rows(eta[:n] * sign)
-        sums.found.losses[:] += _summed(loss, row_weights(rows, self.class_weight))
+        for place, fold in enumerate(folds.tolist() if self.curves else ()):
+            own = sums.curves[fold * n : (fold + 1) * n]
+            for one, line in zip(own, eta[(place + 1) * n :], strict=False):
+                one.add(line, is_event, weight)
+        right = eta[n:] > 0
+        np.equal(right, is_event, out=right)
+        eta *= np.where(is_event, 1.0, -1.0)
+        loss, miss = loss_residual_rows(eta, n)
+        miss *= miss
+        whole = row_weights(rows, self.class_weight)
+        sums.found.losses[:] += _summed(loss[:n], whole)
+        found = [_summed(values, weight) for values in (loss[n:], miss, right)]
+        sums.found.scores[:, folds] += np.reshape(found, (3, len(folds), n))
         events = is_event.sum() if weight is None else weight[is_event].sum()
         total = len(rows) if weight is None else weight.sum()
-        for place, fold in enumerate(folds.tolist(), start=1):
-            own = eta[place * n : (place + 1) * n]
-            sums.found.totals[:, fold] += (len(rows), total, events)
-            self._add_fold(sums, fold, own, (is_event, sign, weight))
-
-    def _add_fold(
-        self,
-        sums: _Sums,
-        fold: int,
-        eta: FloatArray,
-        outcomes: tuple[npt.NDArray[np.bool_], FloatArray, FloatArray | None],
-    ) -> None:
-        is_event, sign, weight = outcomes
-        right = (eta > 0) == is_event
-        loss, miss = loss_residual_rows(eta * sign)
-        miss *= miss
-        found = [_summed(values, weight) for values in (loss, miss, right)]
-        sums.found.scores[:, fold] += found
-        if self.curves:
-            n = len(eta)
-            own = sums.curves[fold * n : (fold + 1) * n]
-            for one, line in zip(own, eta, strict=True):
-                one.add(line, is_event, weight)
+        sums.found.totals[:, folds] += np.array([[len(rows)], [total], [events]])
 
     def finish(self, sums: _Sums) -> HeldSums:
         """Return the sums."""
