@@ -65,7 +65,7 @@ def loss_residual_weight_rows(
 def loss_residual_rows(
     margin: FloatArray, first: int = 0
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the losses of lines of rows, and sigma(-margin) of those from ``first`` on.
+    """Return the losses of lines of rows, and sigma(-margin) from line ``first`` on.
 
     ``margin``, shape (n_lines, n_rows), is used up.
     """

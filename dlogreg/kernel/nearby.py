@@ -23,6 +23,10 @@ intercept alone moves, round the same way, and 33 units were found. And
 
 by Cauchy and Schwarz, where abs(D) <= w exp(S0) abs(delta).
 
+Rows that count in the same models are put side by side, where that is few kinds of rows
+(``kernel/part_weights.py``): no operation is spent on a model that has left them out,
+and S0 is over the rows of the model alone.
+
 Without shifts the sums are those of the base itself, G_b = sum_i m_ib (p - y)_i z_i,
 the gradient, and the weights of the rows and of the events in each model come too.
 """

@@ -74,4 +74,3 @@ class PartWeights:
         if weight is not None:
             own *= weight.astype(own.dtype)
         return own[self.set_of[models]]
-

@@ -81,7 +81,9 @@ class PoissonDraws:
         """Return all rows, and all replicates."""
         yield rows, np.arange(len(self.replicates))
 
-    def weights(self, rows: Rows, models: npt.NDArray[np.intp], type_: npt.DTypeLike) -> Values:
+    def weights(
+        self, rows: Rows, models: npt.NDArray[np.intp], type_: npt.DTypeLike
+    ) -> Values:
         """Return the weights of the rows in these models, (n_models, n_rows)."""
         weight = row_weights(rows, self.class_weight)
         if self.by_group:
@@ -99,7 +101,9 @@ class PoissonDraws:
         counts = counts.astype(type_, copy=False)
         return counts if weight is None else counts * weight.astype(type_)
 
-    def _uniform(self, numbers: Index, models: npt.NDArray[np.intp]) -> npt.NDArray[np.uint16]:
+    def _uniform(
+        self, numbers: Index, models: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.uint16]:
         """Return 16 random bits for every model and number."""
         uniform = np.empty((len(models), len(numbers)), dtype=np.uint16)
         word, bits = -1, numbers
