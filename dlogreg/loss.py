@@ -22,6 +22,8 @@ predicted well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,29 +42,39 @@ def loss_rows(margin: FloatArray) -> FloatArray:
 
 
 def loss_residual_weight_rows(
-    margin: FloatArray,
+    margin: FloatArray, curved: Sequence[int] | None = None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return loss, sigma(-margin) and sigma(margin)*sigma(-margin) of every row.
 
     The residual p - y is ``-sign * sigma(-margin)``; the sign is left to the caller.
+    ``curved``: of which lines of rows the last is wanted; None: of all.
     """
     if _may_overflow(margin):
-        return _of_any_margins(margin)
+        loss, miss, weight = _of_any_margins(margin)
+        return loss, miss, weight if curved is None else weight[list(curved)]
     odds = np.negative(margin)
     np.exp(odds, out=odds)
     loss = np.log1p(odds)
     total = 1.0 + odds
     odds /= total
-    return loss, odds, np.divide(odds, total, out=total)
+    if curved is None:
+        return loss, odds, np.divide(odds, total, out=total)
+    return loss, odds, odds[list(curved)] / total[list(curved)]
 
 
-def loss_residual_rows(margin: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return loss and sigma(-margin) of every row; ``margin`` is used up."""
+def loss_residual_rows(
+    margin: FloatArray, first: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """Return the losses of lines of rows, and sigma(-margin) from line ``first`` on.
+
+    ``margin``, shape (n_lines, n_rows), is used up.
+    """
     if _may_overflow(margin):
-        return _of_any_margins(margin)[:2]
+        loss, miss, _ = _of_any_margins(margin)
+        return loss, miss[first:]
     odds = np.negative(margin, out=margin)
     np.exp(odds, out=odds)
-    loss = np.log1p(odds)
+    loss, odds = np.log1p(odds), odds[first:]
     return loss, np.divide(odds, 1.0 + odds, out=odds)
 
 

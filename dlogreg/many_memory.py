@@ -97,13 +97,20 @@ class ManyPasses:
         length = part_sums.slab_length(self.n_params)
         return PassBytes(8 * sums, self._slab(length, n_points))
 
-    def shifts(self, n_models: int, n_bases: int, values: int) -> PassBytes:
-        """Return what changes of gradients take; ``values`` are in Hessians."""
+    def shifts(
+        self, n_models: int, n_bases: int, values: int, n_parts: int = 1
+    ) -> PassBytes:
+        """Return what changes of gradients take; ``values`` are in Hessians.
+
+        ``n_parts``: in the order of which rows may be put, as copies.
+        """
         sums = values + n_models * (self.n_params + 3)
         length = nearby.slab_length(self.n_params)
         points = 8 * self.n_params * (n_models + n_bases)
         together = min(n_models, nearby.GROUP) + n_bases
-        return PassBytes(8 * sums, points + self._slab(length, together))
+        ordered = nearby.sorted_length(self.n_params, n_parts)
+        copied = min(ordered, self.largest_block or ordered) * self.n_params
+        return PassBytes(8 * sums, points + 8 * copied + self._slab(length, together))
 
     def scores(self, n_folds: int, n_alphas: int, *, curves: bool) -> PassBytes:
         """Return what scores out of fold take; ``curves``: for AUCs too."""

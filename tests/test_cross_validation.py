@@ -19,6 +19,7 @@ from sklearn.model_selection import TimeSeriesSplit
 import dlogreg
 from dlogreg.evaluation import Evaluation
 from dlogreg.kernel import Rows
+from dlogreg.kernel.held_parts import HeldPartsKernel
 from dlogreg.kernel.nearby import NearbyKernel
 from dlogreg.kernel.part_weights import PartWeights
 from dlogreg.kernel.parts import (
@@ -347,6 +348,82 @@ def test_bounds_allow_for_rows_that_round_the_same_way(shift):
     p, base = 1 / (1 + np.exp(-0.3 - shift)), 1 / (1 + np.exp(-0.3))
     exact = len(X) * (p - base)
     assert abs(sums.gradients[0, 0] - exact) <= grid.SINGLE * exact
+
+
+@pytest.mark.parametrize("n_parts", [1, 4, 30])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("moved", [False, True])
+def test_models_see_the_rows_of_their_parts_alone(n_parts, weighted, moved):
+    """However many parts there are: few are told apart, of many a table is made."""
+    X, y = problem(6000)
+    rng = np.random.default_rng(n_parts)
+    weight = rng.integers(0, 3, 6000).astype(float) if weighted else None
+    rows_of = (rng.random((9, n_parts)) < 0.6).astype(float)
+    own = rng.integers(0, n_parts, 6000)
+    weights = PartWeights.of(GivenParts(n_parts), rows_of, (("yes", 2.0),))
+    bases, shifts = rng.normal(size=(5, 9)), 0.3 * rng.normal(size=(5, 9))
+    mean, units = X.mean(axis=0), np.append(1.0, 1 / X.std(axis=0))
+    given_shifts, every = (shifts if moved else None), tuple(range(9))
+    kernel = NearbyKernel(
+        bases, every, given_shifts, weights, mean, units, "yes", True, every, False
+    )
+    sums = kernel.start()
+    kernel.add(sums, Rows(X, y, weight, start=0, groups=own), kernel.open())
+    Z = np.column_stack([np.ones(6000), (X - mean) * units[1:]])
+    event = y == "yes"
+    for b in range(9):
+        s = rows_of[b][own] * np.where(event, 2.0, 1.0)
+        s *= 1.0 if weight is None else weight
+        p = 1 / (1 + np.exp(-Z @ bases[:, b]))
+        q = 1 / (1 + np.exp(-Z @ (bases[:, b] + shifts[:, b]))) if moved else p
+        residual = q - p if moved else p - event
+        np.testing.assert_allclose(
+            sums.gradients[:, b], Z.T @ (s * residual), rtol=1e-9, atol=1e-8
+        )
+        bend = (Z * (s * q * (1 - q))[:, None]).T @ Z
+        np.testing.assert_allclose(sums.hessians[b], bend, rtol=1e-9, atol=1e-8)
+        if moved:
+            reach = np.abs(Z @ shifts[:, b])[s > 0].max(initial=0.0)
+            assert sums.reaches[b] == pytest.approx(reach) or n_parts != 4
+            assert sums.reaches[b] >= reach * (1 - 1e-12)
+        else:
+            np.testing.assert_allclose(sums.totals[:, b], [s.sum(), s[event].sum()])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_parts_are_scored_by_every_fold_that_tests_them(weighted):
+    """Some by two folds, some by none; a predictor of exactly 0 is not called event."""
+    X, y = problem(3000)
+    rng = np.random.default_rng(1)
+    weight = rng.integers(1, 4, 3000).astype(float) if weighted else None
+    tests = np.array([[1, 1, 0, 0], [0, 1, 1, 0]], dtype=bool)
+    own = rng.integers(0, 4, 3000)
+    models, whole = rng.normal(size=(2, 3, 4)), rng.normal(size=(3, 4))
+    models[0, 0] = 0.0
+    mean, units = X.mean(axis=0), 1 / X.std(axis=0)
+    kernel = HeldPartsKernel(
+        models, whole, GivenParts(4), tests, mean, units, "yes", fit_intercept=False
+    )
+    sums = kernel.start()
+    kernel.add(sums, Rows(X, y, weight, start=0, groups=own), kernel.open())
+    found, event = kernel.finish(sums), y == "yes"
+    s = np.ones(3000) if weight is None else weight
+    Z = (X - mean) * units
+    for fold in range(2):
+        rows = tests[fold][own]
+        of = [rows.sum(), s[rows].sum(), s[rows & event].sum()]
+        np.testing.assert_allclose(found.totals[:, fold], of)
+        for i, theta in enumerate(models[fold]):
+            eta = Z[rows] @ theta
+            p = 1 / (1 + np.exp(-eta))
+            loss = np.logaddexp(0, np.where(event[rows], -eta, eta))
+            right = (eta > 0) == event[rows]
+            values = [loss, (p - event[rows]) ** 2, right]
+            sums_of = [s[rows] @ v for v in values]
+            np.testing.assert_allclose(found.scores[:, fold, i], sums_of, rtol=1e-12)
+    eta = whole @ Z.T
+    losses = np.logaddexp(0, np.where(event, -eta, eta)) @ s
+    np.testing.assert_allclose(found.losses, losses, rtol=1e-12)
 
 
 @given(n_rows=st.integers(6, 4000), n_parts=st.integers(2, 6), seed=st.integers(0, 99))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from dlogreg.loss import loss_residual_weight_rows, loss_rows
+from dlogreg.loss import loss_residual_rows, loss_residual_weight_rows, loss_rows
 
 MARGINS = [0.0, 1e-9, 0.3, 5.0, 36.7, 37.0, 100.0, 232.8, 700.0, 1e3, 1e20]
 
@@ -32,6 +32,18 @@ def test_loss_rows_agrees_with_the_joint_function():
     margins = np.linspace(-900, 900, 4001)
     loss, _, _ = loss_residual_weight_rows(margins.copy())
     np.testing.assert_array_equal(loss_rows(margins), loss)
+
+
+@pytest.mark.parametrize("largest", [5.0, 900.0])
+def test_what_is_wanted_of_some_lines_is_that_of_all(largest):
+    margins = np.linspace(-largest, largest, 600).reshape(4, 150)
+    loss, miss, weight = loss_residual_weight_rows(margins.copy())
+    found = loss_residual_weight_rows(margins.copy(), (3, 1))
+    for value, truth in zip(found, (loss, miss, weight[[3, 1]]), strict=True):
+        np.testing.assert_array_equal(value, truth)
+    found = loss_residual_rows(margins.copy(), 1)
+    for value, truth in zip(found, (loss, miss[1:]), strict=True):
+        np.testing.assert_array_equal(value, truth)
 
 
 def test_derivatives_by_finite_differences():

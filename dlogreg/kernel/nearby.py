@@ -23,12 +23,17 @@ intercept alone moves, round the same way, and 33 units were found. And
 
 by Cauchy and Schwarz, where abs(D) <= w exp(S0) abs(delta).
 
+Rows that count in the same models are put side by side, where that is few kinds of rows
+(``kernel/part_weights.py``): no operation is spent on a model that has left them out,
+and S0 is over the rows of the model alone.
+
 Without shifts the sums are those of the base itself, G_b = sum_i m_ib (p - y)_i z_i,
 the gradient, and the weights of the rows and of the events in each model come too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,8 +46,10 @@ from dlogreg.kernel.standard_rows import StandardRows, add_grams
 from dlogreg.loss import LEAST_MARGIN
 
 SLAB_VALUES = 2**17
-GROUP = 64
+GROUP = 128
 """Models whose values stay in the cache beside the slab."""
+LARGEST_SORTED = 16384
+"""Rows that are put in order at once: these are copied."""
 LARGEST_SHIFT = {4: 10.0, 8: 30.0}
 """Of a predictor, by bytes of the type: 1 + p E loses its digits beyond, and a larger
 shift counts as this one. ``reaches`` tells of it."""
@@ -53,11 +60,35 @@ def slab_length(n_params: int) -> int:
     return int(np.clip(SLAB_VALUES // n_params, 256, 2048))
 
 
+def sorted_length(n_params: int, n_kinds: int) -> int:
+    """Return how many rows are put in order at most, to find those of one kind."""
+    length = slab_length(n_params)
+    return max(length, min(LARGEST_SORTED, n_kinds * length * 7 // 8))
+
+
+Models = npt.NDArray[np.intp]
+"""Positions of models, ascending."""
+
+
 class ModelWeights(Protocol):
     """What a row counts in every model: a recipe, never a table."""
 
-    def weights(self, rows: Rows, models: range, type_: npt.DTypeLike) -> FloatArray:
-        """Return the weights of the rows in these models, (n_models, n_rows)."""
+    @property
+    def n_kinds(self) -> int:
+        """How many kinds of rows ``alike`` tells apart."""
+        ...
+
+    def alike(self, rows: Rows) -> Iterator[tuple[Rows, Models]]:
+        """Return the rows kind by kind, and the models in which each kind counts."""
+        ...
+
+    def weights(
+        self, rows: Rows, models: Models, type_: npt.DTypeLike
+    ) -> FloatArray | None:
+        """Return the weights of rows of one kind in these models, None if all are 1.
+
+        Of shape (n_models, n_rows), or (1, n_rows) where they are those of all.
+        """
         ...
 
 
@@ -98,7 +129,8 @@ class _Buffers:
         )
         self.bases = kernel.bases.astype(self.type)
         shifts = kernel.shifts
-        self.shifts = None if shifts is None else shifts.astype(self.type)
+        self.shifts = None if shifts is None else shifts.T.astype(self.type, order="C")
+        self.base_of = np.array(kernel.base_of, dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,13 +169,26 @@ class NearbyKernel:
         return NearbySums(np.zeros((k, B)), np.zeros(B), np.zeros((2, B)), hessians)
 
     def add(self, sums: NearbySums, rows: Rows, buffers: _Buffers) -> None:
-        """Add a block, slab by slab."""
-        for slab in rows.slabs(buffers.slab.length):
+        """Add a block, slab by slab, each of rows that count in the same models."""
+        length = buffers.slab.length
+        for slab in rows.slabs(sorted_length(len(self.bases), self.rows.n_kinds)):
             kept = slab.positive()
-            if len(kept):
-                self._add_slab(sums, kept, buffers)
+            if not len(kept):
+                continue
+            for some, models in self.rows.alike(kept):
+                n_groups = -(-len(models) // GROUP)
+                groups = np.array_split(models, n_groups) if n_groups else []
+                for piece in some.slabs(length):
+                    self._add_slab(sums, piece, groups, buffers)
 
-    def _add_slab(self, sums: NearbySums, rows: Rows, buffers: _Buffers) -> None:
+    def _add_slab(
+        self,
+        sums: NearbySums,
+        rows: Rows,
+        groups: Sequence[Models],
+        buffers: _Buffers,
+    ) -> None:
+        """Add rows to the models in which they count."""
         z = buffers.slab.load(rows.X)
         eta = buffers.bases.T @ z.T
         if rows.offset is not None:
@@ -152,48 +197,52 @@ class NearbyKernel:
         moved = buffers.shifts is not None
         base = _probabilities(eta) if self.hessian_of or not moved else (eta, eta)
         odds = _odds(eta) if moved else (eta, eta)
-        for low in range(0, len(self.base_of), GROUP):
-            models = range(low, min(low + GROUP, len(self.base_of)))
-            cut = slice(models.start, models.stop)
-            own = np.array(self.base_of[cut])
+        for models in groups:
+            own = buffers.base_of[models]
             weight = self.rows.weights(rows, models, buffers.type)
             if buffers.shifts is None:
+                if weight is None:
+                    weight = np.ones((1, len(rows)), buffers.type)
                 # sigma with its own sign: p - 1 would cancel where p is near 1
                 miss = np.where(is_event, -_probabilities(-eta)[0], base[0])
                 changed = miss[own] * weight
                 if self.hessian_of:
-                    still = np.zeros_like(weight)
+                    still = np.zeros_like(changed)
                     self._add_hessians(sums, models, z, still, base, weight)
-                sums.totals[0, cut] += weight.sum(axis=1, dtype=float)
-                sums.totals[1, cut] += weight[:, is_event].sum(axis=1, dtype=float)
+                sums.totals[0, models] += weight.sum(axis=1, dtype=float)
+                sums.totals[1, models] += weight[:, is_event].sum(axis=1, dtype=float)
             else:
-                delta = buffers.shifts[:, cut].T @ z.T
+                delta = buffers.shifts[models] @ z.T
                 reach = np.maximum(delta.max(axis=1), -delta.min(axis=1))
-                np.maximum(sums.reaches[cut], reach, out=sums.reaches[cut])
+                sums.reaches[models] = np.maximum(sums.reaches[models], reach)
                 largest = LARGEST_SHIFT[delta.itemsize]
                 if reach.max() > largest:
                     np.clip(delta, -largest, largest, out=delta)
                 changed = _changes(delta, odds[0], odds[1], own)
                 self._add_hessians(sums, models, z, delta, base, weight)
-                changed *= weight
-            sums.gradients[:, cut] += (changed @ z).T
+                if weight is not None:
+                    changed *= weight
+            sums.gradients.T[models] += changed @ z
 
     def _add_hessians(
         self,
         sums: NearbySums,
-        models: range,
+        models: Models,
         z: FloatArray,
         growth: FloatArray,
         base: tuple[FloatArray, FloatArray],
-        weight: FloatArray,
+        weight: FloatArray | None,
     ) -> None:
         """Add the Hessians of the chosen models; ``growth`` is their E."""
+        place = {model: at for at, model in enumerate(models.tolist())}
         for total, model in zip(sums.hessians, self.hessian_of, strict=True):
-            if model in models:
-                at, own = model - models.start, self.base_of[model]
+            if model in place:
+                at, own = place[model], self.base_of[model]
                 p, w = base[0][own], base[1][own]
                 bend = w * (1 + growth[at]) / (1 + p * growth[at]) ** 2
-                add_grams(total[None], z, np.sqrt(bend * weight[at])[None])
+                if weight is not None:
+                    bend *= weight[at % len(weight)]
+                add_grams(total[None], z, np.sqrt(bend)[None])
 
     def finish(self, sums: NearbySums) -> NearbySums:
         """Return the sums."""
@@ -221,7 +270,9 @@ def _changes(
     """Return (1 - p) E / (1 / p + E) of every model and row; delta becomes E."""
     growth = np.expm1(delta, out=delta)  # exp - 1 would round the same way in all rows
     one = len(whole) == 1
-    changed = growth + (whole if one else whole[own])
+    changed = growth + whole if one else whole.take(own, axis=0)
+    if not one:
+        changed += growth
     np.divide(growth, changed, out=changed)
-    changed *= rest if one else rest[own]
+    changed *= rest if one else rest.take(own, axis=0)
     return changed

@@ -130,12 +130,12 @@ class PartSumsKernel:
         if rows.offset is not None:
             margin += rows.offset
         margin *= sign
-        loss, miss, curvature = loss_residual_weight_rows(margin)
+        loss, miss, curvature = loss_residual_weight_rows(margin, self._chosen)
         miss *= -sign * ones
         curvature *= ones
-        roots, single = np.sqrt(curvature[list(self._chosen)]), z
+        roots, factors = np.sqrt(curvature, out=curvature), z
         if self.single:
-            roots, single = roots.astype("f4"), z.astype("f4")
+            roots, factors = roots.astype("f4"), buffers.rounded(z)
         ends = counts.cumsum().tolist()
         for part, (low, high) in enumerate(pairwise([0, *ends])):
             if low == high:
@@ -146,17 +146,16 @@ class PartSumsKernel:
             sums.totals[:, part] += (high - low, weights.sum(), events)
             sums.losses[:, part] += loss[:, cut] @ weights
             sums.gradients[:, part] += miss[:, cut] @ z[cut]
-            add_grams(sums.hessians[:, part], single[cut], roots[:, cut])
+            add_grams(sums.hessians[:, part], factors[cut], roots[:, cut])
 
     def _compared(self, sums: PartSums, eta: FloatArray) -> FloatArray:
         """Note how far predictors are from those of points nearby; return the own."""
-        n = self.n_points
-        for i, other in enumerate(self.near):
-            if i != other:
-                move = eta[i] - eta[other]
-                reach = max(move.max(), -move.min())
-                sums.reaches[i] = max(sums.reaches[i], reach)
-        return eta[:n]
+        own = eta[: self.n_points]
+        move = eta.take(self.near, axis=0)
+        move -= own
+        reach = np.maximum(move.max(axis=1), -move.min(axis=1))
+        np.maximum(sums.reaches, reach, out=sums.reaches)
+        return own
 
     def finish(self, sums: PartSums) -> PartSums:
         """Return the sums."""

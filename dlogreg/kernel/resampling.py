@@ -16,6 +16,7 @@ relative 1e-3.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -71,7 +72,18 @@ class PoissonDraws:
     """Weights are frequencies: a row is drawn as often as it is repeated."""
     class_weight: tuple[tuple[Label, float], ...] = ()
 
-    def weights(self, rows: Rows, models: range, type_: npt.DTypeLike) -> Values:
+    @property
+    def n_kinds(self) -> int:
+        """1: any row may count in any replicate."""
+        return 1
+
+    def alike(self, rows: Rows) -> Iterator[tuple[Rows, npt.NDArray[np.intp]]]:
+        """Return all rows, and all replicates."""
+        yield rows, np.arange(len(self.replicates))
+
+    def weights(
+        self, rows: Rows, models: npt.NDArray[np.intp], type_: npt.DTypeLike
+    ) -> Values:
         """Return the weights of the rows in these models, (n_models, n_rows)."""
         weight = row_weights(rows, self.class_weight)
         if self.by_group:
@@ -89,11 +101,13 @@ class PoissonDraws:
         counts = counts.astype(type_, copy=False)
         return counts if weight is None else counts * weight.astype(type_)
 
-    def _uniform(self, numbers: Index, models: range) -> npt.NDArray[np.uint16]:
+    def _uniform(
+        self, numbers: Index, models: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.uint16]:
         """Return 16 random bits for every model and number."""
         uniform = np.empty((len(models), len(numbers)), dtype=np.uint16)
         word, bits = -1, numbers
-        for place, replicate in enumerate(self.replicates[models.start : models.stop]):
+        for place, replicate in enumerate(np.array(self.replicates)[models].tolist()):
             if replicate // LANES != word:
                 word = replicate // LANES
                 stream = hashed(np.array([word], dtype=np.uint64), self.seed)

@@ -39,7 +39,7 @@ def grid_memory(
     kinds = ManyPasses.over(layout.source, n_params)
     passes = [
         kinds.parts(n_parts, n_alphas + first, values),
-        kinds.shifts(n_models, n_alphas + own, own * square),
+        kinds.shifts(n_models, n_alphas + own, own * square, n_parts),
     ]
     if curves is not None:
         passes.append(kinds.scores(n_folds, n_alphas, curves=curves))
