@@ -29,6 +29,8 @@ LEARNED_BYTES = 2**23
 """The same, of a process that has been told nothing and sums small data."""
 MAPPED_BYTES = 2**17
 """From here on it maps an array of its own, unless told otherwise (``malloc.h``)."""
+LARGEST = 2**31 - 1
+"""What ``mallopt`` can be told, which takes an int."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Names of the thresholds in ``malloc.h``."""
 ENVIRONMENT = Path("/proc/self/environ")
@@ -78,6 +80,8 @@ class _KeptMemory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
@@ -97,6 +101,10 @@ class _KeptMemory:
                 if self._users == 0:
                     set_thresholds(told)
 
+    def _renew(self) -> None:
+        """Have a lock that no thread of the process this one was forked from holds."""
+        self._lock = threading.Lock()
+
 
 kept_memory = _KeptMemory()
 
@@ -105,8 +113,8 @@ kept_memory = _KeptMemory()
 def thresholds_told() -> Thresholds | None:
     """Return what this process was told when it began.
 
-    None where it was told nothing, or to keep as much as tasks need, or where the C
-    library is not glibc.
+    None where it was told nothing, or to keep as much as tasks need, or what cannot be
+    told again, or where the C library is not glibc.
     """
     if _function("mallopt") is None:
         return None
@@ -119,7 +127,8 @@ def thresholds_told() -> Thresholds | None:
         mapped = int(told.get(b"MALLOC_MMAP_THRESHOLD_", MAPPED_BYTES))
     except (KeyError, ValueError):
         return None
-    return Thresholds(trim, mapped) if 0 <= trim < KEPT_BYTES else None
+    known = 0 <= trim < KEPT_BYTES and 0 <= mapped <= LARGEST
+    return Thresholds(trim, mapped) if known else None
 
 
 def set_thresholds(thresholds: Thresholds) -> None:

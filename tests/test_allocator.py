@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
+import signal
 import threading
 
 import numpy as np
@@ -87,6 +89,18 @@ def test_tasks_that_overlap_share_one_change(settings):
     assert settings == [KEPT, TOLD]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+def test_a_process_forked_while_another_thread_changes_them_does_not_wait(settings):
+    with kept_memory._lock:  # as that thread holds it for the moment
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            with kept_memory():
+                os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 @pytest.mark.parametrize(("columns", "changes"), [(LONG - 1, 2), (LONG, 0)])
 def test_long_vectors_go_back_at_once(settings, columns, changes):
     part = Partition(NothingBlocks(0), (), (0,), columns)
@@ -110,6 +124,9 @@ def test_long_vectors_go_back_at_once(settings, columns, changes):
         ("MALLOC_TRIM_THRESHOLD_=many", None),
         ("MALLOC_TRIM_THRESHOLD_=-1", None),  # for glibc the largest number
         (f"MALLOC_TRIM_THRESHOLD_={KEPT_BYTES}", None),
+        # what mallopt could not be told again
+        (f"MALLOC_TRIM_THRESHOLD_=0\0MALLOC_MMAP_THRESHOLD_={2**32}", None),
+        ("MALLOC_TRIM_THRESHOLD_=0\0MALLOC_MMAP_THRESHOLD_=-1", None),
     ],
 )
 def test_what_a_process_was_told_when_it_began(
