@@ -63,7 +63,8 @@ class RowSlab:
         self.length = (long_rows if order == 2 else short_rows)(self.n_params)
         self._type = np.dtype("f4" if precision == "single" else "f8")
         self._centre = np.tile(centre, max(1, TILED_VALUES // max(1, len(centre))))
-        self._centre_single = self._centre.astype("f4")
+        with np.errstate(over="ignore"):  # used for rows in float32, whose means fit
+            self._centre_single = self._centre.astype("f4")
         self._buffer = np.empty((self.length, len(centre)), self._type)
         self._loaded = self._buffer[:0]
         mixed = precision == "mixed"

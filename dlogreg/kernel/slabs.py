@@ -35,9 +35,14 @@ def open_slab(
         return MixedSlab(centre, fit_intercept=fit_intercept)
     if sparse:
         return SparseSlab(centre, fit_intercept=fit_intercept)
+    few = len(centre) < ROWS_FROM
     if compiled:
-        return CompiledSlab(centre, fit_intercept=fit_intercept, precision=precision)
-    if len(centre) < ROWS_FROM:
+        return CompiledSlab(
+            centre,
+            fit_intercept=fit_intercept,
+            precision="double" if few else precision,
+        )
+    if few:
         return Slab(centre, fit_intercept=fit_intercept)
     return RowSlab(
         centre, fit_intercept=fit_intercept, precision=precision, order=order
