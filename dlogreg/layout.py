@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlogreg.choice import Choice, numba_version, worth_compiling
 from dlogreg.errors import MissingValueError
-from dlogreg.memory import ProjectedMemory, project_memory
+from dlogreg.memory import COMPILING, ProjectedMemory, project_memory
 from dlogreg.missing import MissingKernel
 from dlogreg.options import FitOptions
 from dlogreg.partition import Partition, leaves_per_chain, partition_rows
@@ -119,6 +119,8 @@ def lay_out(
         and may_compile()
         and numba_version() is not None
     )
+    if compiled:
+        memory = replace(memory, compiling=COMPILING)
     return Layout(source, choice, threads, memory, partitions, chains, inline, compiled)
 
 

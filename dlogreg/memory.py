@@ -9,6 +9,7 @@ import numpy as np
 
 from dlogreg.choice import sample_size
 from dlogreg.errors import MemoryLimitError
+from dlogreg.extras import WITHOUT_NUMBA
 from dlogreg.formula.source import DesignBlocks
 from dlogreg.kernel import (
     PRODUCT_VALUES,
@@ -66,6 +67,9 @@ GROUP_BYTES = 2**30
 """Largest table of scores by group, unless a memory limit allows less."""
 MODEL_BYTES = 2**28
 """The same of the Hessians of by-group models; a memory limit may allow more."""
+COMPILING = 160 * 2**20
+"""What numba and the code that it compiles take, with the import of numba:
+131 MiB were measured."""
 DRIVER_MATRICES = 8
 """Hessians that the driver holds while it solves the Newton system."""
 
@@ -82,11 +86,17 @@ class ProjectedMemory:
     waiting: int = 0
     """Sums of other tasks of this process, until they are added; ``driver`` counts
     them, but a worker has to hold them too."""
+    compiling: int = 0
+    """What numba takes in every process to compile loops."""
 
     @property
     def total(self) -> int:
         """Bytes when all tasks run in this process."""
-        return self.per_task * self.n_tasks + self.driver
+        return self.per_task * self.n_tasks + self.driver + self.compiling
+
+    def of_worker(self, n_threads: int) -> int:
+        """Bytes of a worker that runs so many tasks at once."""
+        return (self.per_task + self.waiting) * n_threads + self.compiling
 
 
 def project_memory(
@@ -252,6 +262,10 @@ def check_memory(memory: ProjectedMemory, limit: int | None, source: Source) -> 
     if limit is None or memory.total <= limit:
         return
     advice = "use fewer threads (dask.config.set(num_workers=...))"
+    compiling = ""
+    if memory.compiling:
+        compiling = f" and {memory.compiling / 2**20:,.0f} MiB to compile loops"
+        advice += f", or compile none ({WITHOUT_NUMBA})"
     counts = source.largest_block
     if memory.block and counts and memory.block * memory.n_tasks > limit // 2:
         copies = max(1, BLOCK_COPIES[source.kind])
@@ -260,8 +274,8 @@ def check_memory(memory: ProjectedMemory, limit: int | None, source: Source) -> 
     raise MemoryLimitError(
         f"the fit needs about {memory.total / 2**20:,.0f} MiB ({memory.n_tasks} tasks "
         f"of {memory.per_task / 2**20:,.0f} MiB and "
-        f"{memory.driver / 2**20:,.0f} MiB for the solver), above memory_limit of "
-        f"{limit / 2**20:,.0f} MiB; {advice}"
+        f"{memory.driver / 2**20:,.0f} MiB for the solver{compiling}), "
+        f"above memory_limit of {limit / 2**20:,.0f} MiB; {advice}"
     )
 
 
@@ -273,12 +287,12 @@ def check_workers(
     ``limits`` holds the threads and bytes of every worker, by its address.
     """
     for address, (threads, limit) in sorted(limits.items()):
-        needed = (memory.per_task + memory.waiting) * threads
+        needed = memory.of_worker(threads)
         if needed <= limit:
             continue
         advice = "give workers fewer threads"
         read = BLOCK_COPIES[source.kind] * (memory.block or 0)
-        left = limit // threads - (memory.per_task + memory.waiting - read)
+        left = (limit - memory.of_worker(threads)) // threads + read
         if read and source.largest_block and 0 < left < read:
             fits = max(1, 2 * source.largest_block * left // (3 * read))
             advice = f"store X in chunks of at most {fits} rows, or {advice}"

@@ -1,5 +1,7 @@
 """Compiled loops: the same sums as numpy's slabs make, and a fit that uses them."""
 
+import os
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -13,6 +15,9 @@ from dlogreg import choice
 from dlogreg.evaluation import SINGLE_ROUNDING
 from dlogreg.kernel import CompiledSlab, LossKernel, Rows, RowSlab, open_slab
 from dlogreg.kernel.compiled_slab import MOST_LINES
+from dlogreg.kernel.row_slab import ROWS_FROM
+from dlogreg.memory import COMPILING, check_workers
+from dlogreg.source import as_source
 from dlogreg.standardization import Standardization
 from dlogreg.survey import SurveyKernel
 from tests.test_kernel import evaluate, written_out
@@ -208,7 +213,8 @@ def test_which_rows_are_compiled(monkeypatch):
     assert not dlogreg.plan(X, y, measure=False).compiled
     monkeypatch.setattr(choice, "COMPILED_FROM", X.size)
     assert dlogreg.plan(X, y, measure=False).compiled
-    assert ("loops", "compiled by numba") in dlogreg.plan(X, y).rows()
+    loops = ("loops", "compiled by numba, with 160 MiB of memory")
+    assert loops in dlogreg.plan(X, y).rows()
     assert not dlogreg.plan(X[1:], y[1:], measure=False).compiled
     assert not dlogreg.plan(X, y, solver="lbfgs", measure=False).compiled
     with dask.config.set({"dlogreg.compiled": False}):
@@ -228,5 +234,133 @@ def test_without_numba_the_plan_names_it_and_a_fit_goes_without(always, monkeypa
 def test_a_worker_without_numba_is_told_what_to_install(always, monkeypatch):
     X, y, _, _ = rows_of(3000, 30)
     monkeypatch.setitem(sys.modules, "numba", None)
-    with pytest.raises(ImportError, match=r'pip install "dlogreg\[numba\]"'):
+    message = r'not installed; run pip install "dlogreg\[numba\]", on every worker, or'
+    with pytest.raises(ImportError, match=message):
         fitted(X, y)
+
+
+BROKEN = {
+    "numpy is too new": 'raise ImportError("Numba needs NumPy 2.4 or less")',
+    "a part is missing": "import a_package_that_is_not_there",
+    "a part does not fit": "import math; math.no_such_function()",
+}
+
+
+@pytest.mark.parametrize("code", BROKEN.values(), ids=BROKEN)
+def test_a_numba_that_cannot_be_imported_is_named_with_the_way_around_it(
+    always, monkeypatch, tmp_path, code
+):
+    (tmp_path / "numba.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "numba")
+    X, y, _, _ = rows_of(3000, 30)
+    message = (
+        r"numba, which is installed but cannot be .*\({\"dlogreg.compiled\": False}\)"
+    )
+    with pytest.raises(ImportError, match=message):
+        fitted(X, y)
+    assert fitted(X, y, compiled=False).status.name == "CONVERGED"
+
+
+def test_means_beyond_float32_are_no_matter(always):
+    X, y, _, _ = rows_of(3000, 3)
+    far = fitted(X * 1e60, y)  # an overflow would be a warning, which fails the test
+    near = fitted(X, y)
+    np.testing.assert_allclose(far.params[1:] * 1e60, near.params[1:], rtol=1e-6)
+    assert far.n_passes == near.n_passes
+
+
+def test_few_columns_are_in_float64_whatever_is_asked():
+    few, more = (
+        open_slab(np.zeros(d), fit_intercept=True, precision="single", compiled=True)
+        for d in (ROWS_FROM - 1, ROWS_FROM)
+    )
+    assert few.rounding == 0
+    assert few.load(np.ones((2, ROWS_FROM - 1))).dtype == np.float64
+    assert few.predict(np.ones(ROWS_FROM)).dtype == np.float64
+    assert more.rounding == SINGLE_ROUNDING
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules["sparse"] = None  # of which dask looks for, and which loads numba
+import numpy as np, dlogreg, dlogreg.cli
+dlogreg.fit(np.arange(100.0)[:, None] % 7, np.arange(100) % 2)
+sys.exit("numba" in sys.modules)
+"""
+
+
+def test_a_fit_that_compiles_nothing_does_not_load_numba():
+    subprocess.run([sys.executable, "-c", WITHOUT_NUMBA], check=True)
+
+
+UNWRITABLE = """
+import numpy as np, numba.core.caching as caching
+
+def nowhere(cls, py_func, py_file):
+    return None
+
+for locator in caching.CacheImpl._locator_classes:
+    locator.from_function = classmethod(nowhere)
+from dlogreg.kernel import loops
+low, high = np.full(2, np.inf), np.full(2, -np.inf)
+loops.ranges(np.arange(6.0).reshape(3, 2), low, high)
+assert low.tolist() == [0, 1] and high.tolist() == [4, 5]
+assert not loops.ranges.stats.cache_path
+"""
+
+
+def test_loops_are_compiled_where_nothing_can_be_written():
+    subprocess.run([sys.executable, "-c", UNWRITABLE], check=True)
+
+
+def test_memory_for_compiling_counts_once_in_every_process(always):
+    X, y, _, _ = rows_of(3000, 30)
+    memory = dlogreg.plan(X, y, measure=False).memory
+    with dask.config.set({"dlogreg.compiled": False}):
+        plain = dlogreg.plan(X, y, measure=False).memory
+    assert memory.total == plain.total + COMPILING
+    assert memory.of_worker(2) == plain.of_worker(2) + COMPILING
+    limit = plain.total + COMPILING // 2
+    message = r"160 MiB to compile loops\), .* compile none \(.*compiled\": False}\)\)"
+    with pytest.raises(dlogreg.MemoryLimitError, match=message):
+        fitted(X, y, memory_limit=limit)
+    assert fitted(X, y, memory_limit=limit, compiled=False).n_passes
+    source = as_source(X, y, compute=None, count_rows=None)
+    with pytest.raises(dlogreg.MemoryLimitError, match="the worker at a has"):
+        check_workers(memory, {"a": (1, limit - plain.driver)}, source)
+
+
+MEASURE = """
+import sys
+import dask, numpy as np
+import dlogreg
+from dlogreg import choice
+from dlogreg.scheduling import peak_memory
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(60_000, 30)).astype("f4")
+y = (X[:, 0] + rng.logistic(size=len(X)) > 0).astype(int)
+with dask.config.set(num_workers=2):
+    dlogreg.fit(X[:20_000, :3], y[:20_000])  # imports, pools
+    choice.COMPILED_FROM = 1
+    projected = dlogreg.plan(X, y, measure=False).memory.total
+    before = peak_memory()
+    dlogreg.fit(X, y)
+    print(peak_memory() - before, projected, "numba" in sys.modules)
+"""
+
+
+@pytest.mark.slow
+def test_measured_memory_with_compiling_stays_under_the_projection(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    growth, projected, loaded = done.stdout.split()
+    assert loaded == "True"
+    assert any(tmp_path.rglob("*.nbc"))
+    assert 0 < int(growth) <= int(projected)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.extras import require
+from dlogreg.extras import WITHOUT_NUMBA, require
 from dlogreg.kernel.csr import as_dense
 from dlogreg.kernel.row_slab import RowSlab
 from dlogreg.kernel.slab import CACHE_VALUES
@@ -26,6 +26,8 @@ MOST_LINES = {4: 128, 8: 256}
 """Columns up to which products are made of lines, by bytes of a value."""
 TYPES = (np.dtype("f4"), np.dtype("f8"))
 """Of rows that are used as they are; others are copied as float64."""
+
+OTHERWISE = f", on every worker, or fit without it: {WITHOUT_NUMBA}"
 
 Values = npt.NDArray[Any]
 
@@ -40,7 +42,7 @@ class CompiledSlab(RowSlab):
         self, centre: FloatArray, *, fit_intercept: bool, precision: str = "double"
     ) -> None:
         super().__init__(centre, fit_intercept=fit_intercept, precision=precision)
-        require("numba", "numba")
+        require("numba", "numba", OTHERWISE)
         from dlogreg.kernel import loops
 
         self._loops = loops

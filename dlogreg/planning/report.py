@@ -95,7 +95,7 @@ class Plan:
                 f"{self.n_tasks} per pass, {self.n_leaves:,} leaves; {self.where}",
             ),
             ("solver", f"{self.solver}: {self.why_solver}"),
-            *[("loops", "compiled by numba")] * self.compiled,
+            *[("loops", self._loops())] * self.compiled,
             ("passes", f"{self.passes[0]} to {self.passes[1]}"),
             ("reading", self._reading()),
             *self._time(),
@@ -139,6 +139,9 @@ class Plan:
             ("time", f"{expected}; {low} to {high} in all"),
             ("timed", f"{size}, on one thread: {read}, computed in {computed}"),
         ]
+
+    def _loops(self) -> str:
+        return f"compiled by numba, with {bytes_text(self.memory.compiling)} of memory"
 
     def _memory(self) -> list[Row]:
         memory = self.memory

@@ -112,8 +112,7 @@ class ScalePlan:
     @property
     def memory_per_worker(self) -> int:
         """Bytes that the tasks of one worker need at once."""
-        per_task = self.memory.per_task + self.memory.waiting
-        return per_task * self.cluster.threads_per_worker
+        return self.memory.of_worker(self.cluster.threads_per_worker)
 
     def rows(self) -> list[Row]:
         """Return the lines to show, as pairs of name and value."""
