@@ -66,6 +66,9 @@ def dlogreg(**options: Any) -> Prepare:
         import dlogreg
         import dlogreg.fitting
 
+        if find_spec("numba"):
+            import dlogreg.kernel.loops
+
         _use_threads(terms.threads)
         X, y = data.open()
 
