@@ -12,6 +12,7 @@ import pytest
 
 import dlogreg
 from dlogreg import choice
+from dlogreg.checkpoint import fingerprint
 from dlogreg.evaluation import SINGLE_ROUNDING
 from dlogreg.kernel import CompiledSlab, LossKernel, Rows, RowSlab, open_slab
 from dlogreg.kernel.compiled_slab import MOST_LINES
@@ -208,6 +209,21 @@ def test_threads_and_chunks_do_not_matter(always):
     assert np.abs((known.params - other.params) / known.bse).max() < 2e-4
 
 
+def test_a_checkpoint_is_of_the_version_that_compiled_it(always, monkeypatch, tmp_path):
+    X, y, _, _ = rows_of(3000, 30)
+    large, small = tmp_path / "large", tmp_path / "small"
+    with pytest.warns(dlogreg.ConvergenceWarning):
+        fitted(X, y, checkpoint=large, max_passes=2, tol=1e-12)
+    monkeypatch.setattr(choice, "COMPILED_FROM", X.size + 1)
+    with pytest.warns(dlogreg.ConvergenceWarning):
+        fitted(X, y, checkpoint=small, max_passes=2, tol=1e-12)
+    monkeypatch.setattr(fingerprint, "numba_version", lambda: "0.1")
+    assert fitted(X, y, checkpoint=small, tol=1e-12).status.name == "CONVERGED"
+    monkeypatch.setattr(choice, "COMPILED_FROM", 1)
+    with pytest.raises(dlogreg.CheckpointError, match="the version of numba was"):
+        fitted(X, y, checkpoint=large, tol=1e-12)
+
+
 def test_which_rows_are_compiled(monkeypatch):
     X, y, _, _ = rows_of(3000, 30)
     assert not dlogreg.plan(X, y, measure=False).compiled
@@ -336,6 +352,7 @@ import sys
 import dask, numpy as np
 import dlogreg
 from dlogreg import choice
+from dlogreg.checkpoint import fingerprint
 from dlogreg.scheduling import peak_memory
 
 rng = np.random.default_rng(0)

@@ -20,7 +20,7 @@ from zarr.storage import LocalStore
 
 from dlogreg import __version__
 from dlogreg.checkpoint.digest import digest
-from dlogreg.choice import numba_version
+from dlogreg.choice import numba_version, worth_compiling
 from dlogreg.formula.parquet import ParquetTable
 from dlogreg.formula.source import DesignBlocks, RawBlocks
 from dlogreg.formula.store import StoreTable
@@ -44,12 +44,12 @@ SHOWN = 60
 
 def of_fit(source: Source, options: FitOptions) -> dict[str, Any]:
     """Return the fingerprint of a fit, by the names that a message would use."""
-    return {**_versions(), **of_source(source), **_of_options(options)}
+    return {**_versions(source), **of_source(source), **_of_options(options)}
 
 
 def of_scan(source: Source, what: Any) -> dict[str, Any]:
     """Return that of a scan of raw columns, which looks for what the kernel says."""
-    return {**_versions(), **of_source(source), "the formula": digest(what)}
+    return {**_versions(source), **of_source(source), "the formula": digest(what)}
 
 
 def differences(known: Mapping[str, Any], fresh: Mapping[str, Any]) -> str:
@@ -69,13 +69,13 @@ def _shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def _versions() -> dict[str, Any]:
+def _versions(source: Source) -> dict[str, Any]:
+    large = worth_compiling(source.n_rows, source.n_features) and not source.sparse
     return {
         "the version of dlogreg": __version__,
         "the version of numpy": np.__version__,
         "the version of scipy": scipy.__version__,
-        "the version of numba": numba_version(),
-        "the option dlogreg.compiled": may_compile(),
+        "the version of numba": numba_version() if large and may_compile() else None,
     }
 
 

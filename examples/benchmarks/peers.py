@@ -9,10 +9,11 @@ tolerances that brings every coefficient within 0.01 standard errors of the opti
 program that none of them brings there is shown with how near it came. The optimum is a
 fit that dlogreg certifies to 1e-7, checked by plain numpy.
 
-Importing is not timed, nor is numba's start. Rounds are interleaved and medians printed. Memory is the growth of the resident set
-after imports, of all processes of a program; bytes are those of its read calls. On data
-of at most 2 million values calls are repeated in the same process, and the first told
-apart. In the ``zarr`` kind, programs without chunks read the whole store in the fit.
+Importing is not timed, nor is numba's start. Rounds are interleaved, and medians
+printed. Memory is the growth of the resident set after that, of all processes of a
+program; bytes are those of its read calls. On data of at most 2 million values calls
+are repeated in the same process, and the first told apart. In the ``zarr`` kind,
+programs without chunks read the whole store in the fit.
 Needs ``pip install ".[benchmark]"``, and for Spark ``".[benchmark-spark]"`` and Java.
 """
 
