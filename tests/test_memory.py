@@ -82,28 +82,25 @@ def test_projection_grows_with_blocks_threads_and_columns():
 
 
 MEASURE = """
-import sys, numpy as np, zarr, dask
+import sys
+sys.modules["sparse"] = None  # of which dask looks for, and which loads numba
+import numpy as np, zarr, dask
 import dlogreg
 from dlogreg.fitting import fit
-from dlogreg.memory import project_memory
 from dlogreg.scheduling import peak_memory
-from dlogreg.source import as_source
-from dlogreg.reduction import compute_shared, count_rows
 
 warm = np.random.default_rng(0).normal(size=(20_000, 3))
 root = zarr.open_group(sys.argv[1], mode="r")
-with dask.config.set(num_workers=2):
+with dask.config.set({"num_workers": 2, "dlogreg.compiled": sys.argv[2] == "True"}):
     small = zarr.create_array(zarr.storage.MemoryStore(), shape=warm.shape,
                               chunks=(1000, 3), dtype="f8")
     small[:] = warm
     fit(small, (warm[:, 0] + warm[:, 1] ** 3 > 0).astype(int))  # imports, pools
-    given = {"compute": compute_shared, "count_rows": count_rows}
-    source = as_source(root["X"], root["y"], **given)
-    n_params = source.n_features + 1
-    projected = project_memory(source, n_params, 2, 2).total
+    memory = dlogreg.plan(root["X"], root["y"], measure=False).memory
     before = peak_memory()
     res = fit(root["X"], root["y"])
-    print(peak_memory() - before, projected, root["X"].nbytes, res.n_passes)
+    growth, loaded = peak_memory() - before, "numba" in sys.modules
+    print(growth, memory.total, root["X"].nbytes, memory.compiling, loaded)
 """
 ALLOWANCE = 24 * 2**20
 """For the allocator's slack and the threads' stacks."""
@@ -112,7 +109,8 @@ ALLOWANCE = 24 * 2**20
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [30, 10])
 @pytest.mark.parametrize("rows", [20_000, 100_000])
-def test_measured_memory_stays_under_the_projection(tmp_path, rows, width):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_measured_memory_stays_under_the_projection(tmp_path, compiled, rows, width):
     n_rows, columns = 3_000_000, 30
     root = zarr.create_group(tmp_path / "big.zarr")
     codec = BloscCodec(cname="lz4", shuffle="bitshuffle")
@@ -130,13 +128,17 @@ def test_measured_memory_stays_under_the_projection(tmp_path, rows, width):
         X[low : low + rows] = block
         y[low : low + rows] = rng.random(len(block)) < 1 / (1 + np.exp(-block[:, 0]))
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(tmp_path / "big.zarr")],
+        [sys.executable, "-c", MEASURE, str(tmp_path / "big.zarr"), str(compiled)],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    growth, projected, stored, _ = map(int, done.stdout.split())
-    assert stored > 2 * projected
+    *sizes, loaded = done.stdout.split()
+    growth, projected, stored, compiling = map(int, sizes)
+    assert loaded == str(compiled)
+    assert (compiling > 0) is compiled
+    assert stored > 2 * (projected - compiling)
     assert growth <= projected + ALLOWANCE
 
 
