@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import dask
 import dask.array as da
+import mpmath
 import numpy as np
 import pytest
 
@@ -136,12 +137,11 @@ def test_the_largest_norm_squares_and_ranges_are_those_of_the_rows():
     centre, units = X.mean(axis=0), np.r_[1.0, 1 / X.std(axis=0)]
     slab = open_slab(centre, fit_intercept=True, compiled=True)
     slab.load(X)
-    norm, squares = slab.square_sums(units, weight)
+    norm, squares, (low, high) = slab.describe(units, weight)
     Z = np.column_stack([np.ones(len(X)), X - centre])
     exact = ((Z * units) ** 2).sum(axis=1).max()
     assert exact * (1 - 1e-15) <= norm <= exact * (1 + 1e-12)
     np.testing.assert_allclose(squares, weight @ Z**2, rtol=1e-12)
-    low, high = slab.ranges()
     np.testing.assert_array_equal(low, X.min(axis=0))
     np.testing.assert_array_equal(high, X.max(axis=0))
 
@@ -318,11 +318,11 @@ def nowhere(cls, py_func, py_file):
 
 for locator in caching.CacheImpl._locator_classes:
     locator.from_function = classmethod(nowhere)
-from dlogreg.kernel import loops
-low, high = np.full(2, np.inf), np.full(2, -np.inf)
-loops.ranges(np.arange(6.0).reshape(3, 2), low, high)
-assert low.tolist() == [0, 1] and high.tolist() == [4, 5]
-assert not loops.ranges.stats.cache_path
+from dlogreg.kernel import sweeps
+sums, total = np.arange(4.0).reshape(2, 2), np.ones((2, 2))
+sweeps.add_symmetric(sums, total)
+assert total.tolist() == [[1, 3], [3, 4]]
+assert not sweeps.add_symmetric.stats.cache_path
 """
 
 
@@ -381,3 +381,48 @@ def test_measured_memory_with_compiling_stays_under_the_projection(tmp_path):
     assert loaded == "True"
     assert any(tmp_path.rglob("*.nbc"))
     assert 0 < int(growth) <= int(projected)
+
+
+def exact_terms(eta, event):
+    """Loss, miss and curvature of a row, so that nothing is lost where they cancel."""
+    with mpmath.workprec(2500):
+        margin = mpmath.mpf(float(eta)) * (1 if event else -1)
+        miss = 1 / (1 + mpmath.exp(margin))
+        return mpmath.log(1 + mpmath.exp(-margin)), miss, miss * (1 - miss)
+
+
+def test_terms_of_a_row_are_right_to_some_units_in_the_last_place():
+    rng = np.random.default_rng(0)
+    ends = [0.0, -0.0, 1e-300, 0.3465, 0.3466, 0.8813, 0.8814, 36.8, 708.3, 1e-17]
+    sizes = np.r_[rng.random(300) * 2, rng.random(300) * 40, rng.random(100) * 708]
+    eta = np.r_[ends, sizes, 10.0 ** rng.uniform(-300, 0, 100)]
+    eta = np.r_[eta, -eta]
+    event = rng.random(len(eta)) < 0.5
+    slab = CompiledSlab(np.zeros(1), fit_intercept=False)
+    slab.load(eta[:, None])
+    for row in range(len(eta)):  # by itself, so that its loss is seen
+        slab.load(eta[row : row + 1, None])
+        terms = slab.evaluate(
+            np.ones(1), event[row : row + 1], None, None, np.zeros((1, 1)), []
+        )
+        known = terms.loss, terms.miss[0], terms.curvature[0]
+        for found, true in zip(known, exact_terms(eta[row], event[row]), strict=True):
+            assert abs(found - true) <= 4 * np.spacing(float(true))
+
+
+def test_margins_beyond_all_floats_and_no_numbers():
+    eta = np.array([800.0, -800, 1e5, -1e5, 1e308, -1e308, np.inf, -np.inf, np.nan])
+    slab = CompiledSlab(np.zeros(1), fit_intercept=False)
+    slab.load(np.zeros((len(eta), 1)))
+    event = np.ones(len(eta), dtype=bool)
+    found = slab.evaluate(np.ones(1), event, None, eta, np.zeros((1, 1)), [])
+    np.testing.assert_array_equal(found.miss, [0, 1, 0, 1, 0, 1, 0, 1, np.nan])
+    np.testing.assert_array_equal(found.curvature, [0] * 8 + [np.nan])
+    assert np.isnan(found.loss)
+    for row, loss in enumerate([0, 800, 0, 1e5, 0, 1e308, 0, np.inf, np.nan]):
+        slab.load(np.zeros((1, 1)))
+        one = slice(row, row + 1)
+        found = slab.evaluate(
+            np.ones(1), event[one], None, eta[one], np.zeros((1, 1)), []
+        )
+        np.testing.assert_equal(found.loss, loss)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
+from dlogreg.kernel.row_terms import RowTerms
 from dlogreg.kernel.scores import ScoreCollector, ScoreSums
 from dlogreg.kernel.slabs import AnySlab
 
@@ -92,38 +93,55 @@ class ClosingCollector:
 
     def add(
         self,
-        loaded: AnySlab,
-        eta: FloatArray,
+        terms: RowTerms,
         event: npt.NDArray[np.bool_],
         weight: FloatArray | None,
-        loss: float,
-        miss: FloatArray,
-        curvature: FloatArray,
     ) -> None:
-        """Take the rows that are loaded; none may have weight 0.
+        """Take rows by their scores; none may have weight 0.
 
         Parameters
         ----------
-        loaded
-            The slab that holds their centred columns.
-        eta, event, weight, loss, miss
+        terms
+            What the model says of the rows.
+        event, weight
             As in ``ScoreCollector.add_scored``.
-        curvature
-            s p' of every row.
         """
-        self._scores.add_scored(eta, event, weight, loss, miss)
-        lines = np.empty((len(self._columns), len(eta)))
+        eta = terms.eta
+        self._scores.add_scored(eta, event, weight, terms.loss, terms.miss)
+        self._curvature += float(terms.curvature.sum())
+        self._predictor += float(eta.sum() if weight is None else weight @ eta)
+
+    def project(
+        self,
+        loaded: AnySlab,
+        terms: RowTerms,
+        event: npt.NDArray[np.bool_],
+        weight: FloatArray | None,
+    ) -> None:
+        """Add the columns of these rows, which are loaded."""
+        lines = np.empty((len(self._columns), len(event)))
         lines[0] = 1.0 if weight is None else weight
         np.multiply(lines[0], event, out=lines[1])
         distance = np.where(event, 2.0, -2.0)  # 1 - 2p is 2 miss - 1 of events
-        distance *= miss - 0.5
-        np.multiply(curvature, distance, out=lines[2])
-        lines[3:] = curvature
-        self._curvature += float(curvature.sum())
-        self._predictor += float(lines[0] @ eta)
+        distance *= terms.miss - 0.5
+        np.multiply(terms.curvature, distance, out=lines[2])
+        lines[3:] = terms.curvature
         # one by one: BLAS takes longer for the product with four vectors than for four
         for line, total in zip(lines, self._columns, strict=True):
             loaded.add_projection(total, line)
+
+    def add_columns(self, columns: FloatArray, information: FloatArray) -> None:
+        """Add the columns of rows: the first three sums of the module, and sum s p' z.
+
+        Parameters
+        ----------
+        columns
+            Shape (3, n_params).
+        information
+            Shape (n_params,).
+        """
+        self._columns[:3] += columns
+        self._columns[3:] += information
 
     def sums(self, gradient: FloatArray, information: FloatArray | None) -> ClosingSums:
         """Return the sums over all rows taken, with those that the kernel has made."""

@@ -10,6 +10,7 @@ where the precisions and the rounding of products are explained.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,19 @@ from dlogreg.evaluation import FloatArray
 from dlogreg.extras import WITHOUT_NUMBA, require
 from dlogreg.kernel.csr import as_dense
 from dlogreg.kernel.row_slab import RowSlab
+from dlogreg.kernel.row_terms import RowTerms
 from dlogreg.kernel.slab import CACHE_VALUES
 
 MOST_LINES = {4: 128, 8: 256}
 """Columns up to which products are made of lines, by bytes of a value."""
 TYPES = (np.dtype("f4"), np.dtype("f8"))
 """Of rows that are used as they are; others are copied as float64."""
+
+STEP_LINES = 4
+"""Terms that every pass asks for, from the linear predictor to the curvature."""
+STEP_TERMS = 2
+MOST_TERMS = 8
+NO_WEIGHT = np.empty(0)
 
 OTHERWISE = f", on every worker, or fit without it: {WITHOUT_NUMBA}"
 
@@ -43,10 +51,9 @@ class CompiledSlab(RowSlab):
     ) -> None:
         super().__init__(centre, fit_intercept=fit_intercept, precision=precision)
         require("numba", "numba", OTHERWISE)
-        from dlogreg.kernel import loops
+        from dlogreg.kernel import loops, sweeps
 
-        self._loops = loops
-        self.length = compiled_rows(self.n_params)
+        self._loops, self._sweeps = loops, sweeps
         self._means = np.ascontiguousarray(centre, dtype=float)
         self._rows = np.empty((0, len(centre)))
         product_type = self._rounded.dtype
@@ -54,7 +61,9 @@ class CompiledSlab(RowSlab):
         n_lines = -(-len(centre) // loops.TILE) * loops.TILE if self._tiled else 0
         width = loops.TILE_ROWS + loops.PADDING
         self._lines = np.zeros((n_lines, width), product_type)
-        self._sums = np.zeros((n_lines, n_lines))
+        self._sums = np.zeros((2, n_lines, n_lines))
+        if not self._tiled:
+            self.length = scaled_rows(self.n_params)
 
     def load(self, X: Values) -> Values:
         """Take the rows, shape (n_rows, n_features), and return them as they are."""
@@ -64,21 +73,116 @@ class CompiledSlab(RowSlab):
         self._rows = X
         return X
 
+    def evaluate(
+        self,
+        params: FloatArray,
+        event: npt.NDArray[np.bool_],
+        weight: FloatArray | None,
+        offset: FloatArray | None,
+        projections: FloatArray,
+        products: Sequence[FloatArray],
+        *,
+        squares_weight: bool = False,
+    ) -> RowTerms:
+        """Return the terms of the loaded rows, and add what a pass sums of them.
+
+        Parameters
+        ----------
+        params
+            Coefficients of the centred columns, intercept first, shape (n_params,).
+        event, weight, offset
+            Of the rows.
+        projections
+            To which sum_i t_i z_i is added for so many of the terms t, in this order,
+            shape (n_terms, n_params): residual; curvature; the weight s; s y;
+            s p (1 - p) (1 - 2p); and s (p - y)^2.
+        products
+            To which sum_i t_i z_i z_i' is added, shape (n_params, n_params), of the
+            curvature and, for a second, of s (p - y)^2; their terms must be projected.
+        squares_weight
+            The last of the terms is s^2 (p - y)^2 instead.
+        """
+        first, tiled = self._first, len(products) if self._tiled else 0
+        n_lines = MOST_TERMS if len(projections) > STEP_TERMS else STEP_LINES
+        terms = np.empty((n_lines, len(self._rows)))
+        terms[0] = 0.0 if offset is None else offset
+        found = np.zeros((len(projections), 1 + len(self._means)))
+        loss = self._loops.evaluate(
+            self._rows,
+            self._means,
+            *self._split(params),
+            np.asarray(event, dtype=bool),
+            _weight(weight),
+            squares_weight,
+            terms,
+            found,
+            self._lines,
+            self._sums[:tiled],
+        )
+        projections += found[:, 1 - first :]
+        for k, total in enumerate(products):
+            line = (self._loops.CURVATURE, self._loops.SQUARE)[k]
+            border = found[line - self._loops.RESIDUAL]
+            self._add_product(total, terms[line], border, self._sums[k])
+        return RowTerms(loss, *terms[:STEP_LINES])
+
+    def _split(self, params: FloatArray) -> tuple[FloatArray, float]:
+        """Return the slopes and the constant."""
+        constant = float(params[0]) if self._first else 0.0
+        return _doubles(params[self._first :]), constant
+
+    def _add_product(
+        self, total: FloatArray, squared: FloatArray, border: FloatArray, sums: Values
+    ) -> None:
+        """Add a product of the loaded rows, of which the intercept's line is known."""
+        first = self._first
+        inside = total[first:, first:]
+        if self._tiled:
+            self._sweeps.add_symmetric(sums, inside)
+        else:
+            scaled = self._rounded[: len(self._rows)]
+            self._sweeps.scale_rows(self._rows, self._means, squared, scaled)
+            self._add_products(inside, scaled)
+        if first:
+            total[0] += border
+            total[1:, 0] += border[1:]
+
     def predict(self, params: FloatArray) -> Values:
         """Return the linear predictor of the loaded rows, shape (n_rows,)."""
-        eta = np.empty(len(self._rows), self._type)
-        constant = float(params[0]) if self._first else 0.0
-        slopes = np.ascontiguousarray(params[self._first :])
-        self._loops.predict(self._rows, self._means, slopes, constant, eta)
+        eta = np.zeros(len(self._rows))
+        self._loops.predict(self._rows, self._means, *self._split(params), eta)
         return eta
 
     def project(self, values: Values) -> FloatArray:
         """Return sum_i values_i z_i over the loaded rows, shape (n_params,)."""
-        total = np.zeros(self.n_params)
-        if self._first:
-            total[0] = values.sum(dtype=np.float64)
-        self._loops.project(self._rows, self._means, values, total[self._first :])
-        return total
+        total = np.zeros((1, 1 + len(self._means)))
+        lines = _doubles(values)[None]
+        self._loops.project(self._rows, self._means, lines, total)
+        return total[0, 1 - self._first :]
+
+    def describe(
+        self, units: FloatArray, weight: FloatArray | None
+    ) -> tuple[float, FloatArray, tuple[FloatArray, FloatArray]]:
+        """Return what the first pass asks of the loaded rows.
+
+        As ``square_sums``; and the smallest and the largest value of every column as
+        loaded, which are not known where a value is not finite.
+        """
+        low = np.full(self._rows.shape[1], np.inf, self._rows.dtype)
+        high, total, first = -low, np.zeros(self.n_params), self._first
+        norm = self._sweeps.describe(
+            self._rows,
+            self._means,
+            _doubles(units[first:]),
+            _weight(weight),
+            total[first:],
+            low,
+            high,
+        )
+        total[:first] = len(self._rows) if weight is None else weight.sum()
+        slack = 1 + (self.n_params + 8) * float(np.finfo(float).eps)
+        ends = low.astype(float), high.astype(float)
+        return first + norm * slack, total, ends
 
     def square_sums(
         self, units: FloatArray, weight: FloatArray | None
@@ -88,54 +192,18 @@ class CompiledSlab(RowSlab):
         The norm is rounded up, so that it is a bound; infinity where a value is not
         finite.
         """
-        first = self._first
-        ones = np.ones(len(self._rows)) if weight is None else weight
-        total = np.zeros(self.n_params)
-        total[:first] = ones.sum()
-        norm = self._loops.squares(
-            self._rows, self._means, units[first:], ones, total[first:]
-        )
-        slack = 1 + (self.n_params + 8) * float(np.finfo(float).eps)
-        return first + norm * slack, total
-
-    def ranges(self) -> tuple[FloatArray, FloatArray]:
-        """Return the smallest and the largest value of every column as loaded."""
-        low = np.full(self._rows.shape[1], np.inf, self._rows.dtype)
-        high = -low
-        self._loops.ranges(self._rows, low, high)
-        return low.astype(float), high.astype(float)
+        norm, squares, _ = self.describe(units, weight)
+        return norm, squares
 
     def add_information(self, total: FloatArray, weight: Values | None) -> None:
         """Add sum_i weight_i z_i z_i' to ``total``."""
-        ones = np.ones(len(self._rows)) if weight is None else weight
-        self.add_derivatives(np.zeros(self.n_params), total, ones, ones)
-
-    def add_derivatives(
-        self,
-        gradient: FloatArray,
-        hessian: FloatArray,
-        values: Values,
-        weight: Values,
-    ) -> None:
-        """Add sum_i values_i z_i and sum_i weight_i z_i z_i' over the loaded rows."""
-        first = self._first
-        projections = np.zeros((2, self._rows.shape[1]))
-        known = self._rows, self._means, values, np.sqrt(weight)
-        inside = hessian[first:, first:]
+        given = np.ones(len(self._rows)) if weight is None else weight
+        squared = _doubles(given)
         if self._tiled:
-            work = self._lines, projections, self._sums
-            self._loops.add_products(*known, *work)
-            self._loops.add_symmetric(self._sums, inside)
-        else:
-            scaled = self._rounded[: len(self._rows)]
-            self._loops.scale_rows(*known, scaled, projections)
-            self._add_products(inside, scaled)
-        gradient[first:] += projections[0]
-        if first:
-            gradient[0] += values.sum(dtype=np.float64)
-            hessian[0, 0] += weight.sum(dtype=np.float64)
-            hessian[0, 1:] += projections[1]
-            hessian[1:, 0] += projections[1]
+            work = self._lines, self._sums[0]
+            self._loops.add_products(self._rows, self._means, squared, *work)
+        border = self.project(squared)
+        self._add_product(total, squared, border, self._sums[0])
 
     def predict_points(self, params: FloatArray) -> Values:
         """Return the linear predictors of params (n_params, n_points), by points."""
@@ -153,6 +221,15 @@ class CompiledSlab(RowSlab):
         super().project_groups(matrix, out)
 
 
-def compiled_rows(n_params: int) -> int:
-    """Return the length of a slab, as read twice and more from the cache."""
+def scaled_rows(n_params: int) -> int:
+    """Return the length of a slab that is scaled for BLAS, and so read three times."""
     return min(max(2 * CACHE_VALUES // n_params, 1024), 16384)
+
+
+def _weight(weight: FloatArray | None) -> FloatArray:
+    return NO_WEIGHT if weight is None else _doubles(weight)
+
+
+def _doubles(values: Values) -> FloatArray:
+    """Return values in a form of which there is one kind: numba compiles for each."""
+    return np.require(values, np.float64, ("C", "W"))

@@ -15,17 +15,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from dlogreg.evaluation import Evaluation, FloatArray, Label
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.closing_sums import ClosingCollector, ClosingSums
 from dlogreg.kernel.clusters import cluster_scores
+from dlogreg.kernel.compiled_slab import CompiledSlab
 from dlogreg.kernel.information import completed, information_sums
 from dlogreg.kernel.predictor import linear_predictor
 from dlogreg.kernel.row_slab import ROWS_FROM
-from dlogreg.kernel.slabs import AnySlab, add_derivatives, open_slab
+from dlogreg.kernel.row_terms import RowTerms, row_terms, total_loss
+from dlogreg.kernel.slabs import AnySlab, open_slab
 from dlogreg.keyed_sums import KeyedSums
-from dlogreg.loss import loss_residual_weight_rows, loss_rows
+from dlogreg.loss import loss_rows
 from dlogreg.row_kind import RowKind
 from dlogreg.tree_sum import TreeSum
 
@@ -124,53 +127,94 @@ class LossKernel:
 
     def add_loaded(self, sums: _Sums, rows: Rows, buffers: AnySlab) -> None:
         """Add the rows that are loaded in the buffers, which are used up."""
-        sign = 2.0 * (rows.y == self.event) - 1.0  # a choice by rows would take longer
+        event = np.asarray(rows.y == self.event, dtype=bool)
         weight = row_weights(rows, self.class_weight)
-        eta = linear_predictor(buffers, self.params, rows)
-        sign = sign.astype(eta.dtype, copy=False)
-        loss, miss, curvature = loss_residual_weight_rows(sign * eta)
-        square = miss**2 if sums.meat is not None else None
-        total = _total(loss, weight)
-        if weight is not None:
-            curvature *= weight
+        compiled = buffers if isinstance(buffers, CompiledSlab) else None
+        if compiled is not None:
+            terms = self._add_at_once(sums, rows, event, weight, compiled)
+        else:
+            terms = row_terms(
+                linear_predictor(buffers, self.params, rows), event, weight
+            )
+        sums.loss += terms.loss
         if sums.closing is not None:
-            sums.closing.add(buffers, eta, sign > 0, weight, total, miss, curvature)
-        if weight is not None:
-            miss *= weight
-        sums.loss += total
-        values = sign * miss
-        np.negative(values, out=values)
-        if sums.hessian is None:
-            sums.gradient += buffers.project(values)
+            sums.closing.add(terms, event, weight)
         if sums.clusters is not None and len(rows):
             counted = None if self.squares_weight else weight
-            scores = cluster_scores(rows, -values, counted, buffers, self.most_groups)
-            sums.clusters.push(scores)
+            scores = -terms.residual
+            found = cluster_scores(rows, scores, counted, buffers, self.most_groups)
+            sums.clusters.push(found)
         if self.direction is not None:
             slope = buffers.predict(self.direction)
-            self._add_trials(sums, eta, slope, sign, weight)
+            self._add_trials(sums, terms.eta, slope, event, weight)
+        if compiled is None:
+            self._add_derivatives(sums, rows, terms, event, weight, buffers)
         if sums.hessian is not None:
-            add_derivatives(buffers, sums.gradient, sums.hessian, values, curvature)
             sums.rounding = buffers.rounding
-        if sums.meat is not None and square is not None:
-            buffers.load(rows.X)
+
+    def _add_at_once(
+        self,
+        sums: _Sums,
+        rows: Rows,
+        event: npt.NDArray[np.bool_],
+        weight: FloatArray | None,
+        slab: CompiledSlab,
+    ) -> RowTerms:
+        """Add what needs the columns, and return the terms of the rows."""
+        products = [sums.hessian] if sums.hessian is not None else []
+        products += [sums.meat] if sums.meat is not None else []
+        describing = 0 if sums.closing is None else 4 - (sums.hessian is not None)
+        found = np.zeros((1 + len(products) + describing, len(self.params)))
+        terms = slab.evaluate(
+            self.params,
+            event,
+            weight,
+            rows.offset,
+            found,
+            products,
+            squares_weight=self.squares_weight,
+        )
+        sums.gradient += found[0]
+        if sums.closing is not None:
+            sums.closing.add_columns(found[2:5], found[1])
+        return terms
+
+    def _add_derivatives(
+        self,
+        sums: _Sums,
+        rows: Rows,
+        terms: RowTerms,
+        event: npt.NDArray[np.bool_],
+        weight: FloatArray | None,
+        slab: AnySlab,
+    ) -> None:
+        """Add what needs the columns; the loaded rows are used up."""
+        if sums.closing is not None:
+            sums.closing.project(slab, terms, event, weight)
+        sums.gradient += slab.project(terms.residual)
+        if sums.hessian is not None:
+            slab.add_information(sums.hessian, terms.curvature)
+        if sums.meat is not None:
+            slab.load(rows.X)
+            square = terms.miss**2
             if weight is not None:
                 square *= weight**2 if self.squares_weight else weight
-            buffers.add_information(sums.meat, square)
+            slab.add_information(sums.meat, square)
 
     def _add_trials(
         self,
         sums: _Sums,
         eta: FloatArray,
         slope: FloatArray,
-        sign: FloatArray,
+        event: npt.NDArray[np.bool_],
         weight: FloatArray | None,
     ) -> None:
+        sign = (2.0 * event - 1.0).astype(eta.dtype, copy=False)
         margin, along = sign * eta, sign * slope
         for i, length in enumerate(self.step_lengths):
             moved = length * along
             moved += margin
-            sums.trial_losses[i] += _total(loss_rows(moved), weight)
+            sums.trial_losses[i] += total_loss(loss_rows(moved), weight)
 
     def finish(self, sums: _Sums) -> Evaluation:
         """Return the sums."""
@@ -219,7 +263,3 @@ def row_weights(
     for label, value in class_weight:
         factor[rows.y == label] = value
     return factor if weight is None else factor * weight
-
-
-def _total(loss: FloatArray, weight: FloatArray | None) -> float:
-    return float(loss.sum(dtype=float) if weight is None else loss @ weight)

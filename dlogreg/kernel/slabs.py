@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy.typing as npt
-
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.compiled_slab import CompiledSlab
 from dlogreg.kernel.mixed_slab import MixedSlab
@@ -47,21 +43,3 @@ def open_slab(
     return RowSlab(
         centre, fit_intercept=fit_intercept, precision=precision, order=order
     )
-
-
-def add_derivatives(
-    slab: AnySlab,
-    gradient: FloatArray,
-    hessian: FloatArray,
-    values: npt.NDArray[Any],
-    weight: npt.NDArray[Any],
-) -> None:
-    """Add sum_i values_i z_i and sum_i weight_i z_i z_i' over the loaded rows.
-
-    They may be used up.
-    """
-    if isinstance(slab, CompiledSlab):
-        slab.add_derivatives(gradient, hessian, values, weight)
-    else:
-        gradient += slab.project(values)
-        slab.add_information(hessian, weight)

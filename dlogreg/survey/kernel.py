@@ -39,7 +39,7 @@ from dlogreg.survey.labels import (
 )
 from dlogreg.survey.mixed_ranges import MixedRanges
 from dlogreg.survey.offset import NOTHING, NullGrid, NullSums
-from dlogreg.survey.ranges import Masks, RangesInProgress
+from dlogreg.survey.ranges import Masks, Range, RangesInProgress
 from dlogreg.survey.sparse_ranges import SparseRanges
 from dlogreg.survey.sums import Group, SurveySums
 from dlogreg.tree_sum import TreeSum
@@ -161,11 +161,9 @@ class SurveyKernel:
         if not len(rows):
             return
         weight = row_weights(rows, self.class_weight)
-        self._add_squares(sums, rows, weight, buffers)
-        if isinstance(buffers, CompiledSlab) and isinstance(
-            sums.ranges, RangesInProgress
-        ):
-            sums.ranges.add(rows.X, masks, buffers.ranges())
+        whole = self._add_squares(sums, rows, weight, buffers)
+        if whole is not None and isinstance(sums.ranges, RangesInProgress):
+            sums.ranges.add(rows.X, masks, whole)
         else:
             sums.ranges.add(rows.X, masks)
         if self.chain is None:
@@ -177,8 +175,12 @@ class SurveyKernel:
 
     def _add_squares(
         self, sums: _Open, rows: Rows, weight: FloatArray | None, buffers: AnySlab
-    ) -> None:
-        """Add squares of columns, unless products are summed, and norms of rows."""
+    ) -> Range | None:
+        """Add squares of columns, unless products are summed, and norms of rows.
+
+        Returns the range of every column where that comes with them.
+        """
+        whole = None
         if isinstance(buffers, SparseSlab | MixedSlab):
             norm = buffers.largest_norm(sums.units)
             if not np.isfinite(norm) or not _finite(rows.X):
@@ -190,12 +192,17 @@ class SurveyKernel:
             if not np.isfinite(norm):
                 self._refuse(rows)
         else:
-            norm, squares = buffers.square_sums(sums.units, weight)
+            if isinstance(buffers, CompiledSlab):
+                norm, squares, whole = buffers.describe(sums.units, weight)
+            else:
+                norm, squares = buffers.square_sums(sums.units, weight)
             if not np.isfinite(norm):
                 norm, squares = self._in_double(rows, weight)
+                whole = None
             if self.order == 1:
                 sums.second_moments += squares
         sums.max_norm = max(sums.max_norm, norm)
+        return whole
 
     def _add_groups(
         self, sums: _Open, rows: Rows, masks: Masks, buffers: AnySlab | None
