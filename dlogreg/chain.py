@@ -88,7 +88,7 @@ class ChainStart:
     reach: FloatArray
     """Largest abs(z_ij) among the rows of the pilot, shape (n_params,)."""
     piece: int
-    """Rows from which the estimate is renewed at a time; blocks are cut into these."""
+    """Most rows from which the estimate is renewed at a time; blocks are cut evenly."""
 
     def open(self) -> Estimate:
         """Return a chain that has seen no row."""

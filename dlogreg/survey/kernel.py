@@ -139,7 +139,8 @@ class SurveyKernel:
         self, chain: ChainStart, sums: _Open, rows: Rows, buffers: AnySlab
     ) -> None:
         """Check the rows while they are loaded for the chain's first step."""
-        for rows_of_piece in rows.slabs(chain.piece):
+        n_pieces = max(1, -(-len(rows) // chain.piece))
+        for rows_of_piece in rows.slabs(max(1, -(-len(rows) // n_pieces))):
             piece = rows_of_piece.positive()
             assert sums.estimate is not None
             kernel = chain.kernel_at(sums.estimate.theta)

@@ -67,10 +67,10 @@ def dlogreg(**options: Any) -> Prepare:
         import dlogreg.fitting
 
         if find_spec("numba"):
-            from dlogreg.kernel import loops
+            from dlogreg.kernel import sweeps
 
             # numba starts, as when it is imported: 0.3 s, once in a process
-            loops.ranges(np.zeros((1, 1)), np.zeros(1), np.zeros(1))
+            sweeps.add_symmetric(np.zeros((1, 1)), np.zeros((1, 1)))
 
         _use_threads(terms.threads)
         X, y = data.open()
