@@ -14,7 +14,8 @@ from dlogreg.partition import MIN_PIECES, piece_rows
 from dlogreg.penalty import PenaltyRule, Ridge
 from dlogreg.row_kind import RowKind
 from dlogreg.standardization import Standardization
-from dlogreg.survey import Survey
+from dlogreg.survey import PilotRows, Survey, label_masks
+from dlogreg.survey.labels import SORTED_ROWS
 from tests.reference import exact_optimum
 
 N, D = 400_000, 4
@@ -293,3 +294,38 @@ def test_blocks_are_read_once_also_by_a_pass_that_learns(learning_store):
     assert len(reads) == n_blocks * res.n_passes + 4
     counts = np.bincount(reads, minlength=n_blocks)
     assert set(counts) <= {res.n_passes, res.n_passes + 1}
+
+
+@pytest.mark.parametrize("kind", ["int", "text", "object"])
+def test_labels_that_come_late_are_found(kind):
+    y = np.zeros(5 * SORTED_ROWS, dtype=int)
+    y[2 * SORTED_ROWS] = 7
+    y[2 * SORTED_ROWS + 1 :] = np.arange(len(y) - 2 * SORTED_ROWS - 1) % 2
+    y[-1] = -3
+    y = y.astype({"int": "i8", "text": "U2", "object": object}[kind])
+    masks = label_masks(y, (y[0],))
+    assert sorted(str(label) for label, _ in masks) == ["-3", "0", "1", "7"]
+    for label, mask in masks:
+        assert mask.tolist() == [one == label for one in y.tolist()]
+
+
+def test_labels_that_equal_nothing_are_left_to_those_who_refuse_them():
+    y = np.r_[np.full(3 * SORTED_ROWS, np.nan), 1.0]
+    ((label, mask),) = label_masks(y, ())
+    assert label == 1
+    assert mask.sum() == 1
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i2"])
+def test_means_and_scales_of_the_pilot_are_those_of_its_rows(dtype):
+    rng = np.random.default_rng(2)
+    X = (rng.normal(size=(3000, 4)) * [1, 10, 1e3, 0] + [1e4, 0, 5, 3]).astype(dtype)
+    parts = tuple(Rows(X[i::3], np.zeros(1000)) for i in range(3))
+    std = PilotRows(parts).standardization(fit_intercept=True)
+    np.testing.assert_allclose(std.mean, X.astype(float).mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(std.scale[:3], X[:, :3].astype(float).std(axis=0), 1e-8)
+    assert std.scale[3] == 1  # a column of one value
+    through = PilotRows(parts).standardization(fit_intercept=False)
+    sizes = np.sqrt((X.astype(float) ** 2).mean(axis=0))
+    np.testing.assert_allclose(through.scale, sizes, rtol=1e-8)
+    assert not through.mean.any()

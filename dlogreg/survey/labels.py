@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from dlogreg.keyed_sums import check_ends
 
 MAX_LABELS = 200
 """More distinct values of y than this are taken for a continuous outcome."""
+SORTED_ROWS = 1024
+"""Rows that are sorted at once to find labels that are not yet known."""
 LARGEST_OFFSET = 1e4
 """Offsets are on the scale of log-odds, where 700 is as good as certain."""
 
@@ -21,14 +24,23 @@ LARGEST_OFFSET = 1e4
 def label_masks(
     y: npt.NDArray[Any], known: tuple[Label, ...]
 ) -> list[tuple[Label, npt.NDArray[np.bool_]]]:
-    """Return the rows of every label that occurs; sorts only labels not yet known."""
-    masks = [(label, y == label) for label in known]
-    rest = np.ones(len(y), dtype=bool)
-    for _, mask in masks:
-        rest &= ~mask
-    if rest.any():
-        masks += [(label, y == label) for label in _distinct(y[rest])]
-    return [(label, mask) for label, mask in masks if mask.any()]
+    """Return the rows of every label that occurs; sorts only labels not yet known.
+
+    Of those only the first rows, which nearly always hold all labels that there are.
+    """
+    masks, rest = [], np.ones(len(y), dtype=bool)
+    labels: Iterable[Label] = known
+    while True:
+        for label in labels:
+            mask = y == label
+            masks.append((label, mask))
+            rest &= ~mask
+        unknown = np.flatnonzero(rest)
+        if not len(unknown):
+            return [(label, mask) for label, mask in masks if mask.any()]
+        first = unknown[:SORTED_ROWS]
+        labels = _distinct(y[first])
+        rest[first] = False  # NaN, which equals no label, is not looked for again
 
 
 def _distinct(values: npt.NDArray[Any]) -> list[Label]:

@@ -58,13 +58,14 @@ class PilotRows:
         if not len(X):
             X = np.zeros((1, X.shape[1]))
         mean, variance = np.empty((2, X.shape[1]))
+        ones = np.ones(len(X))
         with np.errstate(all="ignore"):  # the survey names NaN and overflow
             for low in range(0, X.shape[1], COLUMNS_AT_ONCE):
                 columns = slice(low, low + COLUMNS_AT_ONCE)
                 part = X[:, columns].astype(float, copy=False)
-                centre = part.mean(axis=0, keepdims=True)
-                mean[columns] = centre[0]
-                variance[columns] = part.var(axis=0, mean=centre)
+                mean[columns] = ones @ part / len(X)  # part.mean takes 5 times as long
+                centred = part - mean[columns]
+                variance[columns] = ones @ np.square(centred, out=centred) / len(X)
             return Standardization.from_moments(
                 mean, variance, fit_intercept=fit_intercept
             )
