@@ -250,8 +250,10 @@ def _reach(rows: Rows, std: Standardization) -> FloatArray:
     with np.errstate(all="ignore"):
         if isinstance(rows.X, CSR | Mixed):
             ends = np.array(rows.X.column_extremes())
+        elif len(rows):
+            ends = np.array([rows.X.min(axis=0), rows.X.max(axis=0)], dtype=float)
         else:
-            ends = rows.X.astype(float)
+            ends = std.mean[None]
         reach = np.abs((ends - std.mean) / std.scale).max(axis=0, initial=0.0)
     reach = np.where(np.isfinite(reach) & (reach > 0), reach, 1.0)
     return np.concatenate([np.ones(int(std.fit_intercept)), reach])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel import CSR, Mixed, Rows
@@ -16,8 +17,8 @@ from dlogreg.standardization import Standardization
 PILOT_BLOCKS = 4
 PILOT_ROWS = 4096
 """Rows taken from each of them, or four per coefficient where that is more."""
-COLUMNS_AT_ONCE = 512
-"""Columns that are copied at once; of wide data a whole copy would be large."""
+VALUES_AT_ONCE = 2**16
+"""Values that are copied at once: more would take fresh memory."""
 LEAST_CENTRED = 0.05
 """Share of stored values from which a column of compressed rows is centred: with fewer
 its mean is within a quarter of a standard deviation of zero."""
@@ -50,25 +51,30 @@ class PilotRows:
 
     def standardization(self, *, fit_intercept: bool) -> Standardization:
         """Return means and scales of the columns over these rows."""
-        X = self.pooled().X
-        if isinstance(X, CSR):
-            return _of_compressed(X, fit_intercept=fit_intercept)
-        if isinstance(X, Mixed):
-            return _of_mixed(X, fit_intercept=fit_intercept)
-        if not len(X):
-            X = np.zeros((1, X.shape[1]))
-        mean, variance = np.empty((2, X.shape[1]))
-        ones = np.ones(len(X))
+        parts = [rows.X for rows in self.rows]
+        if isinstance(parts[0], CSR):
+            return _of_compressed(_stacked(parts), fit_intercept=fit_intercept)
+        if isinstance(parts[0], Mixed):
+            return _of_mixed(_stacked(parts), fit_intercept=fit_intercept)
         with np.errstate(all="ignore"):  # the survey names NaN and overflow
-            for low in range(0, X.shape[1], COLUMNS_AT_ONCE):
-                columns = slice(low, low + COLUMNS_AT_ONCE)
-                part = X[:, columns].astype(float, copy=False)
-                mean[columns] = ones @ part / len(X)  # part.mean takes 5 times as long
-                centred = part - mean[columns]
-                variance[columns] = ones @ np.square(centred, out=centred) / len(X)
             return Standardization.from_moments(
-                mean, variance, fit_intercept=fit_intercept
+                *_moments(parts), fit_intercept=fit_intercept
             )
+
+
+def _moments(parts: Sequence[npt.NDArray[Any]]) -> tuple[FloatArray, FloatArray]:
+    """Return means and variances of the columns; zeros where there is no row."""
+    n_rows, n_features = sum(map(len, parts)), parts[0].shape[1]
+    mean, variance = np.zeros((2, n_features))
+    step = max(1, VALUES_AT_ONCE // max(1, n_features))
+    pieces = [x[low : low + step] for x in parts for low in range(0, len(x), step)]
+    for piece in pieces:  # products with ones: sums by numpy take 5 times as long
+        mean += np.ones(len(piece)) @ piece.astype(float, copy=False)
+    mean /= max(1, n_rows)
+    for piece in pieces:
+        centred = piece - mean
+        variance += np.ones(len(piece)) @ np.square(centred, out=centred)
+    return mean, variance / max(1, n_rows)
 
 
 def _stacked(parts: Sequence[Any]) -> Any:
