@@ -15,8 +15,8 @@ from dlogreg.inference.replicates import Replicates
 from dlogreg.kernel.nearby import NearbyKernel, NearbySums
 from dlogreg.kernel.resampling import PoissonDraws
 from dlogreg.kernel.together import Sums, Together
-from dlogreg.many_memory import ManyPasses, check_room, replicates_memory
 from dlogreg.memory import ProjectedMemory, project_memory
+from dlogreg.memory.many_models import ManyPasses, check_room, replicates_memory
 from dlogreg.objective.many import ManyObjective
 from dlogreg.options.values import byte_limit
 from dlogreg.rows_again import RowsAgain, check_unchanged
