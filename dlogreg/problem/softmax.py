@@ -73,7 +73,7 @@ class SoftmaxProblem(Problem):
         return Point(theta, self.objective.penalty.added(found, theta, []))
 
     def range_moved(self, move: FloatArray, inverse: FloatArray, rest: float) -> float:
-        """Bound the range by which any row's predictors move, see problem.py."""
+        """Bound the range by which any row's predictors move, as ``Problem`` does."""
         geometry = self.softmax_geometry
         return geometry.moved(move) + geometry.kappa(inverse, self.kept) * rest
 
