@@ -64,6 +64,12 @@ def bootstrap(
         n_passes = passes.n_passes
     found = Replicates(results.names, results.coefficients, coefficients, by)
     found = replace(found, seed=seed, n_passes=n_passes, error=worst)
+    _tell_failed(found, n_replicates, max_passes)
+    return found
+
+
+def _tell_failed(found: Replicates, n_replicates: int, max_passes: int) -> None:
+    """Warn of replicates without an optimum, or raise if none has one."""
     if found.n_failed == n_replicates:
         raise InferenceError(
             f"none of {n_replicates} bootstrap replicates has a finite optimum that "
@@ -77,7 +83,6 @@ def bootstrap(
             "which makes intervals too short where these are many",
             ConvergenceWarning,
         )
-    return found
 
 
 def _check_room(
