@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -14,6 +13,7 @@ from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
 from dlogreg.keyed_sums import ends_in_nul
 from dlogreg.numbered_names import numbered_names
+from dlogreg.repeated_name import repeated_name
 from dlogreg.row_kind import RowKind
 from dlogreg.source.alignment import CountRows, check_lengths, lay_blocks
 from dlogreg.source.blocks import ArrayBlocks
@@ -135,9 +135,9 @@ def _names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
         raise DataError(f"{len(names)} feature_names for {shape[1]} columns of X")
     if not names:
         raise DataError("X has no columns; give at least one")
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise DataError(f"column name {repeated[0]!r} occurs twice; names must differ")
+    repeated = repeated_name(names)
+    if repeated is not None:
+        raise DataError(f"column name {repeated!r} occurs twice; names must differ")
     return tuple(names)
 
 
