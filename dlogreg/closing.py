@@ -15,6 +15,7 @@ from dlogreg.covariances import (
 )
 from dlogreg.describing import closing_sums, column_sums, find_indicators
 from dlogreg.errors import CollinearityWarning, ConvergenceWarning, SeparationWarning
+from dlogreg.evaluation import FloatArray
 from dlogreg.penalty_columns import within_bounds
 from dlogreg.problem import Problem
 from dlogreg.results import LogitResults, MultinomialResults, Results
@@ -128,22 +129,18 @@ def warn_about(
 def build_results(problem: Problem, solution: Solution) -> Results:
     """Map the solution back to the columns as the user gave them."""
     survey, options, passes = problem.survey, problem.options, problem.passes
-    std = problem.standardization
     separation = report_separation(problem, solution)
     status = warn_about(problem, solution, separation)
-    params = within_bounds(std.to_params(solution.theta), options.penalty.bounds)
-    params[aliased_mask(problem)] = np.nan
-    params = separation.with_infinite(params)
     found = find_covariances(problem, solution)
-    tally, columns = passes.tally, column_sums(problem, solution)
     described = closing_sums(problem, solution)
+    columns = column_sums(problem, solution)
     kind = LogitResults if len(survey.classes) == 2 else MultinomialResults
     return kind(
         feature_names=_names(problem),
         classes=survey.classes,
         class_counts=survey.class_counts,
-        fit_intercept=std.fit_intercept,
-        coefficients=problem.reported(params),
+        fit_intercept=problem.standardization.fit_intercept,
+        coefficients=_params(problem, solution, separation),
         covariance=separation.masked(found.model),
         robust_covariance=separation.masked(found.robust),
         cluster_covariance=separation.masked(found.cluster),
@@ -152,22 +149,13 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         llf=0.0 - _loss(problem, solution),
         llnull=problem.null_loglikelihood(),
         nobs=n_observations(problem),
-        weight_kind=options.weight_kind,
-        has_offset=options.has_offset,
         n_rows=survey.n_rows,
         n_dropped=survey.sums.n_dropped,
         alpha=options.penalty.strength(survey.weight_sum) / survey.weight_sum,
-        l1_ratio=options.penalty.l1_ratio,
-        bounded=options.penalty.bounds is not None,
-        has_penalty_factor=options.penalty.factor is not None,
         status=status,
         error_bound=float(np.inf) if separation.columns else solution.error_bound,
         bse_error_bound=found.bse_error,
-        tol=options.tol,
         solver=problem.solver,
-        n_passes=passes.n_passes,
-        bytes_read=tally.n_bytes,
-        peak_memory=tally.peak_memory,
         trace=tuple(passes.trace),
         separated=separation.columns,
         separation=separation.verdict,
@@ -179,8 +167,20 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         scores=None if described is None else described.scores,
         column_sums=columns,
         indicators=find_indicators(problem, columns, _names(problem)),
-        firth=options.firth,
+        **options.kept,
+        **passes.costs,
     )
+
+
+def _params(
+    problem: Problem, solution: Solution, separation: SeparationReport
+) -> FloatArray:
+    """Return the coefficients: NaN for aliased columns, infinite where separated."""
+    bounds = problem.options.penalty.bounds
+    params = problem.standardization.to_params(solution.theta)
+    params = within_bounds(params, bounds)
+    params[aliased_mask(problem)] = np.nan
+    return problem.reported(separation.with_infinite(params))
 
 
 def _n_groups(problem: Problem) -> int:

@@ -98,15 +98,7 @@ def survey_kernel(
     layout: Layout, options: FitOptions, pilot: PilotRows, class_weight: ClassWeight
 ) -> SurveyKernel:
     """Return the kernel of the first pass, which learns where there is enough data."""
-    std = pilot.standardization(fit_intercept=options.fit_intercept)
-    std = replace(std, compiled=layout.compiled)
-    if std.sparse and layout.solver != "newton":
-        # its metric knows the scales of all columns, of which a pilot sees few, and
-        # what a penalty proves is sharpest where it is the same on all of them
-        std = replace(std, scale=np.broadcast_to(np.float64(1.0), std.scale.shape))
-        if not std.mean.any():  # zeros that nobody has written take no memory
-            std = replace(std, mean=np.zeros(len(std.mean)))
-    rows = pilot.pooled()
+    std, rows = _coordinates(layout, options, pilot), pilot.pooled()
     grid = None
     if options.has_offset:
         event = null_event(rows, options.classes)
@@ -132,6 +124,22 @@ def survey_kernel(
         most,
         by_label=not options.penalty,
     )
+
+
+def _coordinates(
+    layout: Layout, options: FitOptions, pilot: PilotRows
+) -> Standardization:
+    """Return the solver's coordinates, by the means and scales of the pilot's rows."""
+    std = pilot.standardization(fit_intercept=options.fit_intercept)
+    std = replace(std, compiled=layout.compiled)
+    if not std.sparse or layout.solver == "newton":
+        return std
+    # its metric knows the scales of all columns, of which a pilot sees few, and
+    # what a penalty proves is sharpest where it is the same on all of them
+    std = replace(std, scale=np.broadcast_to(np.float64(1.0), std.scale.shape))
+    if not std.mean.any():  # zeros that nobody has written take no memory
+        std = replace(std, mean=np.zeros(len(std.mean)))
+    return std
 
 
 def read_pilot(layout: Layout, passes: Passes) -> PilotRows:

@@ -136,12 +136,16 @@ class LabelledVector(np.ndarray[Any, np.dtype[np.float64]]):
         KeyError
             If there is no such name; the message has the nearest ones.
         """
-        names = self.names or ()
-        if name in names:
-            return names.index(name)
-        if not names:
-            raise KeyError(f"this array has no names, so none is {name!r}")
-        raise KeyError(no_such(self.what, name, names))
+        return place_of(name, self.names or (), self.what)
+
+
+def place_of(name: Label, names: Sequence[Label], what: str) -> int:
+    """Return where a name stands among others, or raise with the nearest ones."""
+    if name in names:
+        return names.index(name)
+    if not names:
+        raise KeyError(f"this array has no names, so none is {name!r}")
+    raise KeyError(no_such(what, name, names))
 
 
 def no_such(what: str, name: Any, names: Sequence[Label]) -> str:

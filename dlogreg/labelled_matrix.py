@@ -16,6 +16,7 @@ from dlogreg.labelled import (
     LabelledVector,
     no_index,
     no_such,
+    place_of,
 )
 
 MAX_CLASSES = 12
@@ -88,12 +89,7 @@ class LabelledMatrix(np.ndarray[Any, np.dtype[np.float64]]):
         return (str,) if all(isinstance(n, str) for n in some) else SCALARS
 
     def _line_of(self, name: Label) -> int:
-        names = self.names or ()
-        if name in names:
-            return names.index(name)
-        if not names:
-            raise KeyError(f"this array has no names, so none is {name!r}")
-        raise KeyError(no_such(self.what[0], name, names))
+        return place_of(name, self.names or (), self.what[0])
 
     def _column_of(self, label: Label) -> int:
         if label not in self.labels:

@@ -106,22 +106,41 @@ def lay_out(
     partitions = partition_rows(source, n_params, n_tasks, order=order)
     chains: tuple[Partition, ...] = ()
     if run is not None:
-        laid = partition_rows(source, n_params, n_tasks, run)
-        same = [p.leaves for p in laid] == [p.leaves for p in partitions]
-        chains = tuple(p.grouped(run) for p in (partitions if same else laid))
-    small = source.in_memory and memory.block is not None
-    size = (source.n_rows or 0) * source.row_bytes
-    inline = small and size <= INLINE_BYTES and not there
-    compiled = (
+        chains = _chains(source, n_params, n_tasks, run, partitions)
+    inline = not there and memory.block is not None and _is_small(source)
+    compiled = _compiles(source, solver)
+    if compiled:
+        memory = replace(memory, compiling=COMPILING)
+    return Layout(source, choice, threads, memory, partitions, chains, inline, compiled)
+
+
+def _chains(
+    source: Source,
+    n_params: int,
+    n_tasks: int,
+    run: int,
+    partitions: tuple[Partition, ...],
+) -> tuple[Partition, ...]:
+    """Return the rows in runs of leaves; partitions that fit are shared, not cut."""
+    laid = partition_rows(source, n_params, n_tasks, run)
+    same = [p.leaves for p in laid] == [p.leaves for p in partitions]
+    return tuple(p.grouped(run) for p in (partitions if same else laid))
+
+
+def _is_small(source: Source) -> bool:
+    """Tell whether a pass over rows in memory is over before tasks would be sent."""
+    return source.in_memory and (source.n_rows or 0) * source.row_bytes <= INLINE_BYTES
+
+
+def _compiles(source: Source, solver: str) -> bool:
+    """Tell whether compiled loops can multiply these rows, and are worth it."""
+    return (
         solver != "lbfgs"
         and not source.sparse
         and worth_compiling(source.n_rows, source.n_features)
         and may_compile()
         and numba_version() is not None
     )
-    if compiled:
-        memory = replace(memory, compiling=COMPILING)
-    return Layout(source, choice, threads, memory, partitions, chains, inline, compiled)
 
 
 def _most_tasks(

@@ -78,6 +78,21 @@ def loss_residual_rows(
     return loss, np.divide(odds, 1.0 + odds, out=odds)
 
 
+def probability_weight_rows(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return p and p (1 - p) of linear predictors, without overflow."""
+    small = np.exp(-np.abs(eta))
+    below = 1 / (1 + small)
+    p = np.where(eta >= 0, below, small * below)
+    return p, small * below * below
+
+
+def inverse_rest_rows(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return 1 / p and 1 - p of linear predictors, without overflow."""
+    odds = np.exp(-np.maximum(eta, LEAST_MARGIN[eta.itemsize]))
+    whole = 1 + odds
+    return whole, odds / whole
+
+
 def _may_overflow(margin: FloatArray) -> bool:
     """Tell whether exp(-margin) may overflow, or a margin is no number."""
     return not margin.min(initial=0.0) > LEAST_MARGIN[margin.itemsize]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from dlogreg.checkpoint.digest import pass_key
 from dlogreg.checkpoint.journal import Journal
@@ -57,6 +57,14 @@ class Silent:
         """Have nothing to stop."""
 
 
+class Costs(TypedDict):
+    """What the passes of a fit have cost, in the words of its results."""
+
+    n_passes: int
+    bytes_read: int
+    peak_memory: int
+
+
 @dataclass(eq=False)
 class Passes:
     """The passes of one fit."""
@@ -94,6 +102,16 @@ class Passes:
         for record in self.trace:
             total = total + record.tally
         return total
+
+    @property
+    def costs(self) -> Costs:
+        """What results tell of the passes."""
+        tally = self.tally
+        return {
+            "n_passes": self.n_passes,
+            "bytes_read": tally.n_bytes,
+            "peak_memory": tally.peak_memory,
+        }
 
     def run(self, kernel: Kernel, partitions: Sequence[Partition] = ()) -> Any:
         """Read every block once and return the kernel's sum.

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dlogreg
-from dlogreg import grouped, memory
+from dlogreg import grouped
 from dlogreg.cli import main
 from dlogreg.errors import (
     CollinearityWarning,
@@ -35,6 +35,7 @@ from dlogreg.errors import (
 from dlogreg.formula.expression import FormulaError
 from dlogreg.kernel import group_rows
 from dlogreg.kernel.group_rows import coded, products
+from dlogreg.memory import group_tables
 from dlogreg.passes import Passes
 from dlogreg.solvers import Status
 from dlogreg.storage.schema import checksum
@@ -467,7 +468,7 @@ def test_other_options_are_refused_by_name(rows, options, name):
 
 def test_too_many_groups_for_the_memory_are_refused(rows, monkeypatch):
     X, y, by = rows
-    monkeypatch.setattr(memory, "MODEL_BYTES", 5 * 8 * 2 * 4 * 10)
+    monkeypatch.setattr(group_tables, "MODEL_BYTES", 5 * 8 * 2 * 4 * 10)
     match = "by has more than 5 groups, and the Hessians .* of 4 coefficients take"
     with pytest.raises(MemoryLimitError, match=match):
         dlogreg.fit(X, y, by=by)

@@ -399,9 +399,9 @@ def test_more_groups_than_memory(grouped, monkeypatch):
         memory_limit=limit,
     )
     fitted(X, y, many // 100, memory_limit=limit)
-    monkeypatch.setattr("dlogreg.memory.GROUP_BYTES", 8 * 6 * 5999)
+    monkeypatch.setattr("dlogreg.memory.group_tables.GROUP_BYTES", 8 * 6 * 5999)
     refused(MemoryLimitError, "more than 5,999 groups", X, y, many)
-    monkeypatch.setattr("dlogreg.memory.GROUP_BYTES", 8 * 6 * 6000)
+    monkeypatch.setattr("dlogreg.memory.group_tables.GROUP_BYTES", 8 * 6 * 6000)
     assert fitted(X, y, many).n_groups == 6000
 
 

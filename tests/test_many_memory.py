@@ -12,7 +12,8 @@ import zarr
 from distributed.system import MEMORY_LIMIT
 
 import dlogreg
-from dlogreg import MemoryLimitError, many_memory, scheduling
+from dlogreg import MemoryLimitError, scheduling
+from dlogreg.memory import many_models
 from dlogreg.waiting import Workers
 from tests.counting import counted_array, forget, reads
 from tests.test_memory import ALLOWANCE
@@ -92,7 +93,7 @@ def test_workers_that_are_too_small_are_named(client, monkeypatch):
     X, y = drawn()
     res = dlogreg.fit(da.from_array(X, chunks=(1000, 30)), y)
     small = Workers("same", {}, {"tcp://small": (1, 60 * 2**20)})
-    monkeypatch.setattr(many_memory, "living_workers", lambda client: small)
+    monkeypatch.setattr(many_models, "living_workers", lambda client: small)
     with pytest.raises(MemoryLimitError, match=r"at tcp://small has 60 MiB.*take at"):
         res.bootstrap(20_000)
 
@@ -101,16 +102,16 @@ MEASURE = """
 import sys
 import dask, numpy as np, zarr
 import dlogreg
-from dlogreg import many_memory
+from dlogreg.memory import many_models
 from dlogreg.scheduling import peak_memory
 
 what = sys.argv[2]
 projected = []
-checked = many_memory.check_memory
+checked = many_models.check_memory
 def noted(memory, *rest):
     projected.append(memory.total)
     checked(memory, *rest)
-many_memory.check_memory = noted
+many_models.check_memory = noted
 rng = np.random.default_rng(0)
 warm = rng.normal(size=(20_000, 3))
 root = zarr.open_group(sys.argv[1], mode="r")
@@ -167,7 +168,7 @@ def test_more_than_the_machine_has_is_refused_without_a_limit(monkeypatch):
         MemoryLimitError, match=r"the machine has .* MiB.*or take at most .* replicates"
     ):
         res.bootstrap(10**13)
-    monkeypatch.setattr(many_memory, "machine_memory", lambda: 2**20)
+    monkeypatch.setattr(many_models, "machine_memory", lambda: 2**20)
     with pytest.raises(MemoryLimitError, match="the machine has 1 MiB; use a larger"):
         res.bootstrap(4)
     with pytest.raises(MemoryLimitError, match="the machine has 1 MiB; use a larger"):

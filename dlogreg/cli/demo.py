@@ -132,6 +132,14 @@ def _fit(path: str, memory: int | None, *, quiet: bool) -> Results:
     _heading("Result")
     click.echo(str(results.summary()))
     _tell_separation(results)
+    _tell_cost(results, seconds, before, memory)
+    return results
+
+
+def _tell_cost(
+    results: Results, seconds: float, before: int, memory: int | None
+) -> None:
+    """Say what the fit took; ``before`` is the memory that was taken already."""
     _heading("Cost")
     rate = bytes_text(results.bytes_read / seconds)
     click.echo(
@@ -150,7 +158,6 @@ def _fit(path: str, memory: int | None, *, quiet: bool) -> Results:
         click.echo(
             f"A pass decodes {ratio:.1f} times the memory budget of rows.{advice}"
         )
-    return results
 
 
 def _tell_separation(results: Results) -> None:

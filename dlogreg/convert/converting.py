@@ -11,6 +11,7 @@ import numpy as np
 from dlogreg.convert.compressed import copy_compressed
 from dlogreg.convert.dense import Columns, copy_table
 from dlogreg.errors import DataError
+from dlogreg.repeated_name import repeated_name
 from dlogreg.screen import WorkBar
 from dlogreg.source.files import find_files
 from dlogreg.source.group import StoredData, open_data
@@ -152,10 +153,10 @@ def _choose(
         if name not in names:
             held = ", ".join(map(repr, names[:10])) + (", ..." if names[10:] else "")
             raise DataError(f"there is no column {name!r}; the columns are {held}")
-    twice = [name for name in dict.fromkeys(chosen) if chosen.count(name) > 1]
-    if twice:
+    twice = repeated_name(chosen)
+    if twice is not None:
         raise DataError(
-            f"column {twice[0]!r} is named twice among target, weights, offset, "
+            f"column {twice!r} is named twice among target, weights, offset, "
             "categories and features; it can be only one of them"
         )
     if not features and not categories:

@@ -39,23 +39,24 @@ def _picture(found: CrossValidation) -> str:
         f"M{a:.1f} {level(m - e):.1f}V{level(m + e):.1f}"
         for a, m, e in zip(x.tolist(), means.tolist(), errors.tolist(), strict=True)
     )
-    levels = [level(mean) for mean in means.tolist()]
-    places = zip(x.tolist(), levels, strict=True)
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
-    marks = "".join(
-        f'<circle class="{kind}" cx="{x[k]:.1f}" cy="{levels[k]:.1f}" r="4"/>'
-        for k, kind in _choices(found)
-    )
     ends = "".join(
         f'<text x="{LEFT - 6:g}" y="{level(end) + 3:.1f}" text-anchor="end">'
         f"{significant(end, 4)}</text>"
         for end in (low, high)
     )
-    return _figure(
-        found.scoring,
-        f'{ends}<path class="rule" d="{whiskers}"/>'
-        f'<polyline class="mark line" style="fill:none" points="{points}"/>{marks}',
+    line = _line(found, x.tolist(), [level(mean) for mean in means.tolist()])
+    return _figure(found.scoring, f'{ends}<path class="rule" d="{whiskers}"/>{line}')
+
+
+def _line(found: CrossValidation, x: list[float], levels: list[float]) -> str:
+    """Return the line through the means, and a mark at each that is chosen."""
+    places = zip(x, levels, strict=True)
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
+    marks = "".join(
+        f'<circle class="{kind}" cx="{x[k]:.1f}" cy="{levels[k]:.1f}" r="4"/>'
+        for k, kind in _choices(found)
     )
+    return f'<polyline class="mark line" style="fill:none" points="{points}"/>{marks}'
 
 
 def _figure(scoring: str, content: str) -> str:

@@ -9,15 +9,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
-from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     UNUSED,
     MetadataRouter,
     MethodMapping,
     _raise_for_params,
-    _routing_enabled,
-    process_routing,
 )
 
 from dlogreg.estimator import LogisticRegression
@@ -271,13 +268,6 @@ class LogisticRegressionCV(FoldFits):
                 f"{name!r}; take dlogreg.evaluate"
             )
         return super().score(X, y, sample_weight)
-
-    def _routed(self, method: str, sample_weight: Any, params: dict[str, Any]) -> Bunch:
-        """Return what the splitter and the scorer get: by default weights to score."""
-        given = {} if sample_weight is None else {"sample_weight": sample_weight}
-        if _routing_enabled():
-            return process_routing(self, method, **given, **params)
-        return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=given))
 
     def _take_chosen(self, chosen: Chosen) -> None:
         """Set the attributes that scikit-learn promises."""

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, check_random_state
+from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _check_method_params, validate_data
 
 from dlogreg.estimator.class_weights import resolve_class_weight
@@ -76,6 +77,13 @@ class FoldFits(LogisticRegression):
 
     def _scorer(self) -> Any:
         return get_scorer(self.scoring or "accuracy")
+
+    def _routed(self, method: str, sample_weight: Any, params: dict[str, Any]) -> Bunch:
+        """Return what the splitter and the scorer get: by default weights to score."""
+        given = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if _routing_enabled():
+            return process_routing(self, method, **given, **params)
+        return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=given))
 
     def _split(
         self,

@@ -130,15 +130,9 @@ def series_column(series: Any, name: str) -> Column:
     """Return a pandas series as a column."""
     dtype = series.dtype
     if hasattr(dtype, "pyarrow_dtype"):
-        arrow = require("pyarrow", "frames")
-        array = arrow.array(series)
-        chunked = isinstance(array, arrow.ChunkedArray)
-        return arrow_column(array if chunked else arrow.chunked_array([array]), name)
+        return _arrow_series(series, name)
     if hasattr(dtype, "categories"):
-        values = tuple(map(_plain, dtype.categories))
-        if not all(isinstance(value, bool | int | float | str) for value in values):
-            raise _unsuitable(name, dtype.categories.dtype)
-        return Levels(series.cat.codes.to_numpy(), values, ordered=True)
+        return _categories(series, name)
     if isinstance(dtype, np.dtype):
         if dtype.kind in "biu":
             return Numbers(series.to_numpy())
@@ -147,10 +141,7 @@ def series_column(series: Any, name: str) -> Column:
         if dtype.kind != "O":
             raise _unsuitable(name, dtype)
     elif dtype.kind in "biuf":
-        missing = np.asarray(series.isna(), dtype=bool)
-        plain = {"b": np.bool_, "f": np.float64}.get(dtype.kind, np.int64)
-        values = series.to_numpy(dtype=plain, na_value=plain(0))
-        return Numbers(np.asarray(values), missing if missing.any() else None)
+        return _masked_numbers(series)
     elif dtype.kind not in "OU":
         raise _unsuitable(name, dtype)
     try:
@@ -159,6 +150,29 @@ def series_column(series: Any, name: str) -> Column:
         first = next(v for v in series if not isinstance(v, Hashable))
         raise _unsuitable(name, type(first).__name__) from None
     return _objects(np.asarray(codes, np.intp), tuple(map(_plain, values)), name)
+
+
+def _arrow_series(series: Any, name: str) -> Column:
+    arrow = require("pyarrow", "frames")
+    array = arrow.array(series)
+    chunked = isinstance(array, arrow.ChunkedArray)
+    return arrow_column(array if chunked else arrow.chunked_array([array]), name)
+
+
+def _categories(series: Any, name: str) -> Levels:
+    categories = series.dtype.categories
+    values = tuple(map(_plain, categories))
+    if not all(isinstance(value, bool | int | float | str) for value in values):
+        raise _unsuitable(name, categories.dtype)
+    return Levels(series.cat.codes.to_numpy(), values, ordered=True)
+
+
+def _masked_numbers(series: Any) -> Numbers:
+    """Return numbers of one of pandas' own types, which may lack some."""
+    missing = np.asarray(series.isna(), dtype=bool)
+    plain = {"b": np.bool_, "f": np.float64}.get(series.dtype.kind, np.int64)
+    values = series.to_numpy(dtype=plain, na_value=plain(0))
+    return Numbers(np.asarray(values), missing if missing.any() else None)
 
 
 def _floats(values: Values) -> Numbers:

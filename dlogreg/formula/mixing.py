@@ -8,14 +8,12 @@ dense, codings that are no indicators too.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from dlogreg.formula.columns import Index
-from dlogreg.formula.expression import parse_expression
 from dlogreg.formula.recipe import Ingredient, Recipe
 from dlogreg.formula.terms import Part
 from dlogreg.formula.transforms import Transform
@@ -61,7 +59,7 @@ class DesignColumns:
             for part in term.parts:
                 width, stored, coded = 1, 1, part.scale == 1
                 for text, reduced in zip(part.factors, part.reduced, strict=True):
-                    size = factor_width(known[text], reduced, transforms)
+                    size = known[text].width(reduced, transforms)
                     indicators = _is_indicators(known[text], reduced)
                     width *= size
                     stored *= 1 if indicators else size
@@ -112,16 +110,3 @@ class DesignColumns:
 def _is_indicators(part: Ingredient, reduced: bool) -> bool:
     coding = part.coding
     return coding is not None and not (reduced and coding.matrix is not None)
-
-
-def factor_width(
-    part: Ingredient, reduced: bool, transforms: Mapping[str, Transform]
-) -> int:
-    """Return how many columns a factor has."""
-    if part.coding is not None:
-        return len(part.coding.levels) - reduced
-    if not part.is_basis:
-        return 1
-    transform = transforms[ast.unparse(parse_expression(part.inside).tree)]
-    assert transform.fields is not None
-    return len(transform.fields) - (reduced and transform.spans_intercept)

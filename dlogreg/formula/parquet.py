@@ -20,6 +20,7 @@ from dlogreg.formula.columns import (
     arrow_column,
     arrow_kind,
 )
+from dlogreg.repeated_name import repeated_name
 from dlogreg.source.files import NO_OPTIONS, DataFile, find_files
 from dlogreg.source.remote import Options, is_of_access, reason
 
@@ -265,9 +266,9 @@ def _table(files: list[DataFile]) -> ParquetTable:
 
 def _names(file: DataFile) -> list[str]:
     names = list(_open(file).schema_arrow.names)
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if repeated:
+    repeated = repeated_name(names)
+    if repeated is not None:
         raise DataError(
-            f"column name {repeated[0]!r} occurs twice in {file}; names must differ"
+            f"column name {repeated!r} occurs twice in {file}; names must differ"
         )
     return names

@@ -6,6 +6,7 @@ rows it was found from, and can be written as JSON.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from dlogreg.evaluation import Label
 from dlogreg.formula.categories import Coding
 from dlogreg.formula.expression import parse_expression
 from dlogreg.formula.terms import Term
-from dlogreg.formula.transforms import State
+from dlogreg.formula.transforms import State, Transform
 
 Unseen = Mapping[str, Label]
 """The level that stands for levels not seen before, by the text of the factor."""
@@ -30,6 +31,21 @@ class Ingredient:
     """Of a category."""
     is_basis: bool = False
     """Whether it is a transform to several columns."""
+
+    @property
+    def call(self) -> str:
+        """The text by which its transform is known, if it is one."""
+        return ast.unparse(parse_expression(self.inside).tree)
+
+    def width(self, reduced: bool, transforms: Mapping[str, Transform]) -> int:
+        """Return how many columns it makes; ``transforms`` are known by their text."""
+        if self.coding is not None:
+            return len(self.coding.levels) - reduced
+        if not self.is_basis:
+            return 1
+        transform = transforms[self.call]
+        assert transform.fields is not None
+        return len(transform.fields) - (reduced and transform.spans_intercept)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from dlogreg.formula.recipe import Ingredient, Recipe, Unseen
 from dlogreg.formula.scan import Found
 from dlogreg.formula.terms import Formula, Term, lay_terms
 from dlogreg.formula.transforms import State, Transform
+from dlogreg.repeated_name import repeated_name
 
 
 def transforms_of(formula: Formula) -> dict[str, tuple[Expression, Transform]]:
@@ -92,10 +93,10 @@ def resolve(formula: Formula, found: Found, unseen: Any) -> Recipe:
 def _check_columns(formula: Formula, terms: Sequence[Term]) -> None:
     """Refuse a design without columns, or with two of the same name."""
     names = [name for term in terms for name in term.columns]
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if repeated:
+    repeated = repeated_name(names)
+    if repeated is not None:
         raise FormulaError(
-            f"the formula {formula.text!r} makes the column {repeated[0]!r} twice; "
+            f"the formula {formula.text!r} makes the column {repeated!r} twice; "
             "leave one of the terms out"
         )
     if not names:

@@ -11,6 +11,7 @@ import zarr
 
 from dlogreg.errors import DataError
 from dlogreg.formula.columns import Column, Levels, Numbers, TableBlock
+from dlogreg.repeated_name import repeated_name
 from dlogreg.source.blocks import Bounded
 from dlogreg.source.group import StoredData
 from dlogreg.source.sparse_store import Pieces, StoredCSR
@@ -105,9 +106,9 @@ def store_columns(data: StoredData) -> tuple[str, ...]:
         )
     names = (*data.feature_names, *data.categories)
     names = names if data.y is None else (data.target, *names)
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if repeated:
-        raise DataError(f"column name {repeated[0]!r} occurs twice in {data.path}")
+    repeated = repeated_name(names)
+    if repeated is not None:
+        raise DataError(f"column name {repeated!r} occurs twice in {data.path}")
     return names
 
 

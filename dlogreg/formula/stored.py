@@ -205,11 +205,8 @@ def _check_widths(recipe: Recipe, transforms: Mapping[str, Transform]) -> None:
 
 
 def _width(part: Ingredient, reduced: bool, transforms: Mapping[str, Transform]) -> int:
-    if part.coding is not None:
-        return len(part.coding.levels) - reduced
-    if not part.is_basis:
-        return 1
-    transform = transforms.get(ast.unparse(parse_expression(part.inside).tree))
-    if transform is None or transform.fields is None:
-        raise InvalidError(f"{shown(part.inside)} has one column, not several")
-    return len(transform.fields) - (reduced and transform.spans_intercept)
+    if part.is_basis and part.coding is None:
+        transform = transforms.get(part.call)
+        if transform is None or transform.fields is None:
+            raise InvalidError(f"{shown(part.inside)} has one column, not several")
+    return part.width(reduced, transforms)

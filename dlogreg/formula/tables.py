@@ -13,6 +13,7 @@ from dlogreg.errors import DataError
 from dlogreg.formula.columns import TableBlock, series_column
 from dlogreg.formula.parquet import ParquetTable, open_dataset, open_path
 from dlogreg.formula.store import StoreTable, store_columns
+from dlogreg.repeated_name import repeated_name
 from dlogreg.source.blocks import Array, Bounded, even_bounds
 from dlogreg.source.frames import PANDAS_LIKE, as_pandas
 from dlogreg.source.graph import Compute, GraphBlocks, graph_blocks
@@ -161,10 +162,10 @@ def table_columns(data: Any) -> tuple[str, ...]:
     if isinstance(data, StoredData):
         return store_columns(data)
     names = [str(name) for name in data.columns]
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if repeated:
+    repeated = repeated_name(names)
+    if repeated is not None:
         raise DataError(
-            f"column name {repeated[0]!r} occurs twice in the data; rename or drop one"
+            f"column name {repeated!r} occurs twice in the data; rename or drop one"
         )
     return tuple(names)
 

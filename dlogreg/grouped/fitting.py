@@ -100,6 +100,31 @@ class _GroupFit:
         totals = GroupTotals.of(survey, classes, fit_intercept=options.fit_intercept)
         self._check_magnitudes(totals)
         posed = pose_groups(totals, classes, options, options.max_passes - 1)
+        alone = self._solve(posed, classes)
+        tabulation = Tabulation(posed, options, classes, self.passes, self.recipe)
+        levels, reasons = totals.levels.tolist(), sorted(posed.reasons.items())
+        return GroupedResults(
+            levels=tuple(levels),
+            models=tabulation.models(alone),
+            reasons={levels[place]: reason for place, reason in reasons},
+            n_rows=totals.rows.sum(axis=1),
+            classes=classes,
+            feature_names=self.layout.source.feature_names,
+            fit_intercept=options.fit_intercept,
+            tol=options.tol,
+            has_offset=options.has_offset,
+            n_dropped=survey.n_dropped,
+            recipe=self.recipe,
+            **self.passes.costs,
+        )
+
+    def _solve(
+        self, posed: PosedGroups, classes: tuple[Label, ...]
+    ) -> dict[int, LogitResults]:
+        """Bring the models to rest; return those that were fitted by themselves.
+
+        A model that was never evaluated has the reason noted.
+        """
         alone: dict[int, LogitResults] = {}
         rest = Status.MAX_PASSES
         try:
@@ -110,26 +135,7 @@ class _GroupFit:
         for model in posed.models:
             if not model.rests_at(rest) and model.place not in alone:
                 posed.reasons.setdefault(model.place, NOT_EVALUATED)
-        tabulation = Tabulation(posed, options, classes, self.passes, self.recipe)
-        levels, tally = totals.levels.tolist(), self.passes.tally
-        return GroupedResults(
-            levels=tuple(levels),
-            models=tabulation.models(alone),
-            reasons={
-                levels[place]: posed.reasons[place] for place in sorted(posed.reasons)
-            },
-            n_rows=totals.rows.sum(axis=1),
-            classes=classes,
-            feature_names=self.layout.source.feature_names,
-            fit_intercept=options.fit_intercept,
-            tol=options.tol,
-            n_passes=self.passes.n_passes,
-            bytes_read=tally.n_bytes,
-            peak_memory=tally.peak_memory,
-            has_offset=options.has_offset,
-            n_dropped=survey.n_dropped,
-            recipe=self.recipe,
-        )
+        return alone
 
     def _survey(self, most: int) -> GroupSurvey:
         """Make the first pass."""

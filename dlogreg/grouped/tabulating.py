@@ -48,16 +48,8 @@ class Tabulation:
 
     def sharing(self, result: LogitResults) -> LogitResults:
         """Return a result with the costs of all passes instead of its own."""
-        tally = self.passes.tally
-        return replace(
-            result,
-            n_passes=self.passes.n_passes,
-            bytes_read=tally.n_bytes,
-            peak_memory=tally.peak_memory,
-            trace=(),
-            rows=None,
-            recipe=self.recipe,
-        )
+        costs = self.passes.costs
+        return replace(result, **costs, trace=(), rows=None, recipe=self.recipe)
 
     def result(self, model: GroupModel, solution: Solution) -> LogitResults:
         """Return the result of a model that has come to rest."""
@@ -69,13 +61,6 @@ class Tabulation:
         params[_aliased(model)] = np.nan
         rows, weights = totals.rows[place], totals.weights[place]
         n_rows, counted = int(rows.sum()), options.weight_kind == "frequency"
-        llnull = model.factor * null_loglikelihood(weights)
-        if model.null is not None:
-            llnull = -model.null.loss if model.null.found else np.nan
-        separated: tuple[str, ...] = ()
-        if solution.status is Status.SEPARATION_SUSPECTED and solution.step is not None:
-            moved = np.abs(solution.step) * model.newton.geometry.reach
-            separated = tuple(moving_columns(moved, names))
         return LogitResults(
             feature_names=names,
             classes=self.classes,
@@ -84,25 +69,20 @@ class Tabulation:
             coefficients=params,
             covariance=covariance,
             llf=-_loss(model, solution),
-            llnull=llnull,
+            llnull=_llnull(model, weights),
             nobs=float(weights.sum()) if counted else float(n_rows),
             n_rows=n_rows,
             alpha=options.penalty.alpha,
             status=solution.status,
             error_bound=solution.error_bound,
             bse_error_bound=model.bse_error if covariance is not None else np.nan,
-            tol=options.tol,
             solver="newton",
-            n_passes=self.passes.n_passes,
-            bytes_read=self.passes.tally.n_bytes,
-            peak_memory=self.passes.tally.peak_memory,
-            separated=separated,
+            separated=_separated(model, solution, names),
             dropped=dict(self.posed.dropped.get(place, {})),
             why_no_inference=why_not,
-            weight_kind=options.weight_kind,
-            has_offset=options.has_offset,
-            has_penalty_factor=options.penalty.factor is not None,
             recipe=self.recipe,
+            **options.kept,
+            **self.passes.costs,
         )
 
     def _covariance(
@@ -131,6 +111,23 @@ def _aliased(model: GroupModel) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     mask = np.ones(model.standardization.n_params, dtype=bool)
     mask[model.newton.kept] = False
     return mask
+
+
+def _separated(
+    model: GroupModel, solution: Solution, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the columns that seem to separate the classes of a group."""
+    if solution.status is not Status.SEPARATION_SUSPECTED or solution.step is None:
+        return ()
+    moved = np.abs(solution.step) * model.newton.geometry.reach
+    return tuple(moving_columns(moved, names))
+
+
+def _llnull(model: GroupModel, weights: FloatArray) -> float:
+    """Return the log-likelihood of an intercept, beside the offset if there is one."""
+    if model.null is None:
+        return model.factor * null_loglikelihood(weights)
+    return -model.null.loss if model.null.found else np.nan
 
 
 def _loss(model: GroupModel, solution: Solution) -> float:

@@ -21,16 +21,7 @@ SEPARATED = (Status.SEPARATED, Status.SEPARATION_SUSPECTED, Status.UNDECIDED)
 
 def warn_of_groups(results: GroupedResults) -> None:
     """Warn of groups without a model, or with one that is not what was asked for."""
-    separated, late, dropped = {}, {}, {}
-    for level, model in zip(results.levels, results.models, strict=True):
-        if model is None:
-            continue
-        if model.status in SEPARATED:
-            separated[level] = ", ".join(map(repr, model.separated[:3]))
-        elif not model.converged:
-            late[level] = model.status.value
-        if model.dropped:
-            dropped[level] = ", ".join(map(repr, list(model.dropped)[:3]))
+    separated, late, dropped = _remarkable(results)
     total = len(results.levels)
     if results.reasons:
         warn_user(
@@ -57,6 +48,21 @@ def warn_of_groups(results: GroupedResults) -> None:
             " errors of the optimum; raise max_passes or tol",
             ConvergenceWarning,
         )
+
+
+def _remarkable(results: GroupedResults) -> tuple[dict[Label, str], ...]:
+    """Return groups that are separated, not converged, or without some columns."""
+    separated, late, dropped = {}, {}, {}
+    for level, model in zip(results.levels, results.models, strict=True):
+        if model is None:
+            continue
+        if model.status in SEPARATED:
+            separated[level] = ", ".join(map(repr, model.separated[:3]))
+        elif not model.converged:
+            late[level] = model.status.value
+        if model.dropped:
+            dropped[level] = ", ".join(map(repr, list(model.dropped)[:3]))
+    return separated, late, dropped
 
 
 def _listed(groups: Mapping[Label, str], total: int) -> str:

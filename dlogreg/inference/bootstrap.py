@@ -15,8 +15,8 @@ from dlogreg.inference.replicates import Replicates
 from dlogreg.kernel.nearby import NearbyKernel, NearbySums
 from dlogreg.kernel.resampling import PoissonDraws
 from dlogreg.kernel.together import Sums, Together
-from dlogreg.many_memory import ManyPasses, check_room, replicates_memory
 from dlogreg.memory import ProjectedMemory, project_memory
+from dlogreg.memory.many_models import ManyPasses, check_room, replicates_memory
 from dlogreg.objective.many import ManyObjective
 from dlogreg.options.values import byte_limit
 from dlogreg.rows_again import RowsAgain, check_unchanged
@@ -64,6 +64,12 @@ def bootstrap(
         n_passes = passes.n_passes
     found = Replicates(results.names, results.coefficients, coefficients, by)
     found = replace(found, seed=seed, n_passes=n_passes, error=worst)
+    _tell_failed(found, n_replicates, max_passes)
+    return found
+
+
+def _tell_failed(found: Replicates, n_replicates: int, max_passes: int) -> None:
+    """Warn of replicates without an optimum, or raise if none has one."""
     if found.n_failed == n_replicates:
         raise InferenceError(
             f"none of {n_replicates} bootstrap replicates has a finite optimum that "
@@ -77,7 +83,6 @@ def bootstrap(
             "which makes intervals too short where these are many",
             ConvergenceWarning,
         )
-    return found
 
 
 def _check_room(

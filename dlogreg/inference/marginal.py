@@ -74,9 +74,28 @@ class MarginalEffects:
 
     def summary(self, alpha: float = 0.05) -> Summary:
         """Return a table with intervals at level 1 - alpha."""
+        notes = ["Effects are dp/dx"]
+        if self.discrete:
+            changed = ", ".join(map(printable, self.discrete[:8]))
+            more = ", ..." if len(self.discrete) > 8 else ""
+            notes[0] += f", and the change of p from 0 to 1 in {changed}{more}"
+        interval = f"[{alpha / 2:.4g}", f"{1 - alpha / 2:.4g}]"
+        return Summary(
+            title="Marginal effects on the probability of the event",
+            model=(("Effects", TITLES[self.at]),),
+            quality=(("Standard errors", f"delta method, {self.cov_type}"),),
+            status="",
+            columns=("effect", "std err", "z", "P>|z|", *interval),
+            rows=tuple(shortened(self._rows(alpha))),
+            notes=tuple(notes),
+            ratios=False,
+        )
+
+    def _rows(self, alpha: float) -> list[CoefficientRow]:
+        """Return a line for every column, with intervals at level 1 - alpha."""
         ends = self.conf_int(alpha)
         errors, z, p = self.bse.tolist(), self.zvalues.tolist(), self.pvalues.tolist()
-        rows = [
+        return [
             CoefficientRow(
                 printable(name),
                 (
@@ -91,22 +110,6 @@ class MarginalEffects:
             )
             for j, name in enumerate(self.effects.names or ())
         ]
-        notes = ["Effects are dp/dx"]
-        if self.discrete:
-            changed = ", ".join(map(printable, self.discrete[:8]))
-            more = ", ..." if len(self.discrete) > 8 else ""
-            notes[0] += f", and the change of p from 0 to 1 in {changed}{more}"
-        interval = f"[{alpha / 2:.4g}", f"{1 - alpha / 2:.4g}]"
-        return Summary(
-            title="Marginal effects on the probability of the event",
-            model=(("Effects", TITLES[self.at]),),
-            quality=(("Standard errors", f"delta method, {self.cov_type}"),),
-            status="",
-            columns=("effect", "std err", "z", "P>|z|", *interval),
-            rows=tuple(shortened(rows)),
-            notes=tuple(notes),
-            ratios=False,
-        )
 
     def __repr__(self) -> str:
         """Return the table as text."""

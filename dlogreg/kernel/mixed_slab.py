@@ -28,6 +28,7 @@ from scipy.sparse import csr_array
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.csr import CSR
+from dlogreg.kernel.in_place_slab import InPlaceSlab
 from dlogreg.kernel.mixed import Mixed
 from dlogreg.kernel.sparse_slab import UPDATED_LINES
 
@@ -35,7 +36,7 @@ MIXED_ROWS = 2**15
 """Rows of a slab: what is done once for it, with vectors of all columns, is little."""
 
 
-class MixedSlab:
+class MixedSlab(InPlaceSlab):
     """Mixed rows, of which the dense columns are centred in a reused buffer."""
 
     rounding = 0.0
@@ -119,12 +120,6 @@ class MixedSlab:
             sizes += np.bincount(rows, change, len(X))
         return np.asarray(sizes)
 
-    def project(self, values: FloatArray) -> FloatArray:
-        """Return sum_i values_i z_i over the loaded rows, shape (n_params,)."""
-        total = np.zeros(self.n_params)
-        self.add_projection(total, values)
-        return total
-
     def add_projection(self, total: FloatArray, values: FloatArray) -> None:
         """Add sum_i values_i z_i over the loaded rows to ``total``."""
         values = np.ascontiguousarray(values, dtype=np.float64)
@@ -156,16 +151,6 @@ class MixedSlab:
         """Return the linear predictors of params (n_params, n_points), by points."""
         return np.array([self.predict(point) for point in params.T])
 
-    def add_points(
-        self, total: FloatArray, values: FloatArray, product: FloatArray
-    ) -> None:
-        """Add sum_i values_bi z_i for every b to ``total``, (n_params, n_points).
-
-        ``product`` is not needed.
-        """
-        for b, own in enumerate(values):
-            self.add_projection(total[:, b], own)
-
     def project_groups(self, matrix: csr_array, out: FloatArray) -> None:
         """Set out to the matrix, (n_groups, n_rows), times the loaded rows."""
         few, inside = matrix @ self._dense, out[:, self._first :]
@@ -173,14 +158,6 @@ class MixedSlab:
         inside[...] = (matrix @ self._rows.stored().matrix).toarray()
         inside[:, self._columns] = few[:, 1:]
         inside[:, self._moved] -= np.multiply.outer(few[:, 0], self._offsets)
-
-    def square_sums(
-        self, units: FloatArray, weight: FloatArray | None
-    ) -> tuple[float, FloatArray]:
-        """Return the largest squared norm of a scaled row, and sum_i s_i z_ij^2."""
-        total = np.zeros(self.n_params)
-        self.add_squares(total, weight)
-        return self.largest_norm(units), total
 
     def add_squares(self, total: FloatArray, weight: FloatArray | None) -> None:
         """Add sum_i s_i z_ij^2 to ``total``."""

@@ -43,7 +43,7 @@ import numpy.typing as npt
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel.block import Rows
 from dlogreg.kernel.standard_rows import StandardRows, add_grams
-from dlogreg.loss import LEAST_MARGIN
+from dlogreg.loss import inverse_rest_rows, probability_weight_rows
 
 SLAB_VALUES = 2**17
 GROUP = 128
@@ -193,35 +193,61 @@ class NearbyKernel:
         eta = buffers.bases.T @ z.T
         if rows.offset is not None:
             eta += rows.offset.astype(eta.dtype)
-        is_event = rows.y == self.event
-        moved = buffers.shifts is not None
-        base = _probabilities(eta) if self.hessian_of or not moved else (eta, eta)
-        odds = _odds(eta) if moved else (eta, eta)
+        if buffers.shifts is None:
+            self._add_at_bases(sums, rows, groups, z, eta, buffers)
+        else:
+            self._add_changes(sums, rows, groups, z, eta, buffers.shifts, buffers)
+
+    def _add_at_bases(
+        self,
+        sums: NearbySums,
+        rows: Rows,
+        groups: Sequence[Models],
+        z: FloatArray,
+        eta: FloatArray,
+        buffers: _Buffers,
+    ) -> None:
+        """Add the gradients of the bases themselves, and the weights of the rows."""
+        is_event, base = rows.y == self.event, probability_weight_rows(eta)
+        # sigma with its own sign: p - 1 would cancel where p is near 1
+        miss = np.where(is_event, -probability_weight_rows(-eta)[0], base[0])
         for models in groups:
-            own = buffers.base_of[models]
             weight = self.rows.weights(rows, models, buffers.type)
-            if buffers.shifts is None:
-                if weight is None:
-                    weight = np.ones((1, len(rows)), buffers.type)
-                # sigma with its own sign: p - 1 would cancel where p is near 1
-                miss = np.where(is_event, -_probabilities(-eta)[0], base[0])
-                changed = miss[own] * weight
-                if self.hessian_of:
-                    still = np.zeros_like(changed)
-                    self._add_hessians(sums, models, z, still, base, weight)
-                sums.totals[0, models] += weight.sum(axis=1, dtype=float)
-                sums.totals[1, models] += weight[:, is_event].sum(axis=1, dtype=float)
-            else:
-                delta = buffers.shifts[models] @ z.T
-                reach = np.maximum(delta.max(axis=1), -delta.min(axis=1))
-                sums.reaches[models] = np.maximum(sums.reaches[models], reach)
-                largest = LARGEST_SHIFT[delta.itemsize]
-                if reach.max() > largest:
-                    np.clip(delta, -largest, largest, out=delta)
-                changed = _changes(delta, odds[0], odds[1], own)
-                self._add_hessians(sums, models, z, delta, base, weight)
-                if weight is not None:
-                    changed *= weight
+            if weight is None:
+                weight = np.ones((1, len(rows)), buffers.type)
+            changed = miss[buffers.base_of[models]] * weight
+            if self.hessian_of:
+                still = np.zeros_like(changed)
+                self._add_hessians(sums, models, z, still, base, weight)
+            sums.totals[0, models] += weight.sum(axis=1, dtype=float)
+            sums.totals[1, models] += weight[:, is_event].sum(axis=1, dtype=float)
+            sums.gradients.T[models] += changed @ z
+
+    def _add_changes(
+        self,
+        sums: NearbySums,
+        rows: Rows,
+        groups: Sequence[Models],
+        z: FloatArray,
+        eta: FloatArray,
+        shifts: FloatArray,
+        buffers: _Buffers,
+    ) -> None:
+        """Add what the shifts change in the gradients, and how far they reach."""
+        base = probability_weight_rows(eta) if self.hessian_of else (eta, eta)
+        whole, rest = inverse_rest_rows(eta)
+        for models in groups:
+            weight = self.rows.weights(rows, models, buffers.type)
+            delta = shifts[models] @ z.T
+            reach = np.maximum(delta.max(axis=1), -delta.min(axis=1))
+            sums.reaches[models] = np.maximum(sums.reaches[models], reach)
+            largest = LARGEST_SHIFT[delta.itemsize]
+            if reach.max() > largest:
+                np.clip(delta, -largest, largest, out=delta)
+            changed = _changes(delta, whole, rest, buffers.base_of[models])
+            self._add_hessians(sums, models, z, delta, base, weight)
+            if weight is not None:
+                changed *= weight
             sums.gradients.T[models] += changed @ z
 
     def _add_hessians(
@@ -247,21 +273,6 @@ class NearbyKernel:
     def finish(self, sums: NearbySums) -> NearbySums:
         """Return the sums."""
         return sums
-
-
-def _probabilities(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return p and p (1 - p) without overflow."""
-    small = np.exp(-np.abs(eta))
-    below = 1 / (1 + small)
-    p = np.where(eta >= 0, below, small * below)
-    return p, small * below * below
-
-
-def _odds(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return 1 / p and 1 - p without overflow."""
-    odds = np.exp(-np.maximum(eta, LEAST_MARGIN[eta.itemsize]))
-    whole = 1 + odds
-    return whole, odds / whole
 
 
 def _changes(

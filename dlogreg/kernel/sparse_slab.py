@@ -33,6 +33,7 @@ from scipy.sparse import csr_array
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.csr import CSR
+from dlogreg.kernel.in_place_slab import InPlaceSlab
 from dlogreg.kernel.row_slab import RowSlab
 
 SLAB_ROWS = 2**14
@@ -48,7 +49,7 @@ LOOKED_AT = 8
 _NO_ROWS = CSR(np.zeros(1, np.int32), np.empty(0, np.int32), np.empty(0), 0)
 
 
-class SparseSlab:
+class SparseSlab(InPlaceSlab):
     """Compressed rows, centred in the formulas."""
 
     rounding = 0.0
@@ -132,12 +133,6 @@ class SparseSlab:
         loops.csr_matvec(*X.shape, X.indptr, X.indices, X.data, slopes, eta)
         return eta
 
-    def project(self, values: FloatArray) -> FloatArray:
-        """Return sum_i values_i z_i over the loaded rows, shape (n_params,)."""
-        total = np.zeros(self.n_params)
-        self.add_projection(total, values)
-        return total
-
     def add_projection(self, total: FloatArray, values: FloatArray) -> None:
         """Add sum_i values_i z_i to ``total``, which must be contiguous."""
         values = np.ascontiguousarray(values, dtype=np.float64)
@@ -155,30 +150,12 @@ class SparseSlab:
             self._columns = params, columns
         return np.array([self.predict(point) for point in columns])
 
-    def add_points(
-        self, total: FloatArray, values: FloatArray, product: FloatArray
-    ) -> None:
-        """Add sum_i values_bi z_i for every b to ``total``, (n_params, n_points).
-
-        Its columns must be contiguous; ``product`` is not needed.
-        """
-        for b, own in enumerate(values):
-            self.add_projection(total[:, b], own)
-
     def project_groups(self, matrix: csr_array, out: FloatArray) -> None:
         """Set out to the matrix, (n_groups, n_rows), times the loaded rows."""
         sizes, inside = matrix @ np.ones(matrix.shape[1]), out[:, self._first :]
         out[:, : self._first] = sizes[:, None]
         inside[...] = (matrix @ self._loaded.matrix).toarray()
         inside[:, self._moved] -= np.multiply.outer(sizes, self._offsets)
-
-    def square_sums(
-        self, units: FloatArray, weight: FloatArray | None
-    ) -> tuple[float, FloatArray]:
-        """Return the largest squared norm of a scaled row, and sum_i s_i z_ij^2."""
-        total = np.zeros(self.n_params)
-        self.add_squares(total, weight)
-        return self.largest_norm(units), total
 
     def add_squares(self, total: FloatArray, weight: FloatArray | None) -> None:
         """Add sum_i s_i z_ij^2 to ``total``."""

@@ -10,7 +10,6 @@ from dlogreg.kernel import Kernel
 from dlogreg.kernel.leverages import Adjustment, LeverageKernel
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.objective import Objective
-from dlogreg.standardization import Standardization
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +45,7 @@ class PenalizedObjective:
 
     def leverage_kernel(self, theta: FloatArray, root: FloatArray) -> LeverageKernel:
         """Return what sums the leverages alone."""
-        std, objective = self._standardization, self.objective
+        std, objective = self.objective.single, self.objective
         return LeverageKernel(
             std.centred(theta),
             root * std.units[:, None],
@@ -63,10 +62,4 @@ class PenalizedObjective:
 
     def scaled(self, sums: Adjustment) -> Adjustment:
         """Return the sums of the leverages in the solver's coordinates."""
-        return replace(sums, gradient=sums.gradient * self._standardization.units)
-
-    @property
-    def _standardization(self) -> Standardization:
-        std = self.objective.standardization
-        assert isinstance(std, Standardization)
-        return std
+        return replace(sums, gradient=sums.gradient * self.objective.single.units)

@@ -73,6 +73,12 @@ class Objective:
         self.passes.annotate(loss=evaluation.loss)
         return evaluation
 
+    @property
+    def single(self) -> Standardization:
+        """The coordinates of two classes, which have one equation."""
+        assert isinstance(self.standardization, Standardization)
+        return self.standardization
+
     def run(self, kernel: Kernel) -> Any:
         """Read the data once; return the sums of a kernel over the rows."""
         if self.face is not None:

@@ -16,7 +16,6 @@ from dlogreg.kernel.columns import ColumnsKernel
 from dlogreg.kernel.together import Sums, Together
 from dlogreg.objective import Objective
 from dlogreg.penalty import Ridge
-from dlogreg.standardization import Standardization
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,8 +32,7 @@ class WorkingObjective:
         ``columns`` are positions of params in ascending order; theta is zero elsewhere.
         """
         objective = self.objective
-        std = objective.standardization
-        assert isinstance(std, Standardization)
+        std = objective.single
         first = int(std.fit_intercept)
         features = columns[first:] - first
         inside = replace(

@@ -93,10 +93,9 @@ def check_options(
         has_offset=has_offset,
         has_groups=has_groups,
         missing=check_missing_option(missing),
-        firth=check_firth(
-            firth, penalty, solver, cov_type, weight_kind, has_groups=has_groups
-        ),
+        firth=check_flag("firth", firth),
         has_holdout="holdout" in given,
     )
+    check_firth(options)
     options.check_n_classes(options.n_equations + 1)
     return options

@@ -6,7 +6,7 @@ from collections.abc import Set
 from typing import Any
 
 from dlogreg.inference.sandwich import check_kind
-from dlogreg.options.values import check_flag
+from dlogreg.options.fit_options import FitOptions
 from dlogreg.penalty import PenaltyRule
 from dlogreg.scalars import is_number
 from dlogreg.trials import FAILURE, SUCCESS
@@ -46,39 +46,30 @@ def check_by(
             )
 
 
-def check_firth(
-    firth: bool,
-    penalty: PenaltyRule,
-    solver: str,
-    cov_type: str,
-    weight_kind: str,
-    *,
-    has_groups: bool,
-) -> bool:
-    """Return the flag, or raise where bias reduction does not go with the rest."""
-    if not check_flag("firth", firth):
-        return False
-    of_model = "its standard errors are those of the model"
+def check_firth(options: FitOptions) -> None:
+    """Refuse bias reduction with what it does not go with."""
+    if not options.firth:
+        return
+    penalty, of_model = options.penalty, "its standard errors are those of the model"
     refused = (
         ("alpha", penalty.alpha != 0, "it is a penalty of its own; take alpha=0"),
         ("bounds", penalty.bounds is not None, "it has no solver within bounds"),
         (
             "solver='lbfgs'",
-            solver == "lbfgs",
+            options.solver == "lbfgs",
             "it needs the Hessian, which L-BFGS does not form",
         ),
         (
             "weight_kind='probability'",
-            weight_kind == "probability",
+            options.weight_kind == "probability",
             "such weights make no likelihood",
         ),
-        ("groups", has_groups, of_model),
-        (f"cov_type={cov_type!r}", cov_type != "model", of_model),
+        ("groups", options.has_groups, of_model),
+        (f"cov_type={options.cov_type!r}", options.cov_type != "model", of_model),
     )
     for option, is_given, reason in refused:
         if is_given:
             raise ValueError(f"firth=True does not go with {option}: {reason}")
-    return True
 
 
 def kind_of_errors(

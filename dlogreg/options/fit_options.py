@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict
 
 from dlogreg.choice import Choice, choose_solver, hessian_fits
 from dlogreg.errors import DataError
 from dlogreg.evaluation import Label
 from dlogreg.penalty import PenaltyRule
+
+
+class KeptOptions(TypedDict):
+    """Options that results keep, in their words."""
+
+    tol: float
+    weight_kind: str
+    has_offset: bool
+    firth: bool
+    l1_ratio: float
+    bounded: bool
+    has_penalty_factor: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +64,20 @@ class FitOptions:
         """Return the options for data with these columns."""
         penalty = self.penalty.resolved(names)
         return replace(self, feature_names=names, penalty=penalty)
+
+    @property
+    def kept(self) -> KeptOptions:
+        """What results tell of the options."""
+        penalty = self.penalty
+        return {
+            "tol": self.tol,
+            "weight_kind": self.weight_kind,
+            "has_offset": self.has_offset,
+            "firth": self.firth,
+            "l1_ratio": penalty.l1_ratio,
+            "bounded": penalty.bounds is not None,
+            "has_penalty_factor": penalty.factor is not None,
+        }
 
     def choice(
         self,

@@ -134,25 +134,7 @@ def fit_many(
     >>> float(many["b"].params["x2"].round(3)), many.converged
     (0.975, True)
     """
-    if (Y is None) == (one_vs_rest is None):
-        raise ValueError(
-            "fit_many() needs Y, a column of 0 and 1 for every outcome, or "
-            "one_vs_rest, labels of which each is fitted against the rest; give one "
-            "of them"
-        )
-    if outcome_names is not None and Y is None:
-        raise ValueError(
-            "outcome_names name the columns of Y; with one_vs_rest the labels do, "
-            "leave outcome_names out"
-        )
-    if cov_type == "cluster":
-        raise ValueError(
-            "fit_many() takes no groups, so that there is no cov_type='cluster'; fit "
-            "the outcomes one by one with dlogreg.fit(groups=), or take 'HC1'"
-        )
-    if cov_type not in OWN_ERRORS:
-        listed = ", ".join(map(repr, OWN_ERRORS))
-        raise ValueError(f"cov_type must be one of {listed}, not {cov_type!r}")
+    _check_outcomes(Y, one_vs_rest, outcome_names, cov_type)
     beside = {"sample_weight": sample_weight, "offset": offset}
     options = check_options(
         beside,
@@ -174,6 +156,31 @@ def fit_many(
         names = names_of(Y, outcome_names)
         source = _open_many(X, Y, options, beside)
     return _fit_source(source, names, options, progress)
+
+
+def _check_outcomes(
+    Y: Any, one_vs_rest: Any, outcome_names: Any, cov_type: Any
+) -> None:
+    """Refuse options that do not go with several outcomes, or with each other."""
+    if (Y is None) == (one_vs_rest is None):
+        raise ValueError(
+            "fit_many() needs Y, a column of 0 and 1 for every outcome, or "
+            "one_vs_rest, labels of which each is fitted against the rest; give one "
+            "of them"
+        )
+    if outcome_names is not None and Y is None:
+        raise ValueError(
+            "outcome_names name the columns of Y; with one_vs_rest the labels do, "
+            "leave outcome_names out"
+        )
+    if cov_type == "cluster":
+        raise ValueError(
+            "fit_many() takes no groups, so that there is no cov_type='cluster'; fit "
+            "the outcomes one by one with dlogreg.fit(groups=), or take 'HC1'"
+        )
+    if cov_type not in OWN_ERRORS:
+        listed = ", ".join(map(repr, OWN_ERRORS))
+        raise ValueError(f"cov_type must be one of {listed}, not {cov_type!r}")
 
 
 def _open_many(

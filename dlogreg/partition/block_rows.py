@@ -50,23 +50,9 @@ def block_rows(
         If its fields do not belong together, or are of kinds that do not fit.
     """
     y = _own_outcome(fields["y"], part.outcome)
-    X, n_features = fields.get("X", np.empty((len(y), 0))), part.n_features
-    if X.ndim != 2 or X.shape[1] != n_features:
-        shape = f"shape {X.shape}, expected {n_features} columns"
-        raise DataError(f"block {index} of X has {shape}; check how X was built")
-    if X.dtype.kind not in "fiub":
-        advice = "convert its columns to numbers, for example with astype(float)"
-        raise DataError(f"block {index} of X holds values of type {X.dtype}; {advice}")
-    held: Mapping[str, Any] = fields
-    for name, values in held.items():
-        if name != "X" and isinstance(values, CSR):
-            advice = f"make it dense, with {name}.map_blocks(lambda b: b.toarray())"
-            raise DataError(f"block {index} of {name} is sparse; {advice}")
-        if len(values) != len(X):
-            raise DataError(
-                f"block {index}: X has {len(X)} rows but {name} has {len(values)}; "
-                "give arrays of the same chunks, or call compute_chunk_sizes() on both"
-            )
+    X = fields.get("X", np.empty((len(y), 0)))
+    _check_matrix(X, part.n_features, index)
+    _check_beside(fields, len(X), index)
     rows = Rows(
         X,
         y,
@@ -81,6 +67,29 @@ def block_rows(
     rows = with_held(rows, fields.get("holdout"), part.held_share)
     trials = fields.get("trials")
     return rows if trials is None else split_trials(rows, trials, shares=part.shares)
+
+
+def _check_matrix(X: Any, n_features: int, index: int) -> None:
+    """Refuse a block of X that is not numbers in the columns that there are."""
+    if X.ndim != 2 or X.shape[1] != n_features:
+        shape = f"shape {X.shape}, expected {n_features} columns"
+        raise DataError(f"block {index} of X has {shape}; check how X was built")
+    if X.dtype.kind not in "fiub":
+        advice = "convert its columns to numbers, for example with astype(float)"
+        raise DataError(f"block {index} of X holds values of type {X.dtype}; {advice}")
+
+
+def _check_beside(fields: Mapping[str, Any], n_rows: int, index: int) -> None:
+    """Refuse fields that do not lie beside the rows of X."""
+    for name, values in fields.items():
+        if name != "X" and isinstance(values, CSR):
+            advice = f"make it dense, with {name}.map_blocks(lambda b: b.toarray())"
+            raise DataError(f"block {index} of {name} is sparse; {advice}")
+        if len(values) != n_rows:
+            raise DataError(
+                f"block {index}: X has {n_rows} rows but {name} has {len(values)}; "
+                "give arrays of the same chunks, or call compute_chunk_sizes() on both"
+            )
 
 
 def _own_outcome(y: Array, outcome: Outcome | None) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +10,9 @@ from dlogreg.kernel import Rows
 from dlogreg.kernel.outcomes import Outcome
 from dlogreg.missing import complete_rows, none_as_nan
 from dlogreg.partition.block_rows import block_rows, distinct, of_kind
-from dlogreg.partition.vectors import Vector, check_length
+from dlogreg.partition.vectors import Reader, Vector, check_length
 from dlogreg.row_kind import RowKind
-from dlogreg.source.blocks import Blocks
+from dlogreg.source.blocks import Array, Blocks, Load
 from dlogreg.source.retrying import Retries
 
 
@@ -72,23 +72,36 @@ class Partition:
         def leaf(stop: int) -> Iterator[Rows]:
             nonlocal row, position
             while position < stop:
-                fields = dict(load(position))
-                index = self.first_block + position
-                length = len(next(iter(fields.values())))
-                if readers:  # rows beside X are found by counting
-                    check_length("X", self.blocks.row_counts, position, length)
-                for name, reader in readers.items():
-                    fields[name] = reader.read(length)
-                if self.drops:
-                    fields = {k: none_as_nan(k, v) for k, v in fields.items()}
-                X = fields.get("X")
-                if X is not None:
-                    X = of_kind(X, index, sparse=self.sparse)
-                    fields["X"] = X if linear else distinct(X)
-                rows = block_rows(fields, self, index, row)
+                fields = self._fields(position, load, readers)
+                rows = self._rows(fields, position, row, linear=linear)
                 position += 1
                 row = None if row is None else row + rows.n_read
                 yield complete_rows(rows) if self.drops else rows
 
         for stop in self.leaves[1:]:
             yield leaf(stop)
+
+    def _fields(
+        self, position: int, load: Load, readers: Mapping[str, Reader]
+    ) -> dict[str, Array]:
+        """Load a block, and of the fields beside it as many rows as it has."""
+        fields = dict(load(position))
+        length = len(next(iter(fields.values())))
+        if readers:  # rows beside X are found by counting
+            check_length("X", self.blocks.row_counts, position, length)
+        for name, reader in readers.items():
+            fields[name] = reader.read(length)
+        return fields
+
+    def _rows(
+        self, fields: dict[str, Array], position: int, row: int | None, *, linear: bool
+    ) -> Rows:
+        """Return the rows of a block that was loaded, the first of this number."""
+        if self.drops:
+            fields = {k: none_as_nan(k, v) for k, v in fields.items()}
+        index = self.first_block + position
+        X = fields.get("X")
+        if X is not None:
+            X = of_kind(X, index, sparse=self.sparse)
+            fields["X"] = X if linear else distinct(X)
+        return block_rows(fields, self, index, row)

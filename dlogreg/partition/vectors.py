@@ -25,16 +25,12 @@ class Vector:
     n_rows: int
     """Rows of the run."""
 
-    def reader(
-        self, inputs: tuple[Any, ...], retries: Retries | None = None
-    ) -> _Reader:
+    def reader(self, inputs: tuple[Any, ...], retries: Retries | None = None) -> Reader:
         """Open the recipe inside the task."""
-        return _Reader(
-            self.blocks, self.skip, self.n_rows, inputs, retries or Retries()
-        )
+        return Reader(self.blocks, self.skip, self.n_rows, inputs, retries or Retries())
 
 
-class _Reader:
+class Reader:
     """Reads on and on; a block is loaded once and kept until it is used up.
 
     Of a block much longer than the run, such as a y that is one chunk, only the rows
@@ -56,6 +52,7 @@ class _Reader:
         self._rest: Array | None = None
 
     def read(self, n_rows: int) -> Array:
+        """Return the next rows."""
         parts: list[Array] = []
         while n_rows:
             if self._rest is None or not len(self._rest):

@@ -47,24 +47,25 @@ def pose(
     kept = kept_params(survey, feature_names, dropped)
     if not penalized and not survey.exact_gram:
         suspects = find_suspects(survey, kept)
-    penalty = penalty_of(options.penalty, survey.weight_sum, std)
-    clusters = survey.sums.clusters
-    return Problem(
-        survey,
+    objective = _objective(survey, passes, options, class_weight)
+    judged = (kept, dropped, separating, suspects)
+    return Problem(survey, passes, objective, options, options.solver, *judged)
+
+
+def _objective(
+    survey: Survey,
+    passes: Passes,
+    options: FitOptions,
+    class_weight: tuple[tuple[Label, float], ...],
+) -> Objective:
+    """Return the loss over all rows, with the penalty."""
+    std, clusters = survey.standardization, survey.sums.clusters
+    return Objective(
         passes,
-        Objective(
-            passes,
-            std,
-            penalty,
-            survey.classes,
-            class_weight,
-            squares_weight=options.weight_kind != "frequency",
-            most_groups=0 if clusters is None else clusters.most,
-        ),
-        options,
-        options.solver,
-        kept,
-        dropped,
-        separating,
-        suspects,
+        std,
+        penalty_of(options.penalty, survey.weight_sum, std),
+        survey.classes,
+        class_weight,
+        squares_weight=options.weight_kind != "frequency",
+        most_groups=0 if clusters is None else clusters.most,
     )

@@ -73,7 +73,7 @@ class SoftmaxProblem(Problem):
         return Point(theta, self.objective.penalty.added(found, theta, []))
 
     def range_moved(self, move: FloatArray, inverse: FloatArray, rest: float) -> float:
-        """Bound the range by which any row's predictors move, see problem.py."""
+        """Bound the range by which any row's predictors move, as ``Problem`` does."""
         geometry = self.softmax_geometry
         return geometry.moved(move) + geometry.kappa(inverse, self.kept) * rest
 
@@ -159,17 +159,9 @@ def pose_softmax(
         layout.partitions,
         squares_weight=options.weight_kind != "frequency",
     )
-    return SoftmaxProblem(
-        survey,
-        passes,
-        objective,
-        options,
-        options.solver,
-        _kept(single.n_params, n_equations, names, dropped),
-        dropped,
-        separating,
-        suspects=np.empty(0, dtype=np.intp),
-    )
+    kept = _kept(single.n_params, n_equations, names, dropped)
+    judged = (kept, dropped, separating, np.empty(0, dtype=np.intp))
+    return SoftmaxProblem(survey, passes, objective, options, options.solver, *judged)
 
 
 def independent_lines(survey: Survey) -> FloatArray:

@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtr
 
 from dlogreg.display import Summary, describe, summarize
 from dlogreg.errors import DataError
@@ -22,6 +21,7 @@ from dlogreg.inference.row_tests import RowTests
 from dlogreg.labelled import LabelledVector
 from dlogreg.results.fitted import FittedModel
 from dlogreg.results.prediction import LogitPredictions
+from dlogreg.results.wald_statistics import WaldStatistics
 
 if TYPE_CHECKING:
     from dlogreg.display.plots import ResultPlots
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, eq=False, repr=False)
 class LogitResults(
     FittedModel,
+    WaldStatistics[LabelledVector],
     FromCovariance,
     IntervalMethods,
     FitMeasures,
@@ -118,21 +119,6 @@ class LogitResults(
         bound = self.limit_error_bound if self.separation else self.error_bound
         bounds = np.where(np.isinf(self.coefficients), np.inf, bound)
         return self._labelled(np.where(np.isnan(self.coefficients), np.nan, bounds))
-
-    @property
-    def zvalues(self) -> LabelledVector:
-        """Wald statistics params / bse."""
-        return self._labelled(self.coefficients / np.asarray(self.bse))
-
-    @property
-    def tvalues(self) -> LabelledVector:
-        """The same as ``zvalues``, under statsmodels' name; normal, not t."""
-        return self.zvalues
-
-    @property
-    def pvalues(self) -> LabelledVector:
-        """Two-sided p-values of the Wald tests, from the normal distribution."""
-        return self._labelled(2 * ndtr(-np.abs(np.asarray(self.zvalues))))
 
     @property
     def holdout(self) -> GoodnessOfFit | None:

@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtr
 
 from dlogreg.display import Summary, describe_multinomial, summarize_multinomial
 from dlogreg.evaluation import FloatArray, Label
@@ -15,13 +14,19 @@ from dlogreg.inference import FromClassCovariance, check_level
 from dlogreg.labelled_matrix import LabelledMatrix
 from dlogreg.results.fitted import FittedModel
 from dlogreg.results.prediction import MultinomialPredictions
+from dlogreg.results.wald_statistics import WaldStatistics
 
 if TYPE_CHECKING:
     from dlogreg.display.plots import MultinomialPlots
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultinomialResults(FittedModel, FromClassCovariance, MultinomialPredictions):
+class MultinomialResults(
+    FittedModel,
+    WaldStatistics[LabelledMatrix],
+    FromClassCovariance,
+    MultinomialPredictions,
+):
     """Coefficients of a softmax model, their standard errors, and what the fit cost.
 
     The words and the layout are those of statsmodels' ``MNLogit``. Without a penalty
@@ -102,21 +107,6 @@ class MultinomialResults(FittedModel, FromClassCovariance, MultinomialPrediction
         """Standard errors, in the layout of ``params``."""
         deviations = np.sqrt(np.diagonal(self.cov_params()))
         return self._labelled(deviations.reshape(self.coefficients.shape).T)
-
-    @property
-    def zvalues(self) -> LabelledMatrix:
-        """Wald statistics params / bse."""
-        return self._labelled(self.coefficients.T / np.asarray(self.bse))
-
-    @property
-    def tvalues(self) -> LabelledMatrix:
-        """The same as ``zvalues``, under statsmodels' name; normal, not t."""
-        return self.zvalues
-
-    @property
-    def pvalues(self) -> LabelledMatrix:
-        """Two-sided p-values of the Wald tests, from the normal distribution."""
-        return self._labelled(2 * ndtr(-np.abs(np.asarray(self.zvalues))))
 
     def symmetric_coefficients(self) -> FloatArray:
         """Return coefficients of all classes that sum to zero over the classes.

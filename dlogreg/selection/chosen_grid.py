@@ -16,7 +16,6 @@ from dlogreg.passes import Passes
 from dlogreg.penalty import PenaltyRule
 from dlogreg.problem import pose
 from dlogreg.progress import progress_for
-from dlogreg.reduction import Reduction, single_threaded_blas
 from dlogreg.selection.class_grid import ClassGrid
 from dlogreg.selection.folding import Folding
 from dlogreg.selection.grid_fit import GridFit
@@ -67,16 +66,13 @@ def fit_grid(
         curves=None if score is None else score == "auc",
         what=PENALTIES,
     )
-    passes = Passes(Reduction(layout.partitions, layout.inline), progress_for(progress))
-    try:
-        with single_threaded_blas():
-            weights = class_weight()
-            survey = take_survey(layout, passes, options, weights)
-            fit = _fit_two if len(survey.classes) == 2 else _fit_more
-            found = fit(layout, survey, passes, options, rules, folding, weights, score)
-            passes.close_record()
-    finally:
-        passes.progress.close()
+    passes = Passes(layout.reduction(), progress_for(progress))
+    with passes.running():
+        weights = class_weight()
+        survey = take_survey(layout, passes, options, weights)
+        fit = _fit_two if len(survey.classes) == 2 else _fit_more
+        found = fit(layout, survey, passes, options, rules, folding, weights, score)
+        passes.close_record()
     return found
 
 

@@ -11,17 +11,13 @@ from dlogreg.layout import Layout, lay_out
 from dlogreg.options import FitOptions
 from dlogreg.passes import Passes
 from dlogreg.penalty import PenaltyRule
+from dlogreg.results import MultinomialResults
 from dlogreg.selection.alphas import AlphaGrid
 from dlogreg.selection.class_grid import ClassGrid
 from dlogreg.selection.folding import Folding
 from dlogreg.selection.room import check_class_room
-from dlogreg.selection.validated import warn_of_unfinished
-from dlogreg.selection.validation import (
-    CrossValidation,
-    best_of,
-    fold_scores,
-    one_se_of,
-)
+from dlogreg.selection.validated import tabulated, warn_of_unfinished
+from dlogreg.selection.validation import CrossValidation
 from dlogreg.survey import Survey
 
 
@@ -60,26 +56,10 @@ def validate_classes(
     scored = fit.scored(found)
     passes.close_record()
     warn_of_unfinished([model for line in found for model in line])
-    scores = fold_scores(scored)
-    mean = scores[scoring].mean(axis=1)
-    spread = scores[scoring].std(axis=1, ddof=1) / np.sqrt(folding.n_folds)
-    best, simplest = best_of(mean, scoring), one_se_of(mean, spread, scoring)
-    results = {i: found[-1][i].results() for i in {best, simplest}}
     params = np.array([[model.params for model in line] for line in found])
-    params = params.swapaxes(0, 1)
-    return CrossValidation(
-        alphas,
-        0.0,
-        scoring,
-        scores,
-        scored.totals[1],
-        results[best].names,
-        params[:, -1],
-        params[:, :-1],
-        np.array([[model.error for model in line] for line in found]).T,
-        results[best],
-        results[simplest],
-        passes.n_passes,
-        passes.tally.n_bytes,
-        tuple(passes.trace),
-    )
+
+    def result_of(i: int) -> MultinomialResults:
+        return found[-1][i].results()
+
+    given = (alphas, 0.0, scoring, scored)
+    return tabulated(*given, params, found, result_of, passes)

@@ -8,22 +8,22 @@ from typing import Any
 
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.first_pass import take_survey
-from dlogreg.layout import lay_out
+from dlogreg.layout import Layout, lay_out
 from dlogreg.options import FitOptions, check_options
 from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import PenaltyRule, penalty_rule
 from dlogreg.pipeline import open_source
 from dlogreg.problem import pose
 from dlogreg.progress import progress_for
-from dlogreg.reduction import Reduction, single_threaded_blas
-from dlogreg.scalars import check_seed, is_number
+from dlogreg.scalars import is_number
 from dlogreg.selection.alphas import AlphaGrid, check_grid
 from dlogreg.selection.class_validation import check_classes, validate_classes
-from dlogreg.selection.folding import Folding, check_folds, fold_rows
+from dlogreg.selection.folding import Folding, FoldRule, check_folds, fold_rows
 from dlogreg.selection.grid_fit import GridFit
 from dlogreg.selection.room import check_grid_room
 from dlogreg.selection.validated import validated
 from dlogreg.selection.validation import CrossValidation, check_scoring
+from dlogreg.source import Source
 from dlogreg.survey import Survey
 
 N_ALPHAS = 20
@@ -145,15 +145,12 @@ def cross_validate(
     0.01
     """
     names = check_scoring(scoring)
-    check_folds(folds, n_folds, groups)
+    rule = check_folds(folds, n_folds, groups, seed)
     grid = check_grid(alphas, n_alphas, alpha_min_ratio, N_ALPHAS)
     if not (is_number(max_passes) and max_passes >= 4):
         raise ValueError(
             f"max_passes must be at least 4, a whole number, not {max_passes!r}"
         )
-    seed = check_seed(seed)
-    if seed and folds == "time":
-        raise ValueError("folds='time' draws nothing, so that seed= would do nothing")
     beside = {"sample_weight": sample_weight, "offset": offset}
     options = check_options(
         beside,
@@ -170,47 +167,60 @@ def cross_validate(
     )
     source = open_source(X, y, options, {**beside, "groups": groups})
     options = options.for_columns(source.feature_names)
-    family = options.penalty
-    options = replace(options, penalty=_first_rule(grid, l1_ratio))
-    layout = lay_out(source, options)
-    curves, n_parts = "auc" in names, n_folds + (folds == "time")
-    check_grid_room(layout, options, n_folds, n_parts, grid.n_alphas, curves=curves)
-    passes = Passes(Reduction(layout.partitions, layout.inline), progress_for(progress))
-    try:
-        with single_threaded_blas():
-            survey = take_survey(layout, passes, options, ())
-            asked = replace(options, penalty=family)
-            check_classes(asked, len(survey.classes), names)
-            given = (folds, n_folds, seed, source, survey.classes, passes.run)
-            folding = fold_rows(*given)
-            if len(survey.classes) > 2:
-                rest = (survey, passes, folding, grid, names[0])
-                return validate_classes(layout, asked, *rest)
-            fit = _grid_fit(survey, passes, options, folding, family)
-            fit.look_around()
-            if curves:
-                fit.check_ranked()
-            largest = 0.0 if grid.values is not None else fit.largest_alpha()
-            used = grid.descending(largest, survey.n_rows, source.n_features)
-            rules = [replace(family, alpha=alpha) for alpha in used.tolist()]
-            found = fit.fitted(rules)
-            scored = fit.scored(found, curves=curves)
-            passes.close_record()
-            return validated(layout, options, fit, rules, found, scored, names[0])
-    finally:
-        passes.progress.close()
+    return _validate(source, options, rule, grid, names, progress)
 
 
-def _grid_fit(
+def _validate(
+    source: Source,
+    options: FitOptions,
+    rule: FoldRule,
+    grid: AlphaGrid,
+    scores: Sequence[str],
+    progress: bool | Progress | None,
+) -> CrossValidation:
+    """Cross-validate with options that are already checked."""
+    first = replace(options, penalty=_first_rule(grid, options.penalty.l1_ratio))
+    layout = lay_out(source, first)
+    sizes = (rule.n_folds, rule.n_parts, grid.n_alphas)
+    check_grid_room(layout, first, *sizes, curves="auc" in scores)
+    passes = Passes(layout.reduction(), progress_for(progress))
+    with passes.running():
+        survey = take_survey(layout, passes, first, ())
+        check_classes(options, len(survey.classes), scores)
+        folding = fold_rows(rule, source, survey.classes, passes.run)
+        found = (layout, options, survey, passes, folding, grid)
+        if len(survey.classes) > 2:
+            return validate_classes(*found, scores[0])
+        return _validate_two(*found, first, scores)
+
+
+def _validate_two(
+    layout: Layout,
+    options: FitOptions,
     survey: Survey,
     passes: Passes,
-    options: FitOptions,
     folding: Folding,
-    family: PenaltyRule,
-) -> GridFit:
-    assert options.feature_names is not None
-    problem = pose(survey, passes, options, options.feature_names, ())
-    return GridFit(problem, folding, options.tol, options.max_passes, family)
+    grid: AlphaGrid,
+    first: FitOptions,
+    scores: Sequence[str],
+) -> CrossValidation:
+    """Fit all folds of two classes with all penalties, and score them.
+
+    ``first`` are the options by which the first pass has learned.
+    """
+    source, curves = layout.source, "auc" in scores
+    problem = pose(survey, passes, first, source.feature_names, ())
+    fit = GridFit(problem, folding, first.tol, first.max_passes, options.penalty)
+    fit.look_around()
+    if curves:
+        fit.check_ranked()
+    largest = 0.0 if grid.values is not None else fit.largest_alpha()
+    alphas = grid.descending(largest, survey.n_rows, source.n_features)
+    rules = [replace(options.penalty, alpha=alpha) for alpha in alphas.tolist()]
+    found = fit.fitted(rules)
+    scored = fit.scored(found, curves=curves)
+    passes.close_record()
+    return validated(layout, first, fit, rules, found, scored, scores[0])
 
 
 def _first_rule(grid: AlphaGrid, l1_ratio: float) -> PenaltyRule:

@@ -22,12 +22,28 @@ from dlogreg.kernel.parts import (
     StratifiedParts,
     TimeParts,
 )
+from dlogreg.scalars import check_seed
 from dlogreg.source import Source
 
 KINDS = ("random", "stratified", "group", "time")
 MOST_FOLDS = 100
 MOST_PARTS = 1000
 """Sets of rows that all folds treat alike, where the folds are given."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldRule:
+    """How rows are to fall into folds."""
+
+    kind: str
+    """"random", "stratified", "group" or "time"."""
+    n_folds: int
+    seed: int
+
+    @property
+    def n_parts(self) -> int:
+        """Number of parts of the rows; in time the first is never scored."""
+        return self.n_folds + (self.kind == "time")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,8 +117,8 @@ class Folding:
                 )
 
 
-def check_folds(kind: Any, n_folds: Any, groups: Any) -> None:
-    """Refuse folds that there are not.
+def check_folds(kind: Any, n_folds: Any, groups: Any, seed: Any) -> FoldRule:
+    """Return the rule of the folds, or raise where there are none such.
 
     Raises
     ------
@@ -122,22 +138,25 @@ def check_folds(kind: Any, n_folds: Any, groups: Any) -> None:
             "groups= goes with folds='group', and with no other folds: rows of a group "
             "then stay together"
         )
+    seed = check_seed(seed)
+    if seed and kind == "time":
+        raise ValueError("folds='time' draws nothing, so that seed= would do nothing")
+    return FoldRule(kind, n_folds, seed)
 
 
 def fold_rows(
-    kind: str,
-    n_folds: int,
-    seed: int,
+    rule: FoldRule,
     source: Source,
     classes: tuple[Label, ...],
     run: Callable[[Kernel], Any],
 ) -> Folding:
     """Return the folds; only stratified ones read the rows, once."""
-    if kind == "random":
+    n_folds, seed = rule.n_folds, rule.seed
+    if rule.kind == "random":
         return Folding.leaving_out(RandomParts(n_folds, seed))
-    if kind == "group":
+    if rule.kind == "group":
         return Folding.leaving_out(GroupParts(n_folds, seed))
-    if kind == "stratified":
+    if rule.kind == "stratified":
         counts: CellCounts = run(CellCountKernel(classes, seed))
         cut = StratifiedParts.of_counts(n_folds, seed, classes, counts.counts)
         return Folding.leaving_out(cut)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,12 +14,12 @@ from dlogreg.passes import Passes, Progress
 from dlogreg.penalty import penalty_rule
 from dlogreg.pipeline import open_source
 from dlogreg.progress import progress_for
-from dlogreg.reduction import Reduction, single_threaded_blas
 from dlogreg.scalars import is_number
 from dlogreg.selection.alphas import check_grid
 from dlogreg.selection.path_problem import PathProblem
 from dlogreg.selection.path_results import PathResults
 from dlogreg.selection.room import check_path_room
+from dlogreg.user_warning import warn_user
 
 N_ALPHAS = 100
 """Unless the user says another number."""
@@ -120,14 +119,11 @@ feature_names, missing, tol, max_passes, memory_limit, progress
     _check_width(source.n_features + options.fit_intercept)
     layout = lay_out(source, options)
     check_path_room(layout, options, grid.n_alphas)
-    passes = Passes(Reduction(layout.partitions, layout.inline), progress_for(progress))
-    try:
-        with single_threaded_blas():
-            problem = PathProblem.posed(layout, passes, options)
-            found = problem.solved(grid)
-            passes.close_record()
-    finally:
-        passes.progress.close()
+    passes = Passes(layout.reduction(), progress_for(progress))
+    with passes.running():
+        problem = PathProblem.posed(layout, passes, options)
+        found = problem.solved(grid)
+        passes.close_record()
     _warn(found)
     return found
 
@@ -146,10 +142,9 @@ def _warn(found: PathResults) -> None:
         a for a, s in zip(found.alphas, found.statuses, strict=True) if not s.converged
     ]
     if late:
-        warnings.warn(
+        warn_user(
             f"{len(late)} of {len(found.alphas)} models have not come within tol = "
             f"{found.tol:g} standard errors, that of alpha = {late[0]:.6g} among them; "
             "raise max_passes or tol, or leave out the smallest alphas",
             ConvergenceWarning,
-            stacklevel=3,
         )

@@ -152,13 +152,11 @@ class PathProblem:
     ) -> LogitResults:
         """Return the first model as of a fit; the others differ in a few fields."""
         survey, passes, layout = self.survey, self.passes, self.layout
-        rule, std = self.rule, survey.standardization
-        tally = passes.tally
         return LogitResults(
             feature_names=layout.source.feature_names,
             classes=survey.classes,
             class_counts=survey.class_counts,
-            fit_intercept=std.fit_intercept,
+            fit_intercept=survey.standardization.fit_intercept,
             coefficients=params,
             covariance=None,
             llf=-model.loss,
@@ -169,19 +167,11 @@ class PathProblem:
             status=model.status or Status.MAX_PASSES,
             error_bound=model.error_bound,
             bse_error_bound=float("nan"),
-            tol=self.options.tol,
             solver="newton",
-            n_passes=passes.n_passes,
-            bytes_read=tally.n_bytes,
-            peak_memory=tally.peak_memory,
             trace=tuple(passes.trace),
             why_no_inference=PENALISED,
-            has_offset=self.options.has_offset,
             n_dropped=survey.sums.n_dropped,
-            l1_ratio=rule.l1_ratio,
-            bounded=rule.bounds is not None,
-            has_penalty_factor=rule.factor is not None,
-            rows=RowsAgain(
-                layout.source, layout.partitions, layout.inline, std, survey.classes
-            ),
+            rows=RowsAgain.of(layout, survey),
+            **self.options.kept,
+            **passes.costs,
         )

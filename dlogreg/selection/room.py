@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 from dlogreg.layout import Layout
-from dlogreg.many_memory import (
+from dlogreg.memory import DRIVER_MATRICES, ProjectedMemory, slab_memory
+from dlogreg.memory.many_models import (
     VECTORS,
     ManyPasses,
     PassBytes,
     check_room,
     models_memory,
 )
-from dlogreg.memory import DRIVER_MATRICES, ProjectedMemory, slab_memory
 from dlogreg.options import FitOptions
 from dlogreg.selection import grid_fit
 from dlogreg.selection.class_grid import ClassGrid

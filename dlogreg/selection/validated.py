@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -11,14 +11,15 @@ import numpy as np
 
 from dlogreg.closing import build_results
 from dlogreg.errors import ConvergenceWarning
-from dlogreg.evaluation import Evaluation
+from dlogreg.evaluation import Evaluation, FloatArray
 from dlogreg.kernel.held_parts import HeldSums
 from dlogreg.layout import Layout
 from dlogreg.options import FitOptions
+from dlogreg.passes import Passes
 from dlogreg.penalty import PenaltyRule
 from dlogreg.penalty_columns import within_bounds
 from dlogreg.problem import pose
-from dlogreg.results import LogitResults
+from dlogreg.results import LogitResults, Results
 from dlogreg.rows_again import RowsAgain
 from dlogreg.selection.grid_fit import GridFit
 from dlogreg.selection.validation import (
@@ -29,6 +30,7 @@ from dlogreg.selection.validation import (
 )
 from dlogreg.solvers import Point, Solution, Status
 from dlogreg.solvers.grid import GridModel
+from dlogreg.user_warning import warn_user
 
 
 def validated(
@@ -43,32 +45,54 @@ def validated(
     """Return what was found, the models of all rows refitted where they are chosen."""
     std, passes = fit.standardization, fit.problem.passes
     warn_of_unfinished([model for line in grid for model in line])
-    scores = fold_scores(scored)
-    mean = scores[scoring].mean(axis=1)
-    spread = scores[scoring].std(axis=1, ddof=1) / np.sqrt(fit.folding.n_folds)
-    best, simplest = best_of(mean, scoring), one_se_of(mean, spread, scoring)
     bounds = rules[0].bounds
     lines = [
         [within_bounds(std.to_params(model.theta), bounds) for model in line]
         for line in grid
     ]
-    params = np.array(lines).swapaxes(0, 1)
-    refits = {
-        i: refit(layout, options, fit, rules[i], grid[-1][i], scored.losses[i])
-        for i in {best, simplest}
-    }
+    alphas = np.array([rule.alpha for rule in rules])
+
+    def result_of(i: int) -> LogitResults:
+        return refit(layout, options, fit, rules[i], grid[-1][i], scored.losses[i])
+
+    given = (alphas, rules[0].l1_ratio, scoring, scored)
+    return tabulated(*given, np.array(lines), grid, result_of, passes)
+
+
+def tabulated(
+    alphas: FloatArray,
+    l1_ratio: float,
+    scoring: str,
+    scored: HeldSums,
+    params: FloatArray,
+    grid: Sequence[Sequence[Ended]],
+    result_of: Callable[[int], Results],
+    passes: Passes,
+) -> CrossValidation:
+    """Return the scores of all models, and the results of those that they choose.
+
+    ``params`` and ``grid`` are the models of the folds and last of all rows, with every
+    penalty; ``result_of`` returns the result of all rows with one of them.
+    """
+    scores = fold_scores(scored)
+    lines = scores[scoring]
+    mean, n_folds = lines.mean(axis=1), lines.shape[1]
+    spread = lines.std(axis=1, ddof=1) / np.sqrt(n_folds)
+    best, simplest = best_of(mean, scoring), one_se_of(mean, spread, scoring)
+    results = {i: result_of(i) for i in {best, simplest}}
+    by_alpha = params.swapaxes(0, 1)
     return CrossValidation(
-        np.array([rule.alpha for rule in rules]),
-        rules[0].l1_ratio,
+        alphas,
+        l1_ratio,
         scoring,
         scores,
         scored.totals[1],
-        refits[best].names,
-        params[:, -1],
-        params[:, :-1],
+        results[best].names,
+        by_alpha[:, -1],
+        by_alpha[:, :-1],
         np.array([[model.error for model in line] for line in grid]).T,
-        refits[best],
-        refits[simplest],
+        results[best],
+        results[simplest],
         passes.n_passes,
         passes.tally.n_bytes,
         tuple(passes.trace),
@@ -100,14 +124,7 @@ def refit(
         warnings.simplefilter("ignore", ConvergenceWarning)  # told for all models
         results = build_results(posed, solution)
     assert isinstance(results, LogitResults)
-    rows = RowsAgain(
-        layout.source,
-        layout.partitions,
-        layout.inline,
-        survey.standardization,
-        survey.classes,
-        problem.objective.class_weight,
-    )
+    rows = RowsAgain.of(layout, survey, problem.objective.class_weight)
     return replace(results, rows=rows)
 
 
@@ -130,10 +147,9 @@ def warn_of_unfinished(models: Sequence[Ended]) -> None:
     unfinished = [model for model in models if not model.done]
     if unfinished:
         worst = max(model.error for model in unfinished)
-        warnings.warn(
+        warn_user(
             f"{len(unfinished)} of {len(models)} models have not reached tol (error "
             f"bound {worst:.2g} standard errors); raise max_passes or tol, or leave "
             "out the weakest penalties",
             ConvergenceWarning,
-            stacklevel=4,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -103,22 +103,7 @@ class CrossValidation:
 
     def summary(self) -> Summary:
         """Return the table of penalties and scores."""
-        marks = {self.one_se_alpha: " (1se)", self.best_alpha: " (best)"}
         shown = [name for name in self.fold_scores if name != self.scoring]
-        means = np.column_stack([self.mean(name) for name in shown])
-        lines = [
-            CoefficientRow(
-                f"{alpha:.6g}{marks.get(alpha, '')}",
-                tuple(statistic(value) for value in (score, error, *rest)),
-            )
-            for alpha, score, error, rest in zip(
-                self.alphas.tolist(),
-                self.scores.tolist(),
-                self.errors.tolist(),
-                means.tolist(),
-                strict=True,
-            )
-        ]
         n_folds = len(self.fold_sizes)
         return Summary(
             title="Cross-validation of a logistic regression",
@@ -132,10 +117,22 @@ class CrossValidation:
             ),
             status="",
             columns=(self.scoring, "std err", *shown),
-            rows=tuple(lines),
+            rows=tuple(self._rows(shown)),
             notes=(),
             heading="alpha",
         )
+
+    def _rows(self, shown: Sequence[str]) -> list[CoefficientRow]:
+        """Return a line for every penalty, with the means of further scores."""
+        marks = {self.one_se_alpha: " (1se)", self.best_alpha: " (best)"}
+        means = [self.scores, self.errors, *(self.mean(name) for name in shown)]
+        lines = np.column_stack(means).tolist()
+        return [
+            CoefficientRow(
+                f"{alpha:.6g}{marks.get(alpha, '')}", tuple(map(statistic, line))
+            )
+            for alpha, line in zip(self.alphas.tolist(), lines, strict=True)
+        ]
 
     def __repr__(self) -> str:
         """Return the table as text."""

@@ -29,7 +29,6 @@ from dlogreg.kernel.face import FaceKernel
 from dlogreg.kernel.together import Together
 from dlogreg.objective import Objective
 from dlogreg.solvers import Certificate, Point
-from dlogreg.standardization import Standardization
 
 FIRST_PASS = 3
 MOST_ROUNDS = 5
@@ -115,7 +114,7 @@ class SeparationWatch:
         direction: FloatArray | None,
         step_lengths: tuple[float, ...],
     ) -> Evaluation:
-        objective, std = self.objective, self._standardization
+        objective, std = self.objective, self.objective.single
         directions, doubtful = [*self._candidates, theta], bool(self._candidates)
         keep = ExtremeRowsKernel(
             np.column_stack(directions),
@@ -148,12 +147,6 @@ class SeparationWatch:
         if not certificate.unproven:
             self.overlaps = True
         self._judge()
-
-    @property
-    def _standardization(self) -> Standardization:
-        std = self.objective.standardization
-        assert isinstance(std, Standardization)
-        return std
 
     def _judge(self) -> None:
         """Conclude from what the last pass has kept and counted."""
@@ -205,7 +198,7 @@ class SeparationWatch:
 
     def _sparse_direction(self) -> FloatArray | None:
         assert self._rows is not None
-        first = int(self._standardization.fit_intercept)
+        first = int(self.objective.single.fit_intercept)
         try:
             found = sparse_direction(self._rows, first)
         except UndecidedError:
@@ -213,15 +206,14 @@ class SeparationWatch:
         return None if found is None else self._full(found)
 
     def _full(self, inside: FloatArray) -> FloatArray:
-        direction = np.zeros(self._standardization.n_params)
+        direction = np.zeros(self.objective.single.n_params)
         direction[self.kept] = inside
         return direction
 
 
 def confined(objective: Objective, direction: FloatArray) -> Objective:
     """Return the loss of the rows that a further direction leaves alone."""
-    std = objective.standardization
-    assert isinstance(std, Standardization)
+    std = objective.single
     if objective.face is None:
         return replace(objective, face=face_of(std, direction))
     return replace(objective, face=objective.face.within(std.centred(direction)))

@@ -100,6 +100,11 @@ class Geometry:
         by_norm = self.radius * math.sqrt(largest_eigenvalue(inverse))
         return min(by_columns, by_norm)
 
+    def moved(self, step: FloatArray) -> float:
+        """Return a bound on how far a step moves any row's predictor."""
+        by_columns = float(self.reach @ np.abs(step))
+        return min(by_columns, self.radius * float(np.linalg.norm(step)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Certificate:
@@ -185,11 +190,7 @@ def certify(
     inverse = system.inverse()
     deviations = np.sqrt(np.diagonal(inverse))
     kappa = geometry.kappa(inverse, kept)
-    step_reach = min(
-        float(geometry.reach @ np.abs(step)),
-        geometry.radius * float(np.linalg.norm(step)),
-        kappa * decrement,
-    )
+    step_reach = min(geometry.moved(step), kappa * decrement)
     rounding = gradient_rounding(evaluation.loss, theta, geometry, deviations, kept)
     error = np.inf
     if (single or evaluation.rounding) and np.isfinite(evaluation.rounding):

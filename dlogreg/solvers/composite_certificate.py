@@ -107,11 +107,7 @@ def _on_face(
     system = NewtonSystem.of(hessian, kept)
     inverse = system.inverse()
     kappa = geometry.kappa(inverse, kept)
-    reach = min(
-        float(geometry.reach @ np.abs(step)),
-        geometry.radius * float(np.linalg.norm(step)),
-        kappa * decrement,
-    )
+    reach = min(geometry.moved(step), kappa * decrement)
     single = single_error(inverse, system.unit)
     if np.isinf(evaluation.rounding):
         single = np.inf
@@ -125,18 +121,28 @@ def _on_face(
     rounding = gradient_rounding(evaluation.loss, theta, geometry, deviations, kept)
     missing = found.residual[kept]
     rounding += math.sqrt(max(0.0, float(missing @ inverse @ missing)))
-    exact, after = np.inf, np.inf
-    if reach <= LARGEST_REACH:
-        left = decrement * (eps + (1 + eps) * remainder(reach))
-        later = growth * math.exp(reach / 2)
-        exact, after = (
-            later * distance(later * kappa, later * (left + more))
-            for more in (0.0, rounding)
-        )
+    known = (decrement, reach, kappa, eps, growth)
+    exact, after = _after_step(*known, 0.0), _after_step(*known, rounding)
     here = decrement * growth + after
     return Certificate(
         *(decrement, step, reach, kappa, here, after, exact, rounding, single)
     )
+
+
+def _after_step(
+    decrement: float,
+    reach: float,
+    kappa: float,
+    eps: float,
+    growth: float,
+    rounding: float,
+) -> float:
+    """Return the distance to the optimum on the face after the step."""
+    if reach > LARGEST_REACH:
+        return np.inf
+    left = decrement * (eps + (1 + eps) * remainder(reach))
+    later = growth * math.exp(reach / 2)
+    return later * distance(later * kappa, later * (left + rounding))
 
 
 def _error_and_growth(evaluation: Evaluation, single: float) -> tuple[float, float]:

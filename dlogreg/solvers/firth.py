@@ -40,7 +40,7 @@ from dlogreg.evaluation import Evaluation, FloatArray
 from dlogreg.kernel.leverages import Adjustment
 from dlogreg.solvers.certificate import Geometry
 from dlogreg.solvers.solution import Point, Solution, Status
-from dlogreg.solvers.system import NewtonSystem, largest_eigenvalue
+from dlogreg.solvers.system import NewtonSystem
 
 MOST_HALVINGS = 30
 TOLERATED = 0.1
@@ -172,17 +172,9 @@ class FirthState:
 
     def _reach(self, step: FloatArray, geometry: Geometry) -> float:
         """Bound how far a step moves any row's predictor."""
-        inverse, kept = self.system.inverse(), self.system.kept
-        kappa = min(
-            float(geometry.reach[kept] @ np.sqrt(np.diagonal(inverse))),
-            geometry.radius * math.sqrt(largest_eigenvalue(inverse)),
-        )
+        kappa = geometry.kappa(self.system.inverse(), self.system.kept)
         length = math.sqrt(float(step @ self.hessian @ step))
-        return min(
-            float(geometry.reach @ np.abs(step)),
-            geometry.radius * float(np.linalg.norm(step)),
-            kappa * length,
-        )
+        return min(geometry.moved(step), kappa * length)
 
     @property
     def hessian(self) -> FloatArray:

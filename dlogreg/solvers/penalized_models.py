@@ -152,15 +152,7 @@ class PenalizedModel:
         if nearest is None or nearest.distance(found.theta) >= here:
             return
         self.metric = nearest
-        self._judge(found, self._reach(found.theta - nearest.theta))
-
-    def _reach(self, move: FloatArray) -> float:
-        """Return a bound on how far a move takes any row's predictor."""
-        geometry = self.geometry
-        return min(
-            float(geometry.reach @ np.abs(move)),
-            geometry.radius * float(np.linalg.norm(move)),
-        )
+        self._judge(found, self.geometry.moved(found.theta - nearest.theta))
 
     def _judge(self, found: Found, stale: float) -> None:
         """Find the step and what is proven of it."""

@@ -98,12 +98,7 @@ class StaleHessian:
 
     def step_reach(self, step: FloatArray, decrement: float) -> float:
         """Return S, a bound on the change of any row's predictor by a step."""
-        geometry = self.geometry
-        return min(
-            float(geometry.reach @ np.abs(step)),
-            geometry.radius * float(np.linalg.norm(step)),
-            self.kappa * decrement,
-        )
+        return min(self.geometry.moved(step), self.kappa * decrement)
 
 
 @dataclass(frozen=True, slots=True)

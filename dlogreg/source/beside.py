@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlogreg.errors import DataError
+from dlogreg.repeated_name import repeated_name
 from dlogreg.source.alignment import (
     CountRows,
     blocks_of,
@@ -91,9 +92,9 @@ def _names(Z: Any) -> tuple[str, ...]:
         names = [f"z{j + 1}" for j in range(Z.shape[1])]
     if not names:
         raise DataError("Z has no columns; give at least one")
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if repeated:
-        raise DataError(f"column {repeated[0]!r} occurs twice in Z; names must differ")
+    repeated = repeated_name(names)
+    if repeated is not None:
+        raise DataError(f"column {repeated!r} occurs twice in Z; names must differ")
     return tuple(names)
 
 

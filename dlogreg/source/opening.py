@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -14,6 +13,7 @@ from dlogreg.errors import DataError
 from dlogreg.kernel import CSR
 from dlogreg.keyed_sums import ends_in_nul
 from dlogreg.numbered_names import numbered_names
+from dlogreg.repeated_name import repeated_name
 from dlogreg.row_kind import RowKind
 from dlogreg.source.alignment import CountRows, check_lengths, lay_blocks
 from dlogreg.source.blocks import ArrayBlocks
@@ -85,29 +85,26 @@ def as_source(
         X, fields = _open_frame(X, names, fields)
     else:
         X = matrix_of_numbers(X, kind, names)
-    fields = {
-        name: outcome_matrix(values)
-        if several and name == "y"
-        else _vector(name, values)
-        for name, values in fields.items()
-    }
+    outcomes = {"y": outcome_matrix(fields.pop("y"))} if several else {}
+    fields = outcomes | {name: _vector(name, v) for name, v in fields.items()}
     check_lengths(X, fields)
     blocks, vectors = lay_blocks({"X": X, **fields}, compute, count_rows)
-    dtype = np.dtype(np.float64) if hasattr(X, "iloc") else X.dtype
-    in_memory = isinstance(blocks, ArrayBlocks)
-    sparse = isinstance(X, CSR | StoredCSR)
-    sparse = sparse or (kind == "dask" and issparse(X._meta))
-    stored = X.stored_values if isinstance(X, CSR | StoredCSR) else None
     return Source(
         blocks,
         vectors,
         names,
-        dtype,
-        in_memory,
+        np.dtype(np.float64) if hasattr(X, "iloc") else X.dtype,
+        isinstance(blocks, ArrayBlocks),
         kind,
-        sparse=RowKind.COMPRESSED if sparse else RowKind.DENSE,
-        stored_values=stored,
+        sparse=_row_kind(X, kind),
+        stored_values=X.stored_values if isinstance(X, CSR | StoredCSR) else None,
     )
+
+
+def _row_kind(X: Any, kind: str) -> RowKind:
+    compressed = isinstance(X, CSR | StoredCSR)
+    compressed = compressed or (kind == "dask" and issparse(X._meta))
+    return RowKind.COMPRESSED if compressed else RowKind.DENSE
 
 
 def _shape(X: Any) -> tuple[Any, ...]:
@@ -138,9 +135,9 @@ def _names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
         raise DataError(f"{len(names)} feature_names for {shape[1]} columns of X")
     if not names:
         raise DataError("X has no columns; give at least one")
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise DataError(f"column name {repeated[0]!r} occurs twice; names must differ")
+    repeated = repeated_name(names)
+    if repeated is not None:
+        raise DataError(f"column name {repeated!r} occurs twice; names must differ")
     return tuple(names)
 
 
@@ -188,20 +185,7 @@ def _vector(name: str, values: Any) -> Any:
     if isinstance(values, Mapping | Set):
         advice = "give a list or an array, in the order of the rows of X"
         raise DataError(f"{name} is a {type(values).__name__}; {advice}")
-    values = as_pandas(values)
-    kind = kind_of(values)
-    if kind == "dask dataframe":
-        if values.ndim != 1:
-            raise DataError(f"{name} must be one column, not a dataframe of several")
-        values = series_array(values)
-    elif kind == "pandas":
-        to_numpy = numbers_to_numpy if name in NUMBERS else frame_to_numpy
-        values = to_numpy(values) if values.ndim == 1 else values.to_numpy()
-    elif kind == "csr":
-        advice = f"give one value for every row, as {name}.toarray().ravel()"
-        raise DataError(f"{name} is sparse; {advice}")
-    elif kind == "numpy":
-        values = listed(name, values)
+    values = _as_array(name, as_pandas(values))
     if values.ndim != 1:
         shape = tuple(values.shape)
         message = f"{name} must be 1-D, one value per row, but has shape {shape}"
@@ -217,6 +201,22 @@ def _vector(name: str, values: Any) -> Any:
         advice = "convert them with astype(float)"
         raise DataError(f"{name} must be numbers, not {values.dtype}; {advice}")
     return values
+
+
+def _as_array(name: str, values: Any) -> Any:
+    """Return a numpy, zarr or dask array of any shape."""
+    kind = kind_of(values)
+    if kind == "dask dataframe":
+        if values.ndim != 1:
+            raise DataError(f"{name} must be one column, not a dataframe of several")
+        return series_array(values)
+    if kind == "pandas":
+        to_numpy = numbers_to_numpy if name in NUMBERS else frame_to_numpy
+        return to_numpy(values) if values.ndim == 1 else values.to_numpy()
+    if kind == "csr":
+        advice = f"give one value for every row, as {name}.toarray().ravel()"
+        raise DataError(f"{name} is sparse; {advice}")
+    return listed(name, values) if kind == "numpy" else values
 
 
 def listed(name: str, values: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -12,6 +11,7 @@ from scipy.sparse import issparse
 
 from dlogreg.errors import DataError
 from dlogreg.missing import is_missing
+from dlogreg.repeated_name import repeated_name
 from dlogreg.source.frames import as_pandas, frame_to_numpy
 
 NUMERIC = "outcomes are 0 and 1"
@@ -48,9 +48,9 @@ def outcome_names(Y: Any, given: Sequence[str] | None) -> tuple[str, ...]:
         )
     if not names:
         raise DataError("Y has no columns; give at least one outcome")
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise DataError(f"outcome name {repeated[0]!r} occurs twice; names must differ")
+    repeated = repeated_name(names)
+    if repeated is not None:
+        raise DataError(f"outcome name {repeated!r} occurs twice; names must differ")
     return tuple(names)
 
 

@@ -35,6 +35,19 @@ def is_csr_group(group: Any) -> bool:
     return named or all(isinstance(group.get(name), zarr.Array) for name in PARTS)
 
 
+def _shape(shape: Any, where: str) -> tuple[int, int]:
+    """Return numbers of rows and columns from the attribute of a group."""
+    if not isinstance(shape, list | tuple) or len(shape) != 2:
+        raise DataError(f"{where} lacks the attribute shape; set it to [rows, columns]")
+    whole = all(isinstance(n, int | np.integer) and 0 <= n < 2**63 for n in shape)
+    if not whole:
+        raise DataError(
+            f"the attribute shape of {where} must be two whole numbers, not "
+            f"{str(shape)[:80]}"
+        )
+    return int(shape[0]), int(shape[1])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredCSR:
     """A Zarr group of compressed rows, not yet read; it looks like their matrix."""
@@ -62,18 +75,7 @@ class StoredCSR:
                     f"{', '.join(PARTS)}, and the attribute shape"
                 )
         indptr, indices, data = arrays = tuple(parts[name] for name in PARTS)
-        shape: Any = group.attrs.get("shape")
-        if not isinstance(shape, list | tuple) or len(shape) != 2:
-            raise DataError(
-                f"{where} lacks the attribute shape; set it to [rows, columns]"
-            )
-        whole = all(isinstance(n, int | np.integer) and 0 <= n < 2**63 for n in shape)
-        if not whole:
-            raise DataError(
-                f"the attribute shape of {where} must be two whole numbers, not "
-                f"{str(shape)[:80]}"
-            )
-        n_rows, n_columns = map(int, shape)
+        n_rows, n_columns = _shape(group.attrs.get("shape"), where)
         if indptr.shape[0] != n_rows + 1 or indices.shape != data.shape:
             raise DataError(
                 f"{where} is not {n_rows} compressed rows: indptr has "

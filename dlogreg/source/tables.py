@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray, Label
+from dlogreg.repeated_name import repeated_name
 from dlogreg.source.csv_file import CsvFile
 from dlogreg.source.files import NO_OPTIONS, DataFile, find_files
 from dlogreg.source.parquet_file import ArrowFile, ParquetFile
@@ -134,10 +135,10 @@ def _file(file: DataFile) -> File:
 
 
 def _check_names(names: Sequence[str], path: str) -> None:
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if repeated:
+    repeated = repeated_name(names)
+    if repeated is not None:
         raise DataError(
-            f"column name {repeated[0]!r} occurs twice in {path}; names must differ"
+            f"column name {repeated!r} occurs twice in {path}; names must differ"
         )
     if names and all(map(_is_number, names)):
         raise DataError(

@@ -13,7 +13,7 @@ from dlogreg.display.summary import label_text
 from dlogreg.display.theme import BLUE, GREY, ORANGE, SERIES
 from dlogreg.display.ticks import round_ticks
 from dlogreg.evaluation import FloatArray
-from dlogreg.inference.calibration_curve import calibration_curve
+from dlogreg.inference.calibration_curve import CalibrationCurve, calibration_curve
 
 if TYPE_CHECKING:
     from dlogreg.inference.class_goodness import ClassGoodness
@@ -50,12 +50,17 @@ def draw_roc(report: GoodnessOfFit, ax: Any, alpha: float, **style: Any) -> Any:
         low, high = report.auc_conf_int(alpha)
         text += f"  [{low:.4f}, {high:.4f}]"
     ax.plot(curve.fpr, curve.tpr, **{"color": BLUE, "label": text, **style})
+    _name_rates(ax)
+    title(ax, f"ROC of {event_text(report)}, {count(report.n_rows)} rows")
+    return ax
+
+
+def _name_rates(ax: Any) -> None:
+    """Frame and name the axes of ROC curves that are drawn."""
     unit_square(ax)
     ax.set_xlabel("false positive rate")
     ax.set_ylabel("true positive rate")
     legend(ax, loc="lower right")
-    title(ax, f"ROC of {event_text(report)}, {count(report.n_rows)} rows")
-    return ax
 
 
 def draw_class_roc(report: ClassGoodness, ax: Any, **style: Any) -> Any:
@@ -70,10 +75,7 @@ def draw_class_roc(report: ClassGoodness, ax: Any, **style: Any) -> Any:
         curve = one.roc()
         text = f"{label_text(label)}: AUC {significant(one.auc, 4)}"
         ax.plot(curve.fpr, curve.tpr, **{"color": SERIES[k], "label": text, **style})
-    unit_square(ax)
-    ax.set_xlabel("false positive rate")
-    ax.set_ylabel("true positive rate")
-    legend(ax, loc="lower right")
+    _name_rates(ax)
     left_out = len(report.classes) - len(shown)
     note = (
         f"the first {len(shown)} of {len(report.classes)} classes" if left_out else ""
@@ -186,20 +188,7 @@ def draw_calibration(
     top = _top(high, p)
     ax.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfect")
     if curve is not None:
-        ax.plot(
-            curve.probability, curve.share, color=BLUE, linewidth=1.2, label="spline"
-        )
-        if counted:
-            text = f"{100 * (1 - alpha):.4g} % band of the spline"
-            ax.fill_between(
-                curve.probability,
-                curve.low,
-                curve.high,
-                color=BLUE,
-                alpha=0.18,
-                linewidth=0,
-                label=text,
-            )
+        _draw_spline(ax, curve, alpha if counted else None)
     ends = np.stack([share - low, high - share]).clip(0) if counted else None
     given = {"color": ORANGE, "fmt": "o", "markersize": 5, "linewidth": 1.4, **style}
     ax.errorbar(p, share, ends, label=f"{len(table)} groups of rows", **given)
@@ -210,6 +199,16 @@ def draw_calibration(
     rows = "rows of the fit" if report.in_sample else "new rows"
     title(ax, f"Calibration, {count(report.n_rows)} {rows}")
     return ax
+
+
+def _draw_spline(ax: Any, curve: CalibrationCurve, alpha: float | None) -> None:
+    """Draw a calibration curve, with its band at level 1 - alpha if there is one."""
+    p = curve.probability
+    ax.plot(p, curve.share, color=BLUE, linewidth=1.2, label="spline")
+    if alpha is not None:
+        text = f"{100 * (1 - alpha):.4g} % band of the spline"
+        band = {"color": BLUE, "alpha": 0.18, "linewidth": 0, "label": text}
+        ax.fill_between(p, curve.low, curve.high, **band)
 
 
 def wilson(

@@ -16,12 +16,9 @@ from dlogreg.errors import MemoryLimitError
 from dlogreg.kernel import held_parts, nearby, part_sums
 from dlogreg.kernel.held_parts import CURVE_CAPACITY
 from dlogreg.kernel.scores import BATCHES
-from dlogreg.memory import (
-    SCORE_BYTES,
-    ProjectedMemory,
-    check_memory,
-    check_workers,
-)
+from dlogreg.memory.limits import check_memory, check_workers
+from dlogreg.memory.projected import ProjectedMemory
+from dlogreg.memory.slab import SCORE_BYTES
 from dlogreg.partition import Partition
 from dlogreg.scheduling import active_client, machine_memory
 from dlogreg.solvers.replicates import MEMORY
