@@ -108,7 +108,7 @@ def lay_out(
     if run is not None:
         chains = _chains(source, n_params, n_tasks, run, partitions)
     inline = not there and memory.block is not None and _is_small(source)
-    compiled = _compiles(source, solver)
+    compiled = _compiles(source)
     if compiled:
         memory = replace(memory, compiling=COMPILING)
     return Layout(source, choice, threads, memory, partitions, chains, inline, compiled)
@@ -132,11 +132,10 @@ def _is_small(source: Source) -> bool:
     return source.in_memory and (source.n_rows or 0) * source.row_bytes <= INLINE_BYTES
 
 
-def _compiles(source: Source, solver: str) -> bool:
+def _compiles(source: Source) -> bool:
     """Tell whether compiled loops can multiply these rows, and are worth it."""
     return (
-        solver != "lbfgs"
-        and not source.sparse
+        not source.sparse
         and worth_compiling(source.n_rows, source.n_features)
         and may_compile()
         and numba_version() is not None

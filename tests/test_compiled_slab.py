@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import dask
 import dask.array as da
@@ -15,7 +16,14 @@ import dlogreg
 from dlogreg import choice
 from dlogreg.checkpoint import fingerprint
 from dlogreg.evaluation import SINGLE_ROUNDING
-from dlogreg.kernel import CompiledSlab, LossKernel, Rows, RowSlab, open_slab
+from dlogreg.kernel import (
+    CompiledSlab,
+    LossKernel,
+    Rows,
+    RowSlab,
+    TrialPointsKernel,
+    open_slab,
+)
 from dlogreg.kernel.compiled_slab import MOST_LINES
 from dlogreg.kernel.row_slab import ROWS_FROM
 from dlogreg.memory import COMPILING, check_workers
@@ -25,6 +33,8 @@ from dlogreg.survey import SurveyKernel
 from tests.test_kernel import evaluate, written_out
 
 pytest.importorskip("numba")
+compiling = pytest.importorskip("dlogreg.kernel.compiling")
+row_loops = pytest.importorskip("dlogreg.kernel.row_loops")
 
 
 def rows_of(n, d, dtype="f8", weighted=True, seed=0):
@@ -174,6 +184,39 @@ def test_points_and_groups_are_those_of_centred_rows():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2"])
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (7, 3), (1000, 30), (515, 2050)])
+@pytest.mark.parametrize("n_points", [1, 2, 3, 4])
+def test_points_of_a_line_are_those_of_numpy(n_points, n, d, dtype, fit_intercept):
+    X, y, weight, params = rows_of(n, d, dtype, weighted=n_points % 2 == 0)
+    centre = X.mean(axis=0, dtype=float) * fit_intercept
+    line = np.column_stack([params, params[::-1] / 10])[1 - fit_intercept :]
+    line *= 1 if fit_intercept else 1e-3
+    mixing = np.array([np.ones(n_points), np.arange(n_points) / 2.0])
+    bends = fit_intercept * (n_points - 1)
+    rows = Rows(X, y, weight, offset=np.linspace(-1, 1, n) if n_points > 2 else None)
+    plain, found = (
+        evaluate(
+            TrialPointsKernel(
+                line, centre, 1, fit_intercept, bends, mixing=mixing, compiled=compiled
+            ),
+            rows,
+        )
+        for compiled in (False, True)
+    )
+    np.testing.assert_allclose(found.losses, plain.losses, rtol=1e-12)
+    size = np.abs(X - centre).sum(axis=0) + 1
+    size = np.r_[n, size][1 - fit_intercept :, None]
+    np.testing.assert_allclose(
+        found.gradients / size, plain.gradients / size, atol=1e-13
+    )
+    assert (found.intercept_curvatures is None) is (bends == 0)
+    if bends:
+        ours, theirs = found.intercept_curvatures, plain.intercept_curvatures
+        np.testing.assert_allclose(ours / size, theirs / size, atol=1e-13)
+
+
 @pytest.fixture
 def always(monkeypatch):
     monkeypatch.setattr(choice, "COMPILED_FROM", 1)
@@ -195,6 +238,18 @@ def test_a_fit_is_that_of_numpy_in_as_many_passes(always, d, dtype):
     assert ours.n_passes == numpy.n_passes
     np.testing.assert_allclose(ours.params, numpy.params, rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(ours.bse, numpy.bse, rtol=1e-9)
+    assert ours.llf == pytest.approx(numpy.llf, rel=1e-12)
+
+
+@pytest.mark.parametrize("d", [3, 40])
+def test_lbfgs_is_that_of_numpy_in_as_many_passes(always, d):
+    X, y, weight, _ = rows_of(30_000, d)
+    X, y = da.from_array(X, chunks=(500, -1)), da.from_array(y, chunks=700)
+    options = {"sample_weight": weight, "solver": "lbfgs", "alpha": 1e-3, "tol": 1e-6}
+    numpy = fitted(X, y, compiled=False, **options)
+    ours = fitted(X, y, **options)
+    assert ours.n_passes == numpy.n_passes
+    np.testing.assert_allclose(ours.params, numpy.params, rtol=1e-7, atol=1e-9)
     assert ours.llf == pytest.approx(numpy.llf, rel=1e-12)
 
 
@@ -232,7 +287,7 @@ def test_which_rows_are_compiled(monkeypatch):
     loops = ("loops", "compiled by numba, with 160 MiB of memory")
     assert loops in dlogreg.plan(X, y).rows()
     assert not dlogreg.plan(X[1:], y[1:], measure=False).compiled
-    assert not dlogreg.plan(X, y, solver="lbfgs", measure=False).compiled
+    assert dlogreg.plan(X, y, solver="lbfgs", measure=False).compiled
     with dask.config.set({"dlogreg.compiled": False}):
         assert not dlogreg.plan(X, y, measure=False).compiled
 
@@ -324,6 +379,15 @@ sweeps.add_symmetric(sums, total)
 assert total.tolist() == [[1, 3], [3, 4]]
 assert not sweeps.add_symmetric.stats.cache_path
 """
+
+
+def test_what_is_kept_on_disk_is_of_all_sources():
+    folder = Path(compiling.__file__).parent
+    loops = {path.name for path in folder.glob("*loops.py")}
+    assert {*loops, "sweeps.py", "compiling.py"} == set(compiling.SOURCES)
+    assert compiling.DIGEST in row_loops.row_terms.py_func.__qualname__
+    names = [path.name for path in Path(row_loops.row_terms.stats.cache_path).iterdir()]
+    assert any(f"evaluate_{compiling.DIGEST}" in name for name in names)
 
 
 def test_loops_are_compiled_where_nothing_can_be_written():

@@ -18,25 +18,17 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.extras import WITHOUT_NUMBA, require
-from dlogreg.kernel.csr import as_dense
+from dlogreg.kernel.loop_arguments import as_weight, doubles, loops_of, rows_of
 from dlogreg.kernel.row_slab import RowSlab
 from dlogreg.kernel.row_terms import RowTerms
 from dlogreg.kernel.slab import CACHE_VALUES
 
 MOST_LINES = {4: 128, 8: 256}
 """Columns up to which products are made of lines, by bytes of a value."""
-TYPES = (np.dtype("f4"), np.dtype("f8"))
-"""Of rows that are used as they are; others are copied as float64."""
-
 STEP_LINES = 4
 """Terms that every pass asks for, from the linear predictor to the curvature."""
 STEP_TERMS = 2
 MOST_TERMS = 8
-NO_WEIGHT = np.empty(0)
-
-OTHERWISE = f", on every worker, or fit without it: {WITHOUT_NUMBA}"
-
 Values = npt.NDArray[Any]
 
 
@@ -47,31 +39,33 @@ class CompiledSlab(RowSlab):
     """
 
     def __init__(
-        self, centre: FloatArray, *, fit_intercept: bool, precision: str = "double"
+        self,
+        centre: FloatArray,
+        *,
+        fit_intercept: bool,
+        precision: str = "double",
+        order: int = 2,
     ) -> None:
-        super().__init__(centre, fit_intercept=fit_intercept, precision=precision)
-        require("numba", "numba", OTHERWISE)
-        from dlogreg.kernel import loops, sweeps
-
-        self._loops, self._sweeps = loops, sweeps
+        super().__init__(
+            centre, fit_intercept=fit_intercept, precision=precision, order=order
+        )
+        self._loops, self._sweeps = loops_of("loops"), loops_of("sweeps")
         self._means = np.ascontiguousarray(centre, dtype=float)
         self._rows = np.empty((0, len(centre)))
         product_type = self._rounded.dtype
         self._tiled = len(centre) <= MOST_LINES[product_type.itemsize]
-        n_lines = -(-len(centre) // loops.TILE) * loops.TILE if self._tiled else 0
-        width = loops.TILE_ROWS + loops.PADDING
+        tile = self._loops.TILE
+        n_lines = -(-len(centre) // tile) * tile if self._tiled else 0
+        width = self._loops.TILE_ROWS + self._loops.PADDING
         self._lines = np.zeros((n_lines, width), product_type)
         self._sums = np.zeros((2, n_lines, n_lines))
-        if not self._tiled:
+        if not self._tiled and order == 2:
             self.length = scaled_rows(self.n_params)
 
     def load(self, X: Values) -> Values:
         """Take the rows, shape (n_rows, n_features), and return them as they are."""
-        X = as_dense(X)
-        if X.dtype not in TYPES or not X.flags.c_contiguous:
-            X = np.ascontiguousarray(X, dtype=float)
-        self._rows = X
-        return X
+        self._rows = rows_of(X)
+        return self._rows
 
     def evaluate(
         self,
@@ -112,7 +106,7 @@ class CompiledSlab(RowSlab):
             self._means,
             *self._split(params),
             np.asarray(event, dtype=bool),
-            _weight(weight),
+            as_weight(weight),
             squares_weight,
             terms,
             found,
@@ -129,7 +123,7 @@ class CompiledSlab(RowSlab):
     def _split(self, params: FloatArray) -> tuple[FloatArray, float]:
         """Return the slopes and the constant."""
         constant = float(params[0]) if self._first else 0.0
-        return _doubles(params[self._first :]), constant
+        return doubles(params[self._first :]), constant
 
     def _add_product(
         self, total: FloatArray, squared: FloatArray, border: FloatArray, sums: Values
@@ -156,7 +150,7 @@ class CompiledSlab(RowSlab):
     def project(self, values: Values) -> FloatArray:
         """Return sum_i values_i z_i over the loaded rows, shape (n_params,)."""
         total = np.zeros((1, 1 + len(self._means)))
-        lines = _doubles(values)[None]
+        lines = doubles(values)[None]
         self._loops.project(self._rows, self._means, lines, total)
         return total[0, 1 - self._first :]
 
@@ -173,8 +167,8 @@ class CompiledSlab(RowSlab):
         norm = self._sweeps.describe(
             self._rows,
             self._means,
-            _doubles(units[first:]),
-            _weight(weight),
+            doubles(units[first:]),
+            as_weight(weight),
             total[first:],
             low,
             high,
@@ -198,7 +192,7 @@ class CompiledSlab(RowSlab):
     def add_information(self, total: FloatArray, weight: Values | None) -> None:
         """Add sum_i weight_i z_i z_i' to ``total``."""
         given = np.ones(len(self._rows)) if weight is None else weight
-        squared = _doubles(given)
+        squared = doubles(given)
         if self._tiled:
             work = self._lines, self._sums[0]
             self._loops.add_products(self._rows, self._means, squared, *work)
@@ -224,12 +218,3 @@ class CompiledSlab(RowSlab):
 def scaled_rows(n_params: int) -> int:
     """Return the length of a slab that is scaled for BLAS, and so read three times."""
     return min(max(2 * CACHE_VALUES // n_params, 1024), 16384)
-
-
-def _weight(weight: FloatArray | None) -> FloatArray:
-    return NO_WEIGHT if weight is None else _doubles(weight)
-
-
-def _doubles(values: Values) -> FloatArray:
-    """Return values in a form of which there is one kind: numba compiles for each."""
-    return np.require(values, np.float64, ("C", "W"))

@@ -1,8 +1,10 @@
-"""How functions are compiled by numba: ``pip install "dlogreg[numba]"``."""
+"""How loops are compiled by numba: ``pip install "dlogreg[numba]"``."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from importlib.resources import files
 from typing import Any, TypeVar
 
 import numba
@@ -13,6 +15,19 @@ IN_ANY_ORDER = {"contract", "nsz", "reassoc"}
 """Sums may be taken in any order, which lets the compiler use vectors; NaN and infinity
 are kept."""
 AS_WRITTEN = {"contract", "nsz"}
+SOURCES = ("compiling.py", "row_loops.py", "loops.py", "point_loops.py", "sweeps.py")
+
+
+def _digest() -> str:
+    """Return a digest of all sources of compiled loops."""
+    folder = files("dlogreg.kernel")
+    texts = [folder.joinpath(name).read_bytes() for name in SOURCES]
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:12]
+
+
+DIGEST = _digest()
+"""In the names of numba's files: numba itself looks for changes only in the source of
+the function that it has kept, and not of those that are part of it."""
 
 
 def compiled(function: F) -> F:
@@ -31,6 +46,7 @@ def _compiled(function: F, fastmath: set[str]) -> F:
         "error_model": "numpy",
         "fastmath": fastmath,
     }
+    function.__qualname__ = f"{function.__qualname__}_{DIGEST}"
     try:
         made: F = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # nowhere to write

@@ -37,6 +37,7 @@ def open_slab(
             centre,
             fit_intercept=fit_intercept,
             precision="double" if few else precision,
+            order=order,
         )
     if few:
         return Slab(centre, fit_intercept=fit_intercept)

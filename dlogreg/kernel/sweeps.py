@@ -1,8 +1,4 @@
-"""Loops over rows or matrices, compiled by numba, that stand alone.
-
-No function here calls another: numba's files on disk know of changes in their own
-source file only, so that functions that call each other are kept in one, ``loops.py``.
-"""
+"""Loops over rows or matrices, compiled by numba, that stand alone."""
 
 from __future__ import annotations
 

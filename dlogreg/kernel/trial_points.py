@@ -21,6 +21,7 @@ import numpy as np
 
 from dlogreg.evaluation import FloatArray, Label, TrialPoints
 from dlogreg.kernel.block import Rows
+from dlogreg.kernel.compiled_points import CompiledPoints
 from dlogreg.kernel.dense import row_weights
 from dlogreg.kernel.information import point_sums
 from dlogreg.kernel.predictor import linear_predictors
@@ -56,6 +57,8 @@ class TrialPointsKernel:
     mixing: FloatArray | None = None
     """M, shape (n_vectors, n_points): the points are the columns of V M, or without it
     those of V."""
+    compiled: bool = False
+    """Dense rows are multiplied by compiled loops."""
 
     @property
     def n_points(self) -> int:
@@ -72,8 +75,14 @@ class TrialPointsKernel:
         """Rows are but multiplied by vectors, and may store a column twice."""
         return True
 
-    def open(self) -> _Buffers:
+    def open(self) -> _Buffers | CompiledPoints:
         """Return the slab's buffers."""
+        if self.compiled and not self.sparse:
+            mixing = np.eye(self.n_points) if self.mixing is None else self.mixing
+            bends, first = self.intercept_curvatures, self.fit_intercept
+            return CompiledPoints(
+                self.centre, self.params, mixing, bends, fit_intercept=first
+            )
         slab = open_slab(
             self.centre, fit_intercept=self.fit_intercept, order=1, sparse=self.sparse
         )
@@ -88,8 +97,16 @@ class TrialPointsKernel:
         gradients = point_sums((n_params, self.n_points), sparse)
         return TrialPoints(np.zeros(self.n_points), gradients, bend)
 
-    def add(self, sums: TrialPoints, rows: Rows, buffers: _Buffers) -> None:
+    def add(
+        self, sums: TrialPoints, rows: Rows, buffers: _Buffers | CompiledPoints
+    ) -> None:
         """Add a block, slab by slab."""
+        if isinstance(buffers, CompiledPoints):
+            for slab in rows.slabs(buffers.length):
+                kept = slab.positive()
+                event = np.asarray(kept.y == self.event, dtype=bool)
+                buffers.add(sums, kept, event, row_weights(kept, self.class_weight))
+            return
         for slab in rows.slabs(buffers.slab.length):
             self._add_slab(sums, slab.positive(), buffers)
 

@@ -138,6 +138,7 @@ class Objective:
             self.class_weight,
             std.sparse,
             mixing,
+            std.compiled,
         )
 
     def kernel(

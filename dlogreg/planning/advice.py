@@ -163,8 +163,7 @@ def _on_repeated_work(layout: Layout) -> str:
 
 def _on_loops(layout: Layout) -> str:
     source = layout.source
-    missing = layout.solver == "newton" and numba_version() is None
-    if source.sparse or not missing:
+    if source.sparse or numba_version() is not None:
         return ""
     if not worth_compiling(source.n_rows, source.n_features):
         return ""

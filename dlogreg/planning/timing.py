@@ -176,7 +176,13 @@ def later_kernel(
         line, mixing = np.zeros((2, zeros.size)).T, np.zeros((2, len(lengths)))
         if classes is None or len(classes) == 2:
             return TrialPointsKernel(
-                line, std.mean, event, first, sparse=std.sparse, mixing=mixing
+                line,
+                std.mean,
+                event,
+                first,
+                sparse=std.sparse,
+                mixing=mixing,
+                compiled=std.compiled,
             )
         return SoftmaxPointsKernel(line @ mixing, std.mean, classes, first)
     if classes is None or len(classes) == 2:

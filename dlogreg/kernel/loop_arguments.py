@@ -1,0 +1,46 @@
+"""Compiled loops, and arrays in the forms that they are compiled for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlogreg.evaluation import FloatArray
+from dlogreg.extras import WITHOUT_NUMBA, require
+from dlogreg.kernel.csr import as_dense
+
+TYPES = (np.dtype("f4"), np.dtype("f8"))
+"""Of rows that are used as they are; others are copied as float64."""
+
+NO_WEIGHT = np.empty(0)
+
+OTHERWISE = f", on every worker, or fit without it: {WITHOUT_NUMBA}"
+
+Values = npt.NDArray[Any]
+
+
+def loops_of(name: str) -> Any:
+    """Return a module of compiled loops; without numba, say what to do."""
+    require("numba", "numba", OTHERWISE)
+    return import_module(f"dlogreg.kernel.{name}")
+
+
+def rows_of(X: Values) -> Values:
+    """Return rows in one of the forms that loops are compiled for."""
+    X = as_dense(X)
+    if X.dtype not in TYPES or not X.flags.c_contiguous:
+        X = np.ascontiguousarray(X, dtype=float)
+    return X
+
+
+def as_weight(given: FloatArray | None) -> FloatArray:
+    """Return weights or offsets; none at all where none are given."""
+    return NO_WEIGHT if given is None else doubles(given)
+
+
+def doubles(values: Values) -> FloatArray:
+    """Return values in a form of which there is one kind: numba compiles for each."""
+    return np.require(values, np.float64, ("C", "W"))
