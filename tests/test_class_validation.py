@@ -253,8 +253,10 @@ def test_what_there_is_for_two_classes_only_is_refused():
         validate(X, y, folds="group", groups=np.arange(300) % 3, n_folds=9)
     with pytest.raises(dlogreg.MemoryLimitError, match=r"take at most .* alphas"):
         validate(X, y, n_alphas=9000, memory_limit="100 MB")
-    with pytest.warns(dlogreg.ConvergenceWarning, match="models have not reached tol"):
+    match = "models have not reached tol"
+    with pytest.warns(dlogreg.ConvergenceWarning, match=match) as told:
         validate(X, y, alphas=[1e-4], max_passes=4, tol=1e-10)
+    assert [warning.filename for warning in told] == [__file__]  # the user's line
 
 
 class TestInStep:

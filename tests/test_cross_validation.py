@@ -670,5 +670,7 @@ def test_what_cannot_be_validated_is_refused():
         validate(unknown, unknown[:, 0] > 0, folds="time")
     with pytest.raises(dlogreg.MemoryLimitError):
         validate(X, y, memory_limit="1 MB")
-    with pytest.warns(dlogreg.ConvergenceWarning, match="models have not reached tol"):
+    match = "models have not reached tol"
+    with pytest.warns(dlogreg.ConvergenceWarning, match=match) as told:
         validate(X, y, alphas=[1e-5, 1.0], max_passes=4)
+    assert [warning.filename for warning in told] == [__file__]  # the user's line

@@ -250,8 +250,10 @@ class TestResults:
 
 def test_too_few_passes_are_told():
     X, y, _ = drawn(15, 300, 5)
-    with pytest.warns(dlogreg.ConvergenceWarning, match="of 10 models have not come"):
+    match = "of 10 models have not come"
+    with pytest.warns(dlogreg.ConvergenceWarning, match=match) as told:
         path = dlogreg.path(X, y, n_alphas=10, max_passes=2)
+    assert [warning.filename for warning in told] == [__file__]  # the user's line
     assert Status.MAX_PASSES in path.statuses
     late = [s is Status.MAX_PASSES for s in path.statuses]
     assert (

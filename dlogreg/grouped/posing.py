@@ -151,21 +151,20 @@ def _pose(
     first, weight = int(options.fit_intercept), float(found.weight[place])
     counted = options.weight_kind == "frequency"
     factor = 1.0 if counted else float(found.n_rows[place]) / weight
-    mean, low, high = found.mean[place], found.low[place], found.high[place]
+    low, high = found.low[place], found.high[place]
     variance = np.diagonal(found.products[place]) / weight
-    std = Standardization.from_moments(mean, variance, fit_intercept=bool(first))
+    std = Standardization.from_moments(
+        found.mean[place], variance, fit_intercept=bool(first)
+    )
     gram = _gram(totals, place, std)
     dropped: Mapping[str, str] = {}
     if not options.penalty:
         dropped = aliased_columns(std, low, high, names, gram)
     kept = [j for j, name in enumerate(names, first) if name not in dropped]
-    reach = np.maximum(np.abs(low - std.mean), np.abs(high - std.mean)) / std.scale
-    reach = np.concatenate([np.ones(first), reach])
-    geometry = Geometry(reach, float(np.linalg.norm(reach)), factor * np.diagonal(gram))
     newton = Newton(
         options.tol,
         most,
-        geometry,
+        _geometry(low, high, std, factor * np.diagonal(gram)),
         np.array([*range(first), *kept], dtype=np.intp),
         finite=options.penalty.coercive,
     )
@@ -176,6 +175,15 @@ def _pose(
     model = GroupModel(place, newton, std, penalty, None, factor, exact)
     _start(model, totals, gram, options)
     return model, dropped
+
+
+def _geometry(
+    low: FloatArray, high: FloatArray, std: Standardization, squares: FloatArray
+) -> Geometry:
+    """Return how far rows reach whose columns lie between ``low`` and ``high``."""
+    reach = np.maximum(np.abs(low - std.mean), np.abs(high - std.mean)) / std.scale
+    reach = np.concatenate([np.ones(int(std.fit_intercept)), reach])
+    return Geometry(reach, float(np.linalg.norm(reach)), squares)
 
 
 def _gram(totals: GroupTotals, place: int, std: Standardization) -> FloatArray:

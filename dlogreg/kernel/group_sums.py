@@ -132,8 +132,7 @@ class GroupSumsKernel:
         if points.nulls is not None:
             eta = np.repeat(points.nulls[present], counts)
             eta += 0.0 if rows.offset is None else rows.offset[chosen]
-            null_loss, null_miss, bend = loss_residual_weight_rows(sign * eta)
-            found = np.stack([null_loss, -sign * null_miss, bend]) * weight
+            found = _null_terms(sign, eta) * weight
             lines[:, -N_NULL:] = np.add.reduceat(found, starts, axis=1).T
         rest = lines[:, 1 + points.n_lengths :]
         miss *= -sign * weight
@@ -158,6 +157,12 @@ class GroupSumsKernel:
         """Return the sums."""
         total: KeyedSums = sums.total()
         return total
+
+
+def _null_terms(sign: FloatArray, eta: FloatArray) -> FloatArray:
+    """Return a row's loss, slope and bend in the intercept, shape (3, n_rows)."""
+    loss, miss, bend = loss_residual_weight_rows(sign * eta)
+    return np.stack([loss, -sign * miss, bend])
 
 
 def _predictor(z: FloatArray, coefficients: FloatArray, counts: Places) -> FloatArray:

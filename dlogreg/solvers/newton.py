@@ -188,8 +188,8 @@ class Newton:
         The point stays where no evaluation is left for the shorter step.
         """
         step, reach = certificate.step, certificate.step_reach
+        theta = point.theta + step
         if self.keeps_hessian(point.evaluation, certificate):
-            theta = point.theta + step
             found, known = evaluate(theta, order=1), point.evaluation
             kept = replace(
                 found,
@@ -200,10 +200,21 @@ class Newton:
             return Point(theta, kept), 1
         precision = self.next_precision(certificate)
         if reach <= 1:
-            theta = point.theta + step
             return Point(theta, evaluate(theta, precision=precision)), 1
-        lengths = (*SHORTER_STEPS, float(np.log1p(reach) / reach))
+        return self._with_trials(evaluate, point, certificate, precision, left)
+
+    def _with_trials(
+        self,
+        evaluate: Evaluate,
+        point: Point,
+        certificate: Certificate,
+        precision: str,
+        left: int,
+    ) -> tuple[Point, int]:
+        """Take the full step, or the best of the shorter ones tried in its read."""
+        step, reach = certificate.step, certificate.step_reach
         theta = point.theta + step
+        lengths = (*SHORTER_STEPS, float(np.log1p(reach) / reach))
         back = tuple(length - 1 for length in lengths)
         full = evaluate(theta, direction=step, step_lengths=back, precision=precision)
         loss = point.evaluation.loss
