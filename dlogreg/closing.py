@@ -164,7 +164,7 @@ def build_results(problem: Problem, solution: Solution) -> Results:
         limit_error_bound=separation.error_bound,
         dropped=dict(problem.dropped),
         why_no_inference=found.why_not,
-        scores=None if described is None else described.scores,
+        scores=None if described is None else described.scores.counted(),
         column_sums=columns,
         indicators=find_indicators(problem, columns, _names(problem)),
         **options.kept,

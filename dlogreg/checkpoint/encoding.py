@@ -11,6 +11,7 @@ import numpy as np
 
 ROOMS = {
     "Adjustment": "kernel.leverages",
+    "Binned": "kernel.binning",
     "ChainSums": "chain",
     "ClassScores": "kernel.class_scores",
     "ClosingSums": "kernel.closing_sums",
@@ -29,6 +30,7 @@ ROOMS = {
     "Moments": "formula.moments",
     "NullSums": "survey.offset",
     "Ranges": "survey.ranges",
+    "ScoreRows": "kernel.score_rows",
     "ScoreSums": "kernel.scores",
     "Sums": "kernel.together",
     "SurveySums": "survey.sums",

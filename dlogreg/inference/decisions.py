@@ -9,7 +9,8 @@ from scipy.special import expit, logit
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.inference.ranking import check_both, counts_above, thresholds
-from dlogreg.kernel.scores import FINEST, ScoreSums
+from dlogreg.kernel.score_rows import FINEST
+from dlogreg.kernel.scores import ScoreSums
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.kernel.scores import CAPACITY, LARGEST, ScoreCollector, ScoreSums
+from dlogreg.kernel.score_rows import LARGEST
+from dlogreg.kernel.scores import CAPACITY, ScoreCollector, ScoreSums
 from dlogreg.loss import loss_rows, softmax_rows
 
 LEAST_CAPACITY = 2**9

@@ -10,35 +10,39 @@ known but within bins.
 The width is a function of the set of all scores alone: it is the smallest of which at
 most ``capacity`` bins are occupied, and no part of the rows can need a larger one. So
 it does not matter in which order, or in which blocks, the rows come.
+
+Rows of small parts wait to be counted until enough of them are together, see
+``kernel/score_rows.py``: whether they do is a function of the rows that are added, and
+of how they are, not of the task that adds them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.kernel.binning import summed_by_bin
+from dlogreg.kernel.binning import Binned, IntArray
+from dlogreg.kernel.score_rows import (
+    FINEST,
+    OFFSET,
+    BoolArray,
+    Held,
+    ScoreRows,
+    added,
+    counted,
+)
 from dlogreg.loss import loss_residual_weight_rows
-
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 CAPACITY = 2**14
 """Most bins: 640 KiB of sums, and about 1/1000 of a standard deviation of normal
 scores."""
-FINEST = 2.0**-32
-"""Width of the finest bins, in eta."""
-LARGEST = 1024.0
-"""Scores beyond this, whose probabilities are 0 and 1 in float64, count as this."""
-OFFSET = 2**43
 BATCHES = 4
-"""Rows that are sorted or counted together, in capacities."""
+"""Rows of a leaf that are counted together, in capacities."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ScoreSums:
     """Sums over rows by bins of their score; adding gives those of both sets of rows.
 
@@ -46,11 +50,8 @@ class ScoreSums:
     0 is such a border at every level. Frequency weights count as repeated rows.
     """
 
-    bins: IntArray
-    """Numbers of the occupied bins, ascending, shape (n_bins,)."""
-    sums: FloatArray
-    """Weight of events, of the others, sum of s eta and of s p; shape (4, n_bins)."""
-    level: int = 0
+    held: Held
+    """Few rows as they are, until somebody asks for their bins, or sums by bin."""
     n_rows: int = 0
     """Rows of positive weight."""
     loss: float = 0.0
@@ -72,7 +73,7 @@ class ScoreSums:
         capacity: int = CAPACITY,
         level: int = 0,
     ) -> ScoreSums:
-        """Sum over rows.
+        """Sum over rows, all of them at once.
 
         Parameters
         ----------
@@ -89,22 +90,16 @@ class ScoreSums:
         """
         eta, event, weight = _positive(eta, event, weight)
         loss, miss = _loss_and_miss(eta, event, weight)
-        sums = _sums_of(eta, event, weight, miss, capacity, level)
-        return replace(sums, loss=loss)
+        rows = ScoreRows.of(eta, event, weight, miss)
+        error, p, score = rows.totals().tolist()
+        held = counted((rows,), capacity, level)
+        return cls(held, len(rows), loss, error, p, score, capacity)
 
     def __add__(self, other: ScoreSums) -> ScoreSums:
         """Return the sums over the rows of both."""
-        level = max(self.level, other.level)
-        keys = [part.bins >> (level - part.level) for part in (self, other)]
-        sums = np.concatenate([self.sums, other.sums], axis=1)
         capacity = min(self.capacity, other.capacity)
-        level, bins, sums = summed_by_bin(
-            np.concatenate(keys), list(sums), level, capacity
-        )
         return ScoreSums(
-            bins,
-            sums,
-            level,
+            added(self.held, other.held, capacity),
             self.n_rows + other.n_rows,
             self.loss + other.loss,
             self.squared_error + other.squared_error,
@@ -112,6 +107,32 @@ class ScoreSums:
             self.event_score + other.event_score,
             capacity,
         )
+
+    def counted(self) -> ScoreSums:
+        """Return these sums, which from now on hold bins instead of rows."""
+        self._binned()
+        return self
+
+    def _binned(self) -> Binned:
+        held = self.held
+        if isinstance(held, tuple):
+            self.held = held = counted(held, self.capacity)
+        return held
+
+    @property
+    def bins(self) -> IntArray:
+        """Numbers of the occupied bins, ascending, shape (n_bins,)."""
+        return self._binned().bins
+
+    @property
+    def sums(self) -> FloatArray:
+        """Weight of events, of the others, sum of s eta and of s p; (4, n_bins)."""
+        return self._binned().sums
+
+    @property
+    def level(self) -> int:
+        """How often bins have been doubled."""
+        return self._binned().level
 
     @property
     def exact(self) -> bool:
@@ -162,10 +183,12 @@ class ScoreCollector:
     """Collects the rows of one leaf and sums them in batches."""
 
     capacity: int = CAPACITY
-    _total: ScoreSums | None = None
-    _waiting: list[_Scored] = field(default_factory=list)
+    _held: Held = ()
+    _waiting: list[ScoreRows] = field(default_factory=list)
     _n_waiting: int = 0
+    _n_rows: int = 0
     _loss: float = 0.0
+    _totals: FloatArray = field(default_factory=lambda: np.zeros(3))
 
     def add(
         self, eta: FloatArray, event: BoolArray, weight: FloatArray | None = None
@@ -198,44 +221,25 @@ class ScoreCollector:
         miss : array, shape (n_rows,)
             Probability given to the class that was not observed.
         """
-        given = None if weight is None else weight.copy()
-        self._waiting.append((eta.copy(), event.copy(), given, miss.copy()))
+        self._waiting.append(ScoreRows.of(eta, event, weight, miss))
         self._n_waiting += len(eta)
         self._loss += loss
         if self._n_waiting >= BATCHES * self.capacity:
-            self._fold()
+            self._add_waiting()
 
     def sums(self) -> ScoreSums:
         """Return the sums over all rows taken."""
-        if self._waiting or self._total is None:
-            self._fold()
-        assert self._total is not None
-        return replace(self._total, loss=self._loss)
+        self._add_waiting()
+        error, p, score = self._totals.tolist()
+        totals = self._n_rows, self._loss, error, p, score
+        return ScoreSums(self._held, *totals, self.capacity)
 
-    def _fold(self) -> None:
-        eta, event, weight, miss = _joined(self._waiting)
-        total = self._total
-        level = 0 if total is None else total.level
-        found = _sums_of(eta, event, weight, miss, self.capacity, level)
-        self._total = found if total is None else total + found
+    def _add_waiting(self) -> None:
+        rows = ScoreRows.joined(self._waiting)
+        self._held = added(self._held, (rows,), self.capacity)
+        self._totals = self._totals + rows.totals()
+        self._n_rows += len(rows)
         self._waiting, self._n_waiting = [], 0
-
-
-_Scored = tuple[FloatArray, BoolArray, FloatArray | None, FloatArray]
-"""Scores, events, weights and misses of some rows."""
-
-
-def _joined(parts: list[_Scored]) -> _Scored:
-    if not parts:
-        return np.empty(0), np.empty(0, dtype=bool), None, np.empty(0)
-    etas, events, weights, misses = zip(*parts, strict=True)
-    given = [weight for weight in weights if weight is not None]
-    return (
-        np.concatenate(etas),
-        np.concatenate(events),
-        np.concatenate(given) if given else None,
-        np.concatenate(misses),
-    )
 
 
 def _positive(
@@ -251,35 +255,6 @@ def _positive(
 def _loss_and_miss(
     eta: FloatArray, event: BoolArray, weight: FloatArray | None
 ) -> tuple[float, FloatArray]:
-    loss, miss, _ = loss_residual_weight_rows(np.where(event, eta, -eta))
+    sign = 2.0 * event - 1.0  # a choice by rows would take longer
+    loss, miss, _ = loss_residual_weight_rows(sign * eta)
     return float(loss.sum() if weight is None else loss @ weight), miss
-
-
-def _sums_of(
-    eta: FloatArray,
-    event: BoolArray,
-    weight: FloatArray | None,
-    miss: FloatArray,
-    capacity: int,
-    level: int,
-) -> ScoreSums:
-    """Return the sums over rows but for their losses."""
-    ones = np.ones(len(eta)) if weight is None else weight
-    score = np.clip(eta, -LARGEST, LARGEST)
-    share = np.where(event, ones, 0.0)
-    p = np.where(event, 1.0 - miss, miss)
-    keys = np.rint(score * (1 / FINEST)).astype(np.int64)
-    keys += OFFSET - 1
-    keys >>= level
-    rows = (share, ones - share, ones * score, ones * p)
-    level, bins, sums = summed_by_bin(keys, rows, level, capacity)
-    return ScoreSums(
-        bins,
-        sums,
-        level,
-        len(eta),
-        squared_error=float(ones @ (miss * miss)),
-        event_probability=float(share @ p),
-        event_score=float(share @ score),
-        capacity=capacity,
-    )

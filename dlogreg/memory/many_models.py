@@ -15,10 +15,10 @@ import numpy as np
 from dlogreg.errors import MemoryLimitError
 from dlogreg.kernel import held_parts, nearby, part_sums
 from dlogreg.kernel.held_parts import CURVE_CAPACITY
+from dlogreg.kernel.score_rows import ROW_BYTES, counting_bytes, held_bytes
 from dlogreg.kernel.scores import BATCHES
 from dlogreg.memory.limits import check_memory, check_workers
 from dlogreg.memory.projected import ProjectedMemory
-from dlogreg.memory.slab import SCORE_BYTES
 from dlogreg.partition import Partition
 from dlogreg.scheduling import active_client, machine_memory
 from dlogreg.solvers.replicates import MEMORY
@@ -31,8 +31,6 @@ ROW_ARRAYS = 8
 """Values by row and model that a kernel holds: margins, losses, what they are of."""
 SLABS = 4
 """Slabs that live at once: rows in order, standardized, rounded, and scaled."""
-SCORE_LINE, WAITING_LINE = 40, 25
-"""Bytes of a bin of scores, and of a row whose score waits to be summed."""
 VECTORS = 8
 """Of every model: where it is, gradients, and steps."""
 
@@ -116,11 +114,12 @@ class ManyPasses:
         sums = 8 * (4 * n_models + n_alphas)
         buffers = 8 * self.n_params * n_models + self._slab(length, n_alphas)
         if curves:
-            bins, batch = CURVE_CAPACITY, BATCHES * CURVE_CAPACITY
-            if self.n_rows is not None:
-                bins, batch = min(bins, self.n_rows), min(batch, self.n_rows)
-            sums += SCORE_LINE * bins * n_models
-            buffers += WAITING_LINE * batch * n_models + SCORE_BYTES * batch
+            n_rows = self.n_rows
+            batch = BATCHES * CURVE_CAPACITY
+            batch = batch if n_rows is None else min(batch, n_rows)
+            sums += held_bytes(CURVE_CAPACITY, n_rows) * n_models
+            buffers += ROW_BYTES * batch * n_models
+            buffers += counting_bytes(CURVE_CAPACITY, n_rows)
         return PassBytes(sums, buffers)
 
     def _slab(self, length: int, n_models: int) -> int:

@@ -11,15 +11,14 @@ from dlogreg.kernel import (
     short_rows,
     slab_rows,
 )
-from dlogreg.kernel.scores import BATCHES, CAPACITY
+from dlogreg.kernel.score_rows import counting_bytes, held_bytes
+from dlogreg.kernel.scores import CAPACITY
 from dlogreg.row_kind import RowKind
 from dlogreg.separation.watch import MORE_ROWS, MOST_COLUMNS, ROWS_PER_COLUMN
 from dlogreg.source import Source
 
 SOFTMAX_ROWS = 10
 """Numbers per row and class that a softmax kernel holds besides."""
-SCORE_BYTES = 128
-"""Of a row whose score waits to be summed, and while it is."""
 DIRECTIONS = 3
 """Directions for which a search for separation keeps rows, at most."""
 
@@ -76,8 +75,6 @@ def _kept_memory(n_params: int) -> int:
 
 
 def _score_memory(n_rows: int | None, n_sums: int) -> int:
-    """Return the bytes of a closing pass's scores: a batch of rows, and their sums."""
-    batch, bins = BATCHES * CAPACITY, CAPACITY
-    if n_rows is not None:
-        batch, bins = min(batch, n_rows), min(bins, n_rows)
-    return SCORE_BYTES * batch + 40 * bins * n_sums
+    """Return the bytes of a closing pass's scores: a leaf's rows, and their sums."""
+    sums = (n_sums + 1) * held_bytes(CAPACITY, n_rows)
+    return counting_bytes(CAPACITY, n_rows) + sums
