@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
 import dask
 import numpy as np
 import pytest
@@ -55,6 +58,13 @@ def client(process_cluster):
     """The active client of the session's cluster."""
     with Client(process_cluster) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def process_pool():
+    """Two processes for dask's scheduler "processes", which else starts some a pass."""
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 
 import dask
@@ -108,11 +106,8 @@ def test_in_the_calling_thread(
     assert bits(res) == bits(expected("numpy"))
 
 
-def test_processes(small_blocks, stores, binary_data, expected):
-    with (
-        ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool,
-        dask.config.set(scheduler="processes", pool=pool),
-    ):
+def test_processes(small_blocks, stores, binary_data, expected, process_pool):
+    with dask.config.set(scheduler="processes", pool=process_pool):
         for kind in KINDS:
             res = fit_from(kind, stores, binary_data)
             assert bits(res) == bits(expected(kind))
