@@ -12,14 +12,22 @@ from distributed import Client, LocalCluster
 from hypothesis import settings
 
 from dlogreg import layout
-from dlogreg.source import blocks, sparse_store, zarr_store
+from dlogreg.source import blocks, retrying, sparse_store, zarr_store
 
 # so long after a worker has died, LocalCluster closes its nanny if it is not there at
 # that moment, though it may be starting anew, slowly or after another death
 dask.config.set({"distributed.deploy.lost-worker-timeout": "1 day"})
 
-settings.register_profile("shared cores", deadline=None, max_examples=40)
+settings.register_profile("shared cores", deadline=None, max_examples=30)
 settings.load_profile("shared cores")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def short_pauses():
+    """Read again at once what cannot be read; here it is not better a second later."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrying, "PAUSE", 0.001)
+        yield
 
 
 @pytest.fixture

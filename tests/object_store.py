@@ -13,7 +13,7 @@ class Gate(BaseHTTPRequestHandler):
     """Hands requests on to the application behind, unless a fault is in the way."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # the body shall not wait until the head is confirmed
+    disable_nagle_algorithm = True  # or the body waits until the head is confirmed
 
     def log_message(self, *args):
         pass

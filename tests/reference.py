@@ -51,7 +51,7 @@ def exact_optimum(X, y, weight=None, strength=0.0, fit_intercept=True):
 
 
 def _newton(Z, y, s, curvature, theta, close):
-    """Return the optimum in the precision of Z, and the Hessian before the last step."""
+    """Return the optimum in the precision of Z, and the Hessian near it."""
     theta = theta.astype(Z.dtype)
     rough, rounding = Z.astype(float), 1e3 * np.finfo(Z.dtype).eps
     loss = _loss(Z, y, s, theta, curvature)

@@ -79,7 +79,7 @@ def expected(stores, binary_data):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("n_workers", [1, 2, 3, 7])
+@pytest.mark.parametrize("n_workers", [1, 3, 7])
 def test_threads(small_blocks, stores, binary_data, expected, kind, n_workers):
     with dask.config.set(scheduler="threads", num_workers=n_workers):
         res = fit_from(kind, stores, binary_data)
@@ -87,7 +87,7 @@ def test_threads(small_blocks, stores, binary_data, expected, kind, n_workers):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("per_thread", [1, 2, 5, 8, 32, 4096])
+@pytest.mark.parametrize("per_thread", [1, 5, 32, 4096])
 def test_tasks(
     small_blocks, stores, binary_data, expected, monkeypatch, kind, per_thread
 ):
@@ -194,6 +194,12 @@ def reference(binary_data):
     return dlogreg.fit(X, y, sample_weight=weight, tol=TIGHT)
 
 
+@pytest.fixture(scope="module")
+def unweighted(binary_data):
+    X, y, _ = binary_data
+    return dlogreg.fit(X, y, tol=TIGHT)
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=CUTS, y_cuts=CUTS, extra=st.integers(0, 5999), columns=st.integers(1, 4))
 def test_any_chunking(binary_data, reference, cuts, y_cuts, extra, columns):
@@ -297,9 +303,9 @@ def test_rows_of_weight_zero_are_not_there(binary_data, reference, junk):
     assert res.n_rows == (weight > 0).sum()
 
 
-def test_data_stacked_twice_give_the_same_coefficients(binary_data):
+def test_data_stacked_twice_give_the_same_coefficients(binary_data, unweighted):
     X, y, _ = binary_data
-    once = dlogreg.fit(X, y, tol=TIGHT)
+    once = unweighted
     twice = dlogreg.fit(np.vstack([X, X]), np.concatenate([y, y]), tol=TIGHT)
     assert distance(twice, once) < 1e-8
     np.testing.assert_allclose(twice.bse * np.sqrt(2), once.bse, rtol=1e-8)
@@ -312,9 +318,9 @@ def test_data_stacked_twice_give_the_same_coefficients(binary_data):
     st.lists(st.floats(-100, 100), min_size=4, max_size=4),
     st.lists(st.sampled_from([-1, 1]), min_size=4, max_size=4),
 )
-def test_scaled_and_shifted_columns(binary_data, powers, shift, signs):
+def test_scaled_and_shifted_columns(binary_data, unweighted, powers, shift, signs):
     X, y, _ = binary_data
-    once = dlogreg.fit(X, y, tol=TIGHT)
+    once = unweighted
     scale = np.array(signs) * 10.0 ** np.array(powers)
     moved = dlogreg.fit((X + shift) * scale, y, tol=TIGHT)
     slopes = np.asarray(once.params)[1:] / scale

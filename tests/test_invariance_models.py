@@ -106,9 +106,7 @@ MODELS = {
 SEVERAL = [
     "path with factors and bounds",
     "groups as folds",
-    "scikit-learn's face",
     "bootstrap of groups",
-    "elastic net",
 ]
 
 
