@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
 import dask
 import numpy as np
 import pytest
@@ -9,14 +12,22 @@ from distributed import Client, LocalCluster
 from hypothesis import settings
 
 from dlogreg import layout
-from dlogreg.source import blocks, sparse_store, zarr_store
+from dlogreg.source import blocks, retrying, sparse_store, zarr_store
 
 # so long after a worker has died, LocalCluster closes its nanny if it is not there at
 # that moment, though it may be starting anew, slowly or after another death
 dask.config.set({"distributed.deploy.lost-worker-timeout": "1 day"})
 
-settings.register_profile("shared cores", deadline=None, max_examples=40)
+settings.register_profile("shared cores", deadline=None, max_examples=30)
 settings.load_profile("shared cores")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def short_pauses():
+    """Read again at once what cannot be read; here it is not better a second later."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrying, "PAUSE", 0.001)
+        yield
 
 
 @pytest.fixture
@@ -55,6 +66,13 @@ def client(process_cluster):
     """The active client of the session's cluster."""
     with Client(process_cluster) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def process_pool():
+    """Two processes for dask's scheduler "processes", which else starts some a pass."""
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="session")

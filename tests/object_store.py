@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import logging
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
@@ -12,9 +10,10 @@ HOP = {"transfer-encoding", "connection", "content-length", "server", "date"}
 
 
 class Gate(BaseHTTPRequestHandler):
-    """Hands requests on to the server behind, unless a fault is in the way."""
+    """Hands requests on to the application behind, unless a fault is in the way."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or the body waits until the head is confirmed
 
     def log_message(self, *args):
         pass
@@ -25,24 +24,23 @@ class Gate(BaseHTTPRequestHandler):
         if isinstance(fault, int):
             self.answer(fault, [], b"")
             return
-        behind = http.client.HTTPConnection(*self.server.owner.behind, timeout=20)
         # who asks over plain HTTP, without a signature, may read everything
         headers = {"authorization": "AWS a:b"} | {
             name.lower(): value for name, value in self.headers.items()
         }
-        behind.request(self.command, self.path, body, headers)
-        response = behind.getresponse()
-        content = response.read()
-        headers = [(k, v) for k, v in response.getheaders() if k.lower() not in HOP]
-        length = response.getheader("content-length", len(content))
-        behind.close()
+        response = self.server.owner.behind.open(
+            self.path, method=self.command, headers=headers, data=body
+        )
+        content = response.get_data()
+        headers = [(k, v) for k, v in response.headers if k.lower() not in HOP]
+        length = response.headers.get("content-length", len(content))
         if fault == "reset":
             self.close_connection = True
             return
         if fault == "truncate":
             content = content[: len(content) // 2]
             self.close_connection = True
-        self.answer(response.status, headers, content, length)
+        self.answer(response.status_code, headers, content, length)
 
     def answer(self, status, headers, content, length=0):
         self.send_response(status)
@@ -63,12 +61,10 @@ class ObjectStore:
     """A bucket "data" at an endpoint; what is asked of it is kept in ``requests``."""
 
     def __init__(self):
-        from moto.server import ThreadedMotoServer
+        from moto.server import create_backend_app
+        from werkzeug.test import Client
 
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self.server.start()
-        self.behind = self.server.get_host_and_port()
+        self.behind = Client(create_backend_app("s3"), use_cookies=False)
         self.gate = ThreadingHTTPServer(("127.0.0.1", 0), Gate)
         self.gate.daemon_threads = True
         self.gate.owner = self
@@ -101,4 +97,3 @@ class ObjectStore:
     def close(self):
         self.gate.shutdown()
         self.gate.server_close()
-        self.server.stop()

@@ -18,7 +18,9 @@ def exact_optimum(X, y, weight=None, strength=0.0, fit_intercept=True):
     """Return (params, standard errors, loss) with gradients in 80-bit arithmetic.
 
     Newton with a Hessian in float64 and a gradient in extended precision converges to
-    the root of that gradient; columns are centred and scaled in extended precision.
+    the root of that gradient; columns are centred and scaled in extended precision. It
+    starts at what Newton in float64 finds, and so needs extended precision for the last
+    few steps alone.
     """
     X = np.asarray(X, dtype=np.longdouble)
     s = np.ones(len(X)) if weight is None else np.asarray(weight, float)
@@ -33,23 +35,10 @@ def exact_optimum(X, y, weight=None, strength=0.0, fit_intercept=True):
     if fit_intercept:
         Z = np.column_stack([np.ones(len(Z), np.longdouble), Z])
         curvature = np.concatenate([[np.longdouble(0)], curvature])
-    theta = np.zeros(Z.shape[1], np.longdouble)
+    rough = [a.astype(float) for a in (Z, y, s, curvature)]
+    theta, hessian = _newton(*rough, np.zeros(Z.shape[1]), close=1e-8)
+    theta, hessian = _newton(Z, y, s, curvature, theta, close=1e-17)
     loss = _loss(Z, y, s, theta, curvature)
-    for _ in range(200):
-        p = 1 / (1 + np.exp(-(Z @ theta)))
-        gradient = Z.T @ (s * (p - y)) + curvature * theta
-        hessian = (Z.T @ ((s * p * (1 - p))[:, None] * Z)).astype(float)
-        hessian += np.diag(curvature.astype(float))
-        step = np.linalg.solve(hessian, -gradient.astype(float)).astype(np.longdouble)
-        size = np.longdouble(1)
-        while size > 1e-6:
-            trial = _loss(Z, y, s, theta + size * step, curvature)
-            if trial <= loss + 1e-16 * abs(loss):
-                break
-            size /= 2
-        theta, loss = theta + size * step, trial
-        if np.abs(step).max() < 1e-17 * max(1, np.abs(theta).max()):
-            break
     params = theta.copy()
     first = int(fit_intercept)
     params[first:] /= scale
@@ -59,6 +48,30 @@ def exact_optimum(X, y, weight=None, strength=0.0, fit_intercept=True):
         to_params[0, 1:] = -(mean / scale).astype(float)
     covariance = to_params @ np.linalg.inv(hessian) @ to_params.T
     return params.astype(float), np.sqrt(np.diag(covariance)), float(loss)
+
+
+def _newton(Z, y, s, curvature, theta, close):
+    """Return the optimum in the precision of Z, and the Hessian near it."""
+    theta = theta.astype(Z.dtype)
+    rough, rounding = Z.astype(float), 1e3 * np.finfo(Z.dtype).eps
+    loss = _loss(Z, y, s, theta, curvature)
+    for _ in range(200):
+        with np.errstate(over="ignore"):
+            p = 1 / (1 + np.exp(-(Z @ theta)))
+        gradient = Z.T @ (s * (p - y)) + curvature * theta
+        weight = (s * p * (1 - p)).astype(float)
+        hessian = rough.T @ (weight[:, None] * rough) + np.diag(curvature.astype(float))
+        step = np.linalg.solve(hessian, -gradient.astype(float)).astype(Z.dtype)
+        size = Z.dtype.type(1)
+        while size > 1e-6:
+            trial = _loss(Z, y, s, theta + size * step, curvature)
+            if trial <= loss + rounding * abs(loss):
+                break
+            size /= 2
+        theta, loss = theta + size * step, trial
+        if np.abs(step).max() < close * max(1, np.abs(theta).max()):
+            break
+    return theta, hessian
 
 
 def _loss(Z, y, s, theta, curvature):

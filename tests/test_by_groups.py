@@ -208,12 +208,15 @@ def bits(found):
 
 
 @pytest.mark.parametrize("scheduler", ["threads", "processes"])
-def test_schedulers_give_the_same_bits(rows, scheduler):
+def test_schedulers_give_the_same_bits(rows, scheduler, request):
     X, y, by = rows
     X = da.from_array(X, chunks=(100, 3))
     with dask.config.set(scheduler="synchronous"):
         expected = bits(dlogreg.fit(X, y, by=by))
-    with dask.config.set(scheduler=scheduler, num_workers=3):
+    options = {"num_workers": 3}
+    if scheduler == "processes":
+        options = {"pool": request.getfixturevalue("process_pool")}
+    with dask.config.set(scheduler=scheduler, **options):
         assert bits(dlogreg.fit(X, y, by=by)) == expected
 
 

@@ -74,7 +74,7 @@ def expected_covariance(X, y, weight, groups, kind="frequency"):
     if kind != "frequency":
         s = s * len(s) / s.sum()
     model = sm.GLM(t, Z, family=sm.families.Binomial(), freq_weights=s)
-    params = model.fit(tol=1e-14, maxiter=100, tol_criterion="params").params
+    params = model.fit(tol=1e-14, maxiter=30, tol_criterion="params").params
     p = expit(Z @ params)
     inverse = np.linalg.inv(Z.T @ (Z * (s * p * (1 - p))[:, None]))
     scores = pd.DataFrame(Z * (s * (t - p))[:, None]).groupby(g).sum().to_numpy()

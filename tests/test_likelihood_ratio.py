@@ -34,7 +34,7 @@ def refit(X, y, weight=None):
             family=sm.families.Binomial(),
             freq_weights=None if weight is None else np.asarray(weight, float),
         )
-        return model.fit(tol=1e-13, maxiter=100, tol_criterion="params")
+        return model.fit(tol=1e-13, maxiter=30, tol_criterion="params")
 
 
 def likelihood_ratios(X, y, groups, weight=None, intercept=True):

@@ -45,7 +45,7 @@ def mnlogit(X, y):
     model = sm.MNLogit(np.asarray(y), sm.add_constant(np.asarray(X, float)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return model.fit(method="newton", maxiter=100, tol=1e-14, disp=0)
+        return model.fit(method="newton", maxiter=30, tol=1e-14, disp=0)
 
 
 @pytest.mark.parametrize("data", [anes, noisy_iris, travel_mode])

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from click.testing import CliRunner
 from scipy.special import expit
 
 import dlogreg
 from dlogreg.cli import main
-from dlogreg.demo import read_flights, write_flights
 from tests.handmade import make_results
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -322,12 +322,15 @@ def test_levels_are_checked(fitted, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def flights(tmp_path_factory):
-    """A store of flights, and a model of them in a file."""
-    folder = tmp_path_factory.mktemp("flights")
-    rows = read_flights()
-    write_flights(rows, str(folder / "flights.zarr"))
-    done = run("fit", folder / "flights.zarr", "--model", folder / "m.json", "--quiet")
+def folder(tmp_path_factory):
+    """A folder with a store of rows, and a model of them in a file."""
+    folder = tmp_path_factory.mktemp("rows")
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(3000, 3))
+    group = zarr.create_group(folder / "rows.zarr")
+    group.create_array("X", data=X)
+    group.create_array("y", data=rng.random(3000) < expit(X[:, 0] - 0.7))
+    done = run("fit", folder / "rows.zarr", "--model", folder / "m.json", "--quiet")
     assert done.exit_code == 0, done.output
     return folder
 
@@ -336,27 +339,27 @@ def run(*arguments):
     return CliRunner().invoke(main, [*map(str, arguments)])
 
 
-def test_the_command(flights, tmp_path):
+def test_the_command(folder, tmp_path):
     out = tmp_path / "report.html"
-    done = run("report", flights / "m.json", "--out", out)
+    done = run("report", folder / "m.json", "--out", out)
     assert done.exit_code == 0, done.output
     assert done.output == f"Report written to {out}\n"
     first = out.read_text("utf-8")
     assert "do not know the scores of their rows" in first
-    done = run("report", flights / "m.json", "--out", out)
+    done = run("report", folder / "m.json", "--out", out)
     assert done.exit_code == 2
     assert "exists already; choose another name, or --overwrite" in done.output
     assert out.read_text("utf-8") == first
-    store = ("--data", flights / "flights.zarr", "--in-sample", "--title", "Late")
+    store = ("--data", folder / "rows.zarr", "--in-sample", "--title", "Late")
     options = ("--overwrite", "--quiet", "--alpha", "0.1", *store)
-    done = run("report", flights / "m.json", "--out", out, *options)
+    done = run("report", folder / "m.json", "--out", out, *options)
     assert done.exit_code == 0, done.output
     text = out.read_text("utf-8")
     assert "<h1>Late</h1>" in text
     assert "on the rows of the fit" in text
     assert "[0.05" in text
     fit = Page(text).facts("fit")
-    assert number(fit["Rows"]) == 327_346
+    assert number(fit["Rows"]) == 3000
 
 
 @pytest.mark.parametrize(
@@ -372,22 +375,22 @@ def test_the_command(flights, tmp_path):
         (["m.json"], "Missing option '--out'"),
     ],
 )
-def test_wrong_usage(flights, monkeypatch, arguments, message):
-    monkeypatch.chdir(flights)
+def test_wrong_usage(folder, monkeypatch, arguments, message):
+    monkeypatch.chdir(folder)
     done = run("report", *arguments)
     assert done.exit_code == 2
     assert message in done.output
     assert not Path("r.html").exists()
 
 
-def test_without_matplotlib_the_command_says_how_to_install_it(flights, monkeypatch):
+def test_without_matplotlib_the_command_says_how_to_install_it(folder, monkeypatch):
     from dlogreg.display.report import figures
 
     def missing(module, extra):
         raise ImportError(f'no {module}; run pip install "dlogreg[{extra}]"')
 
     monkeypatch.setattr(figures, "require", missing)
-    done = run("report", flights / "m.json", "--out", flights / "r.html")
+    done = run("report", folder / "m.json", "--out", folder / "r.html")
     assert done.exit_code == 2
     assert 'pip install "dlogreg[plot]"' in done.output
 

@@ -31,7 +31,7 @@ def statsmodels_fit(X, y):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = sm.Logit(np.asarray(y, float), sm.add_constant(np.asarray(X, float)))
-        return model.fit(method="newton", tol=1e-14, maxiter=100, disp=False)
+        return model.fit(method="newton", tol=1e-14, maxiter=30, disp=False)
 
 
 @pytest.fixture(scope="module", params=[spector, fair], ids=["spector", "fair"])

@@ -30,7 +30,7 @@ def refit(X, y, intercept=True):
     if intercept:
         exog = sm.add_constant(exog, has_constant="add")
     model = sm.GLM(np.asarray(y, float), exog, family=sm.families.Binomial())
-    return model.fit(tol=1e-14, maxiter=100, tol_criterion="params")
+    return model.fit(tol=1e-14, maxiter=30, tol_criterion="params")
 
 
 def covariances(X, y, **options):

@@ -84,7 +84,7 @@ def test_a_million_columns_are_fitted_in_the_memory_of_some_vectors():
 
 
 def test_a_wide_penalised_fit_is_at_scikit_learn_s_optimum():
-    X, y = hashed(1500, 100_000)
+    X, y = hashed(1500, 60_000)
     alpha = 1e-3
     fit = dlogreg.fit(X, y, alpha=alpha, tol=1e-4)
     assert fit.solver == "lbfgs"

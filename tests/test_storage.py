@@ -436,7 +436,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(saved):
         refused(saved, "not valid JSON|does not begin")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(st.data())
 def test_a_damaged_file_is_refused_or_is_another_model(data):
     with tempfile.TemporaryDirectory() as folder:
@@ -463,7 +463,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(st.sampled_from([f.name for f in dataclasses.fields(LogitResults)]), JSON)
 def test_any_value_anywhere_is_refused_or_right(key, value):
     with tempfile.TemporaryDirectory() as folder:

@@ -183,7 +183,7 @@ def test_p_values_are_never_zero():
     assert "&lt;1e-300" in res._repr_html_()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.floats(0, 1))
 def test_a_shown_p_value_is_the_p_value(p):
     shown = p_value(p)
@@ -194,7 +194,7 @@ def test_a_shown_p_value_is_the_p_value(p):
         assert float(shown) == pytest.approx(p, rel=0.005, abs=5e-5 * (p >= 1e-3))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(NUMBER, st.integers(1, 8))
 def test_significant_digits(value, digits):
     shown = significant(value, digits)
@@ -204,7 +204,7 @@ def test_significant_digits(value, digits):
         assert float(shown) == pytest.approx(value, rel=0.51 * 10.0 ** (1 - digits))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.floats(0, 1e300))
 def test_a_shown_bound_is_a_bound(value):
     shown = float(upper_bound(value))
@@ -227,7 +227,7 @@ def test_sizes_and_ratios():
     assert ratio(1.23456) == "1.2346"
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(st.text(), st.integers(5, 40))
 def test_elided_text_fits_and_is_printable(text, width):
     shown = elided(printable(text), width)

@@ -33,7 +33,7 @@ def expected(X, y, weight):
     Z, t, s = sm.add_constant(X[kept]), y[kept], weight[kept]
     s = s * len(s) / s.sum()
     model = sm.GLM(t, Z, family=sm.families.Binomial(), freq_weights=s)
-    params = model.fit(tol=1e-14, maxiter=100, tol_criterion="params").params
+    params = model.fit(tol=1e-14, maxiter=30, tol_criterion="params").params
     p = 1 / (1 + np.exp(-Z @ params))
     inverse = np.linalg.inv(Z.T @ (Z * (s * p * (1 - p))[:, None]))
     HC0 = inverse @ (Z.T @ (Z * (s**2 * (t - p) ** 2)[:, None])) @ inverse
@@ -118,13 +118,16 @@ def test_the_scale_of_the_weights_says_nothing(survey_data, kind, factor):
 
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("chunks", [(1, 6365), (997,) * 6 + (384,), (6000, 0, 366)])
-def test_odd_chunks_and_zarr(survey_data, tmp_path, kind, chunks):
+@pytest.mark.parametrize(
+    ("chunks", "stored_rows"),
+    [((1, 6365), 61), ((997,) * 6 + (384,), 997), ((6000, 0, 366), 6000)],
+)
+def test_odd_chunks_and_zarr(survey_data, tmp_path, kind, chunks, stored_rows):
     X, y, weight = survey_data
     wanted = expected(X, y, weight)
     lazy = da.from_array(X, chunks=(chunks, (3, 5)))
     assert_agrees(fitted(lazy, y, da.from_array(weight, chunks=700), kind), *wanted)
-    stored = zarr.create_array(tmp_path / "X", data=X, chunks=(chunks[0], 8))
+    stored = zarr.create_array(tmp_path / "X", data=X, chunks=(stored_rows, 8))
     assert_agrees(fitted(stored, y, weight, kind), *wanted)
 
 
