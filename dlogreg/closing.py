@@ -19,6 +19,7 @@ from dlogreg.evaluation import FloatArray
 from dlogreg.penalty_columns import within_bounds
 from dlogreg.problem import Problem
 from dlogreg.results import LogitResults, MultinomialResults, Results
+from dlogreg.sampled_bound import sampled_bound
 from dlogreg.separation.report import SeparationReport, report_separation
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
 from dlogreg.solvers.newton import LARGEST_ERROR
@@ -31,6 +32,13 @@ USELESS = (
     Status.INTERRUPTED,
 )
 """Ends at which a closing pass would tell nothing."""
+UNCONFIRMED = (
+    "converged by an estimate of the distance that nothing confirms, since the Hessian "
+    "of so many coefficients is not formed: if columns are nearly collinear, the "
+    "coefficients may be many standard errors off; give solver='newton' if memory "
+    "allows, or with two classes a penalty on every column, alpha > 0: either proves a "
+    "bound"
+)
 MOST_CLOSING = 4
 """Closing passes; their steps end quadratically, and one is nearly always enough."""
 
@@ -43,11 +51,15 @@ def close(problem: Problem, solution: Solution) -> Solution:
     Ctrl-C, where the solver's start has taken the pass that was left for it, and where
     the solver's last pass was already so close that it can serve. Where the data tell
     so little that a standard error is a long way, others follow.
+
+    Where it is left out, an estimate of L-BFGS's distance is looked at by other means.
     """
     options = problem.options
     feasible = options.ends_with_hessian(problem.solver, problem.n_params)
     wanted = options.inference and feasible and not (options.penalty or options.firth)
-    if not wanted or solution.status in USELESS:
+    if not wanted:
+        return _checked(problem, solution)
+    if solution.status in USELESS:
         return solution
     largest = min(options.tol, LARGEST_ERROR)
     for _ in range(MOST_CLOSING):
@@ -60,11 +72,33 @@ def close(problem: Problem, solution: Solution) -> Solution:
     return solution
 
 
-def _evaluated_again(problem: Problem, solution: Solution) -> Solution:
+def _checked(problem: Problem, solution: Solution) -> Solution:
+    """Return a solution that is as near as it says, where L-BFGS only estimates that.
+
+    Where neither the pilot's rows nor a pass with the Hessian shows it, Newton's method
+    goes on.
+    """
+    options = problem.options
+    estimated = solution.status is Status.CONVERGED_UNCERTIFIED
+    if not (estimated and options.may_go_on(problem.solver, problem.n_params)):
+        return solution
+    bound, proven = sampled_bound(problem, solution.point)
+    if bound <= options.tol and proven:
+        return replace(solution, status=Status.CONVERGED, error_bound=bound)
+    if bound <= options.tol:
+        return solution
+    if problem.passes.n_passes >= options.max_passes:
+        return replace(solution, status=Status.MAX_PASSES)
+    return _evaluated_again(problem, solution, "double")
+
+
+def _evaluated_again(
+    problem: Problem, solution: Solution, precision: str = "closing"
+) -> Solution:
     """Return the solution that one more pass and its step lead to."""
     try:
         point = Point(
-            solution.theta, problem.objective(solution.theta, precision="closing")
+            solution.theta, problem.objective(solution.theta, precision=precision)
         )
     except KeyboardInterrupt:
         return replace(solution, status=Status.INTERRUPTED)
@@ -73,8 +107,10 @@ def _evaluated_again(problem: Problem, solution: Solution) -> Solution:
     problem.passes.annotate(
         error_bound=certificate.after, decrement=certificate.decrement
     )
-    far = certificate.after > problem.options.tol and not _singular(problem, point)
-    if solution.status is Status.CONVERGED_UNCERTIFIED and far and left > 0:
+    far = certificate.after > problem.options.tol
+    if far and certificate.decrement <= problem.options.tol:
+        far = not _singular(problem, point)  # of which nothing is proven
+    if solution.status is Status.CONVERGED_UNCERTIFIED and far:
         # L-BFGS has taken itself to be nearer than it was; now there is a Hessian
         found = problem.by_newton(point, left)
         spent = solution.n_evaluations + 1 + found.n_evaluations
@@ -117,13 +153,21 @@ def warn_about(
         warn_user(separation.message, SeparationWarning)
         return separation.status
     if solution.status in (Status.MAX_PASSES, Status.STALLED):
-        message = (
-            f"{solution.status.value}; error bound {solution.error_bound:.2g} standard "
-            "errors"
-        )
+        bound = solution.error_bound
+        far = f"error bound {bound:.2g} standard errors"
+        if np.isnan(bound):
+            far = "how far off the coefficients are is not known"
         advice = "raise max_passes or tol"
-        warn_user(f"{message}; {advice}", ConvergenceWarning)
+        warn_user(f"{solution.status.value}; {far}; {advice}", ConvergenceWarning)
+    if solution.status is Status.CONVERGED_UNCERTIFIED and _unconfirmed(problem):
+        warn_user(UNCONFIRMED, ConvergenceWarning)
     return solution.status
+
+
+def _unconfirmed(problem: Problem) -> bool:
+    """Tell whether L-BFGS has had the last word."""
+    options, solver = problem.options, problem.solver
+    return solver == "lbfgs" and not options.may_go_on(solver, problem.n_params)
 
 
 def build_results(problem: Problem, solution: Solution) -> Results:

@@ -44,8 +44,9 @@ def take_survey(
     pilot = read_pilot(layout, passes)
     kernel = survey_kernel(layout, options, pilot, class_weight)
     std, chain = kernel.standardization, kernel.chain
+    keeps = options.may_go_on(layout.solver, std.n_params)
     learns = layout.solver == "lbfgs" and not std.sparse
-    sample = pilot.pooled() if learns else None
+    sample = pilot.pooled() if learns or keeps else None
     if chain is not None:
         sums = passes.run(kernel, layout.chains)
         classes = ordered_classes(sums, options.classes)

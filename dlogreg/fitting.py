@@ -196,9 +196,14 @@ def fit(
         classes: of all of them but one together) and L-BFGS beyond, by a rule of rows,
         columns and their type (``plan`` says why). L-BFGS by itself proves a
         distance to the optimum only for two classes with a ridge penalty on every
-        column. Without a penalty the closing pass of ``inference=True`` proves one,
-        for any number of classes; otherwise ``error_bound`` is NaN, the distance is
-        estimated, and the status is ``CONVERGED_UNCERTIFIED``.
+        column. Otherwise it estimates one, and up to 2,896 coefficients looks again:
+        without a penalty the closing pass of ``inference=True`` proves a bound; else
+        the rows that were read before the first pass tell it, at no pass, or prove it
+        where they are all rows, and where they do not, Newton's method goes on for a
+        pass or more to a proven bound. Beyond, fewer than eight rows per coefficient
+        with a penalty on every column end only at a proof; the rest is an estimate,
+        which nearly collinear columns can make wrong, and a warning says so. An
+        estimate has ``error_bound`` NaN and the status ``CONVERGED_UNCERTIFIED``.
     tol : float
         Largest allowed distance of any coefficient from the exact optimum, in units of
         its own standard error.

@@ -101,6 +101,7 @@ def lay_out(
         solver=solver,
         searches=learns and not (options.penalty or options.firth),
         firth=options.firth,
+        may_go_on=options.may_go_on(solver, n_params),
     )
     n_tasks = _most_tasks(source, n_params, threads, on_cluster=there)
     partitions = partition_rows(source, n_params, n_tasks, order=order)

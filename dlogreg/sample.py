@@ -19,16 +19,17 @@ COPIED_VALUES = 2**20
 def pilot_shape(source: Source, n_params: int) -> tuple[int, int]:
     """Return how many blocks the pilot of an L-BFGS fit reads, and rows from each.
 
-    At least four blocks; more where these have fewer rows than the sample wants.
+    At least four blocks, or all; more where these have fewer rows than the sample
+    wants.
     """
-    rows = source.n_rows
-    wanted = sample_size(rows, n_params)
+    rows, there = source.n_rows, source.blocks.n_blocks
+    wanted, few = sample_size(rows, n_params), max(1, min(PILOT_BLOCKS, there))
     if rows is None or not rows:
-        return PILOT_BLOCKS, -(-wanted // PILOT_BLOCKS)
-    mean_rows = max(1, rows // source.blocks.n_blocks)
+        return few, -(-wanted // few)
+    mean_rows = max(1, rows // there)
     n_blocks = max(PILOT_BLOCKS, -(-wanted // mean_rows))
     if n_blocks == PILOT_BLOCKS:
-        return PILOT_BLOCKS, -(-wanted // PILOT_BLOCKS)
+        return few, -(-wanted // few)
     return n_blocks, source.largest_block or mean_rows
 
 

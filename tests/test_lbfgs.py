@@ -18,6 +18,7 @@ from dlogreg.kernel.row_slab import SHORT_FROM, short_rows
 from dlogreg.kernel.slabs import open_slab
 from dlogreg.solvers import LBFGS, Geometry, Metric, Point, StrongConvexity
 from dlogreg.solvers.lbfgs import LENGTHS
+from dlogreg.solvers.lbfgs_search import Search
 from dlogreg.solvers.line import Line
 from dlogreg.solvers.metric import sample_metric, shrinkage_of, standardize
 from dlogreg.solvers.pairs import (
@@ -149,7 +150,7 @@ def test_the_minimum_of_a_parabola_is_exact(minimum, bend):
     assert change.sum() / length == pytest.approx(bend)
 
 
-@given(st.floats(0.02, 2.3), st.floats(-4, 4))
+@given(st.floats(0.02, 2.3), st.floats(-4, 4, allow_subnormal=False))
 def test_the_minimum_lies_in_the_bracket_of_a_convex_function(minimum, bend):
     def slope(t):
         return np.expm1(bend * (t - minimum)) / bend if bend else t - minimum
@@ -167,6 +168,24 @@ def test_a_minimum_beyond_the_last_point_is_not_extrapolated():
     assert line.minimum == LENGTHS[-1]
     assert line.gradient.sum() == pytest.approx(LENGTHS[-1] - 9.0)
     assert line.nearest == len(LENGTHS) - 1
+
+
+@pytest.mark.parametrize(
+    ("minimum", "missed"), [(0.2, True), (0.5, False), (2.3, False), (3.0, True)]
+)
+def test_a_minimum_that_is_not_between_trial_points_is_missed(minimum, missed):
+    assert line_of(lambda t: t - minimum).missed is missed
+
+
+def test_after_a_line_that_missed_two_points_lie_farther_apart():
+    loss = generate("easy", n=200, d=2)
+    solver = loss.solver(1e-4, few=True)
+    search = Search.at(loss.start(), solver.metric)
+    search.spent = 20
+    assert solver._lengths(search).tolist() == [0.8, 1.6]
+    search.missed = True
+    assert solver._lengths(search).tolist() == [0.25, 2.0]
+    assert (loss.solver(1e-4)._lengths(search) == LENGTHS).all()
 
 
 def test_a_direction_that_only_rounding_calls_downward_is_not_followed():
@@ -190,6 +209,36 @@ def test_the_recursion_is_the_bfgs_update_of_the_inverse():
         inverse = left @ inverse @ left.T + np.outer(move, move) / (move @ change)
     right = rng.normal(size=6)
     np.testing.assert_allclose(pairs.solve(right), inverse @ right, rtol=1e-10)
+
+
+def test_the_least_curvature_met_is_that_of_the_hessian_once_all_is_met():
+    rng = np.random.default_rng(0)
+    start = rng.uniform(1, 9, 8)
+    turn = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+    root = np.sqrt(start)[:, None]
+    hessian = root * (turn * np.logspace(-2, 1, 8)) @ turn.T * root.T
+    pairs, seen = CurvaturePairs(Metric.of_diagonal(start)), []
+    for move in rng.normal(size=(9, 8)):  # the last depends on the others
+        seen.append(pairs.least_curvature())
+        pairs.push(move, hessian @ move)
+    assert seen[0] == 1
+    assert (np.diff(seen) <= 1e-9).all()
+    assert min(seen) >= 1e-2 * (1 - 1e-6)
+    assert pairs.least_curvature() == pytest.approx(1e-2, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_estimate_that_nobody_checks_heeds_the_least_curvature(seed):
+    rng = np.random.default_rng(seed)
+    X = neighbours(2000, 40, rng, 0.999)
+    y = (rng.random(2000) < expit(X[:, 0] - 2 * X[:, 1])).astype(float)
+    loss, away = Logistic(X, y), []
+    for last_word in (False, True):
+        solver = replace(loss.solver(1e-2, 300), last_word=last_word)
+        found = solver.minimize(loss, loss.start(), ignore)
+        assert found.status is Status.CONVERGED_UNCERTIFIED
+        away.append(loss.distance(found.theta))
+    assert away[1] <= 1e-2 < away[0]
 
 
 def test_pairs_without_curvature_are_refused_and_old_ones_forgotten(monkeypatch):
@@ -668,8 +717,8 @@ def test_rows_that_are_all_on_their_right_side_are_called_separated():
     assert res.error_bound == np.inf
     assert (res.classify(X) == y).all()
     assert res.n_passes < 15
-    ridge = dlogreg.fit(X, y, alpha=1e-6, solver="lbfgs", tol=1e-2)
-    assert ridge.status in (Status.CONVERGED, Status.CONVERGED_UNCERTIFIED)
+    ridge = dlogreg.fit(X, y, alpha=1e-6, solver="lbfgs", tol=1e-2, max_passes=200)
+    assert ridge.status is Status.CONVERGED
 
 
 def test_a_small_loss_of_uneven_weights_is_not_taken_for_separation():

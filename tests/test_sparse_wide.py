@@ -118,6 +118,23 @@ def test_the_bound_of_a_wide_fit_holds():
     assert distance <= rough.error_bound + exact.error_bound
 
 
+def test_nearly_separated_rows_end_at_a_proof():
+    """Two points about the expected length took 500 passes, and an estimate 11."""
+    X, y = hashed(400, 3000)
+    res = dlogreg.fit(X, y, alpha=1e-5, tol=0.1, max_passes=300)
+    assert res.solver == "lbfgs"
+    assert res.status is Status.CONVERGED
+    assert res.error_bound <= 0.1
+    assert res.n_passes <= 220
+
+
+def test_without_a_proof_few_rows_are_not_called_converged():
+    X, y = hashed(400, 3000)
+    with pytest.warns(dlogreg.ConvergenceWarning, match="stopped at max_passes"):
+        res = dlogreg.fit(X, y, alpha=1e-7, tol=0.1, max_passes=60)
+    assert res.status is Status.MAX_PASSES
+
+
 def test_three_classes_of_many_columns_are_refused():
     X, _ = hashed(300, 20_000)
     message = r"at most 16,384 columns .* y == label"

@@ -87,12 +87,15 @@ def project_memory(
     solver: str = "newton",
     searches: bool = False,
     firth: bool = False,
+    may_go_on: bool = False,
 ) -> ProjectedMemory:
     """Return the memory that a pass of this order needs.
 
-    ``searches``: passes may look for separation; ``firth``: they take leverages.
+    ``searches``: passes may look for separation; ``firth``: they take leverages;
+    ``may_go_on``: passes with the Hessian may follow, over the same leaves.
     """
     n_leaves = _n_leaves(source, n_params, order)
+    order = 2 if may_go_on else order
     n_tasks = min(n_threads, n_leaves) if source.sparse else n_threads
     n_sums = int(np.ceil(np.log2(max(2, n_leaves / n_threads)))) + 4
     shape = (n_params, order, n_equations, n_sums)

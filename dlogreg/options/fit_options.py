@@ -126,6 +126,10 @@ class FitOptions:
             return True
         return self.inference and not self.penalty and hessian_fits(n_params)
 
+    def may_go_on(self, solver: str, n_params: int) -> bool:
+        """Tell whether Newton's method may go on where L-BFGS has ended."""
+        return solver == "lbfgs" and hessian_fits(n_params)
+
     def check_n_classes(self, n_classes: int) -> None:
         """Refuse what is made for two classes where there are more."""
         if n_classes <= 2:

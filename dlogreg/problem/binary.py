@@ -42,6 +42,9 @@ from dlogreg.solvers import (
 from dlogreg.standardization import StackedStandardization, Standardization
 from dlogreg.survey import Survey
 
+ROWS_PER_COEFFICIENT = 8
+"""Rows below which a weak penalty may decide about many coefficients."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
@@ -206,6 +209,8 @@ class Problem:
             convexity,
             lightest * math.log(2),
             few_lengths=self.standardization.sparse == RowKind.COMPRESSED,
+            last_word=not self.options.may_go_on(self.solver, self.n_params),
+            scarce=self.survey.n_rows < ROWS_PER_COEFFICIENT * self.n_params,
         )
 
     def _convexity(self) -> StrongConvexity | None:
@@ -243,7 +248,7 @@ class Problem:
         """Return the Hessian at the null model, as far as it is known."""
         survey, penalty = self.survey, self.objective.penalty.curvature
         curvature = survey.null_curvature() * survey.column_squares()
-        if survey.sample is None:
+        if survey.sample is None or survey.standardization.sparse:
             return Metric.of_diagonal(curvature + penalty)
         std, weights = survey.standardization, self.objective.class_weight
         sample = standardized_sample(survey.sample, std, weights)

@@ -70,6 +70,11 @@ class Line:
         return bool(self.slopes[-1] < 0)
 
     @property
+    def missed(self) -> bool:
+        """Tell whether the minimum does not lie between trial points."""
+        return self.ends_below or bool(self.slopes[1] >= 0)
+
+    @property
     def decrease(self) -> float:
         """Loss gained from zero to the minimum, by the trapezoidal rule."""
         return float(-0.5 * self.minimum * self.slopes[0])

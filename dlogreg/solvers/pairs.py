@@ -18,6 +18,8 @@ PAIR_BYTES = 2**26
 """At most for all pairs, if these are no fewer than ``FEWEST_PAIRS``."""
 LONG = 2**16
 """Coefficients from which pairs are kept in float32."""
+LEAST_SHARE = 1e-10
+"""Of the largest, below which eigenvalues of products of changes are rounding."""
 PIECE = 2**16
 """Values that are worked on at once, and stay in the cache."""
 
@@ -59,6 +61,29 @@ class CurvaturePairs:
             return
         self.pairs.append((*own, product))
         del self.pairs[: -pairs_kept(len(move))]
+
+    def least_curvature(self) -> float:
+        """Return the least curvature met, relative to H0; at most 1.
+
+        That of H along H^-1 z against that of H0 along H0^-1 z, over all sums z of
+        changes: z'H0^-1 z / z'H^-1 z, since H^-1 sends changes back to moves. No
+        curvature is below the least of all directions, but that may not be met.
+        """
+        k = len(self.pairs)
+        own, start = np.empty((2, k, k))
+        for j, (_, change, _) in enumerate(self.pairs):
+            solved = self.metric.solve(_double(change))
+            for i, (move, other, _) in enumerate(self.pairs):
+                own[i, j], start[i, j] = _dot(move, change), _dot(other, solved)
+        unit = 1 / np.sqrt(np.diagonal(start))
+        own, start = (
+            (found + found.T) / 2 * unit * unit[:, None] for found in (own, start)
+        )
+        values, vectors = np.linalg.eigh(start)
+        kept = values > LEAST_SHARE * values[-1:]  # the others are rounding
+        basis = vectors[:, kept] / np.sqrt(values[kept])
+        largest = np.linalg.eigvalsh(basis.T @ own @ basis)
+        return 1 / max(1.0, float(largest[-1])) if k else 1.0
 
     def solve(self, right: FloatArray) -> FloatArray:
         """Return H^-1 right for the BFGS matrix H, by the two-loop recursion.

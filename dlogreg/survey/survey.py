@@ -25,7 +25,7 @@ class Survey:
     chain: ChainStart | None = None
     """Where the chains started, if the pass has learned."""
     sample: Rows | None = None
-    """Rows of the pilot, if L-BFGS is to learn correlations from them."""
+    """Rows of the pilot, if L-BFGS is to learn from them, or to be checked by them."""
     null: NullModel | None = None
     """The model with an intercept alone, if rows have offsets."""
 
