@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
@@ -20,6 +21,11 @@ dask.config.set({"distributed.deploy.lost-worker-timeout": "1 day"})
 
 settings.register_profile("shared cores", deadline=None, max_examples=30)
 settings.load_profile("shared cores")
+
+
+def pytest_collection_finish():
+    """Let the garbage collector pass over modules and tests, which live to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -43,8 +43,9 @@ def short_waits(monkeypatch):
     monkeypatch.setattr(waiting, "BACK_WITHIN", 2.0)
 
 
+@pytest.mark.slow  # test_invariance.py has a death in one pass
 @pytest.mark.cluster
-@pytest.mark.parametrize("kind", ["zarr", pytest.param("dask", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["zarr", "dask"])
 def test_a_worker_is_killed_in_every_pass(kind, tmp_path, undisturbed):
     """Of a store nothing is lost; what was sent to a worker is sent again."""
     group = stored(tmp_path / "rows.zarr", X, Y)

@@ -136,8 +136,8 @@ def test_threads(small_blocks, expected, name):
 
 def test_processes(small_blocks, expected, process_pool):
     with dask.config.set(scheduler="processes", pool=process_pool):
-        for name, find in MODELS.items():
-            assert bits(find(lazy())) == expected(name), name
+        for name in SEVERAL:
+            assert bits(MODELS[name](lazy())) == expected(name), name
 
 
 @pytest.mark.cluster

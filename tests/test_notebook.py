@@ -162,6 +162,7 @@ def test_the_address_is_that_of_the_active_cluster(client):
     assert Recorder.lines[0] == f"Dask dashboard: {client.dashboard_link}"
 
 
+@pytest.mark.slow
 def test_in_a_real_kernel():
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")

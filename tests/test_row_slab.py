@@ -144,7 +144,7 @@ def optimum(X, y):
     return back @ theta, np.sqrt(np.diagonal(covariance))
 
 
-def many_columns(n=60_000, d=D, seed=0, steep=1.0):
+def many_columns(n=52_000, d=D, seed=0, steep=1.0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, d))
     X[:, 1::3] += 0.6 * X[:, ::3]
