@@ -17,6 +17,7 @@ from dlogreg.evaluation import Tally
 from dlogreg.kernel import LossKernel, Rows
 from dlogreg.kernel.trial_points import TrialPointsKernel
 from dlogreg.layout import lay_out
+from dlogreg.memory import COMPILING
 from dlogreg.options import check_options
 from dlogreg.partition import leaf_bounds, partition_rows
 from dlogreg.penalty import penalty_rule
@@ -129,7 +130,9 @@ def test_memory_and_solver_are_those_of_the_layout():
         options = check_options(penalty=penalty_rule(0.0), **given)
         layout = lay_out(source, options, cluster_threads=6)
         assert plan.memory == layout.memory
-        assert plan.memory_per_worker == 2 * layout.memory.per_task
+        assert layout.compiled is (columns == 2500)
+        compiling = COMPILING * layout.compiled
+        assert plan.memory_per_worker == 2 * layout.memory.per_task + compiling
         chosen = choose_solver(2_000_000, columns + 1, 4)
         assert (plan.solver, plan.why_solver) == (chosen.solver, chosen.reason)
         assert plan.bytes_per_pass == 2_000_000 * (4 * columns + 1)
