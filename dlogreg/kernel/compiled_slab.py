@@ -1,9 +1,9 @@
 """A slab of rows that stay where they are, multiplied by compiled loops.
 
 Rows are centred where they are used; numpy would write a centred copy, and a rounded
-and a scaled one besides. The product for the Hessian is made of lines of scaled values,
-in tiles that fit the registers: up to some hundred columns that is faster than BLAS,
-which multiplies so few columns with themselves at a fraction of its speed. Beyond, rows
+and a scaled one besides. The product for the Hessian is made tile by tile too
+(``kernel/product_loops.py``): up to a thousand columns that is faster than BLAS,
+which multiplies few columns with themselves at a fraction of its speed. Beyond, rows
 are scaled and rounded in one sweep and handed to BLAS, as in ``kernel/row_slab.py``,
 where the precisions and the rounding of products are explained.
 """
@@ -18,17 +18,20 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.kernel.loop_arguments import as_weight, doubles, loops_of, rows_of
+from dlogreg.kernel.loop_arguments import (
+    NO_WEIGHT,
+    aligned_zeros,
+    as_weight,
+    doubles,
+    loops_of,
+    rows_of,
+)
 from dlogreg.kernel.row_slab import RowSlab
 from dlogreg.kernel.row_terms import RowTerms
 from dlogreg.kernel.slab import CACHE_VALUES
 
-MOST_LINES = {4: 128, 8: 256}
-"""Columns up to which products are made of lines, by bytes of a value."""
-STEP_LINES = 4
-"""Terms that every pass asks for, from the linear predictor to the curvature."""
-STEP_TERMS = 2
-MOST_TERMS = 8
+MOST_TILED = 1024
+"""Columns up to which products are made tile by tile: sums of more leave the cache."""
 Values = npt.NDArray[Any]
 
 
@@ -50,15 +53,21 @@ class CompiledSlab(RowSlab):
             centre, fit_intercept=fit_intercept, precision=precision, order=order
         )
         self._loops, self._sweeps = loops_of("loops"), loops_of("sweeps")
-        self._means = np.ascontiguousarray(centre, dtype=float)
-        self._rows = np.empty((0, len(centre)))
+        products, n_columns = loops_of("product_loops"), len(centre)
+        self._means = aligned_zeros(centre.shape)
+        self._means[:] = centre
+        self._rows = np.empty((0, n_columns))
+        self._slopes = aligned_zeros((products.padded(n_columns, 8),))
+        n_rows = products.centred_rows(n_columns)
+        self._z = aligned_zeros((n_rows, len(self._slopes)))
+        lines = loops_of("row_loops")
+        self._terms = aligned_zeros((lines.N_LINES * lines.MOST_ROWS,))
+        self._tiled = n_columns <= MOST_TILED
         product_type = self._rounded.dtype
-        self._tiled = len(centre) <= MOST_LINES[product_type.itemsize]
-        tile = self._loops.TILE
-        n_lines = -(-len(centre) // tile) * tile if self._tiled else 0
-        width = self._loops.TILE_ROWS + self._loops.PADDING
-        self._lines = np.zeros((n_lines, width), product_type)
-        self._sums = np.zeros((2, n_lines, n_lines))
+        tiled = n_columns if self._tiled else 0
+        width = products.padded(tiled, product_type.itemsize)
+        self._scaled = aligned_zeros((2, products.PRODUCT_ROWS, width), product_type)
+        self._sums = aligned_zeros((2, width, width))
         if not self._tiled and order == 2:
             self.length = scaled_rows(self.n_params)
 
@@ -77,6 +86,7 @@ class CompiledSlab(RowSlab):
         products: Sequence[FloatArray],
         *,
         squares_weight: bool = False,
+        keep: bool = True,
     ) -> RowTerms:
         """Return the terms of the loaded rows, and add what a pass sums of them.
 
@@ -95,35 +105,45 @@ class CompiledSlab(RowSlab):
             curvature and, for a second, of s (p - y)^2; their terms must be projected.
         squares_weight
             The last of the terms is s^2 (p - y)^2 instead.
+        keep
+            Whether the terms are wanted; otherwise the loss alone is known of them.
         """
-        first, tiled = self._first, len(products) if self._tiled else 0
-        n_lines = MOST_TERMS if len(projections) > STEP_TERMS else STEP_LINES
-        terms = np.empty((n_lines, len(self._rows)))
-        terms[0] = 0.0 if offset is None else offset
-        found = np.zeros((len(projections), 1 + len(self._means)))
+        tiled = len(products) if self._tiled else 0
+        keep = keep or len(products) > tiled
+        terms = np.empty((4 if keep else 0, len(self._rows)))
+        found = np.zeros((len(projections), 1 + len(self._slopes)))
+        given = as_weight(weight)
         loss = self._loops.evaluate(
             self._rows,
             self._means,
             *self._split(params),
             np.asarray(event, dtype=bool),
-            as_weight(weight),
+            given,
             squares_weight,
+            as_weight(offset),
             terms,
+            self._terms,
             found,
-            self._lines,
+            self._z,
+            self._scaled,
             self._sums[:tiled],
         )
-        projections += found[:, 1 - first :]
+        found = found[:, 1 - self._first : 1 + len(self._means)]
+        projections += found
+        known = RowTerms(loss, *(terms if keep else [NO_WEIGHT] * 4))
         for k, total in enumerate(products):
-            line = (self._loops.CURVATURE, self._loops.SQUARE)[k]
-            border = found[line - self._loops.RESIDUAL]
-            self._add_product(total, terms[line], border, self._sums[k])
-        return RowTerms(loss, *terms[:STEP_LINES])
+            squared = known.curvature
+            if k and not self._tiled:
+                squared = known.miss**2
+                if weight is not None:
+                    squared *= given**2 if squares_weight else given
+            self._add_product(total, squared, found[-1 if k else 1], self._sums[k])
+        return known
 
     def _split(self, params: FloatArray) -> tuple[FloatArray, float]:
-        """Return the slopes and the constant."""
-        constant = float(params[0]) if self._first else 0.0
-        return doubles(params[self._first :]), constant
+        """Return the slopes, in whole vectors, and the constant."""
+        self._slopes[: len(self._means)] = params[self._first :]
+        return self._slopes, float(params[0]) if self._first else 0.0
 
     def _add_product(
         self, total: FloatArray, squared: FloatArray, border: FloatArray, sums: Values
@@ -143,16 +163,17 @@ class CompiledSlab(RowSlab):
 
     def predict(self, params: FloatArray) -> Values:
         """Return the linear predictor of the loaded rows, shape (n_rows,)."""
-        eta = np.zeros(len(self._rows))
-        self._loops.predict(self._rows, self._means, *self._split(params), eta)
+        eta = np.empty(len(self._rows))
+        known = self._rows, self._means, *self._split(params)
+        self._loops.predict(*known, self._z, self._terms, eta)
         return eta
 
     def project(self, values: Values) -> FloatArray:
         """Return sum_i values_i z_i over the loaded rows, shape (n_params,)."""
-        total = np.zeros((1, 1 + len(self._means)))
-        lines = doubles(values)[None]
-        self._loops.project(self._rows, self._means, lines, total)
-        return total[0, 1 - self._first :]
+        total = np.zeros((1, 1 + len(self._slopes)))
+        given = doubles(values)
+        self._loops.project(self._rows, self._means, given, self._z, total)
+        return total[0, 1 - self._first : 1 + len(self._means)]
 
     def describe(
         self, units: FloatArray, weight: FloatArray | None
@@ -194,8 +215,8 @@ class CompiledSlab(RowSlab):
         given = np.ones(len(self._rows)) if weight is None else weight
         squared = doubles(given)
         if self._tiled:
-            work = self._lines, self._sums[0]
-            self._loops.add_products(self._rows, self._means, squared, *work)
+            work = np.sqrt(squared), self._z, self._scaled, self._sums
+            self._loops.add_products(self._rows, self._means, *work)
         border = self.project(squared)
         self._add_product(total, squared, border, self._sums[0])
 

@@ -15,7 +15,15 @@ IN_ANY_ORDER = {"contract", "nsz", "reassoc"}
 """Sums may be taken in any order, which lets the compiler use vectors; NaN and infinity
 are kept."""
 AS_WRITTEN = {"contract", "nsz"}
-SOURCES = ("compiling.py", "row_loops.py", "loops.py", "point_loops.py", "sweeps.py")
+SOURCES = (
+    "compiling.py",
+    "row_loops.py",
+    "vectors.py",
+    "product_loops.py",
+    "loops.py",
+    "point_loops.py",
+    "sweeps.py",
+)
 
 
 def _digest() -> str:
@@ -35,13 +43,18 @@ def compiled(function: F) -> F:
     return _compiled(function, IN_ANY_ORDER)
 
 
+def inlined(function: F) -> F:
+    """As ``compiled``, a part of whatever calls it: calls would count references."""
+    return _compiled(function, IN_ANY_ORDER, forceinline=True)
+
+
 def compiled_as_written(function: F) -> F:
     """Compile a function whose sums must be taken in the order given."""
     return _compiled(function, AS_WRITTEN)
 
 
-def _compiled(function: F, fastmath: set[str]) -> F:
-    options: dict[str, Any] = {
+def _compiled(function: F, fastmath: set[str], **more: Any) -> F:
+    options: dict[str, Any] = more | {
         "nogil": True,
         "error_model": "numpy",
         "fastmath": fastmath,

@@ -173,6 +173,7 @@ class LossKernel:
             found,
             products,
             squares_weight=self.squares_weight,
+            keep=self.direction is not None or sums.closing is not None,
         )
         sums.gradient += found[0]
         if sums.closing is not None:

@@ -15,6 +15,8 @@ from dlogreg.kernel.csr import as_dense
 TYPES = (np.dtype("f4"), np.dtype("f8"))
 """Of rows that are used as they are; others are copied as float64."""
 
+ALIGNED = 64
+"""Bytes of a line of the cache: a vector that lies across two takes as long as two."""
 NO_WEIGHT = np.empty(0)
 
 OTHERWISE = f", on every worker, or fit without it: {WITHOUT_NUMBA}"
@@ -44,3 +46,11 @@ def as_weight(given: FloatArray | None) -> FloatArray:
 def doubles(values: Values) -> FloatArray:
     """Return values in a form of which there is one kind: numba compiles for each."""
     return np.require(values, np.float64, ("C", "W"))
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: npt.DTypeLike = float) -> Values:
+    """Return zeros that begin where a line of the cache begins."""
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    whole = np.zeros(n_bytes + ALIGNED, np.uint8)
+    start = -whole.ctypes.data % ALIGNED
+    return whole[start : start + n_bytes].view(dtype).reshape(shape)

@@ -13,10 +13,22 @@ import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.compiling import compiled
-from dlogreg.kernel.row_loops import TOGETHER, row_terms, short_tile
+from dlogreg.kernel.row_loops import (
+    CURVATURE,
+    MOST_ROWS,
+    N_LINES,
+    RESIDUAL,
+    row_terms,
+)
 
 Values = npt.NDArray[Any]
 
+CACHED_VALUES = 2**16
+"""Values of X that stay in the cache."""
+LONGEST = 384
+"""Rows of few columns that are taken at a time."""
+TOGETHER = 4
+"""Rows that are added at once: sums are then read and written a quarter as often."""
 CACHED_COLUMNS = 1024
 """Columns of it that are projected at once."""
 
@@ -48,38 +60,43 @@ def evaluate_points(
     losses
         Shape (n_points,).
     sums
-        Lines as in ``project``, an even number of them: residuals of the points, then
+        Lines as in ``project_rows``, an even number of them: residuals, then
         ``CURVATURE`` of the first ``n_bends`` points.
     """
-    n_points, step = mixing.shape[1], short_tile(X.shape[1])
+    n_points, step = mixing.shape[1], _rows_at_once(X.shape[1])
     found, values = np.empty((len(vectors), step)), np.zeros((len(sums), step))
-    eta, miss, curvature = np.empty(step), np.empty(step), np.empty(step)
+    terms = np.zeros(N_LINES * MOST_ROWS)
+    residual, curvature = RESIDUAL * MOST_ROWS, CURVATURE * MOST_ROWS
     for low in range(0, X.shape[0], step):
         n = min(step, X.shape[0] - low)
-        high = low + n
-        _predict_lines(X[low:high], centre, vectors, constants, found)
+        _predict_lines(X[low : low + n], centre, vectors, constants, found)
         for k in range(n_points):
-            for i in range(n):
-                eta[i] = offset[low + i] if len(offset) else 0.0
-            for v in range(len(vectors)):
-                for i in range(n):
-                    eta[i] += mixing[v, k] * found[v, i]
-            losses[k] += row_terms(
-                event[low:high],
-                weight[low:high],
-                eta[:n],
-                miss[:n],
-                values[k][:n],
-                curvature[:n],
-            )
-            if k < n_bends:
-                values[n_points + k][:n] = curvature[:n]
+            for start in range(0, n, MOST_ROWS):
+                count = min(MOST_ROWS, n - start)
+                for i in range(count):
+                    terms[i] = offset[low + start + i] if len(offset) else 0.0
+                for v in range(len(vectors)):
+                    for i in range(count):
+                        terms[i] += mixing[v, k] * found[v, start + i]
+                losses[k] += row_terms(event, weight, low + start, count, terms)
+                for i in range(count):
+                    values[k, start + i] = terms[residual + i]
+                if k < n_bends:
+                    for i in range(count):
+                        values[n_points + k, start + i] = terms[curvature + i]
         for left in range(0, X.shape[1], CACHED_COLUMNS):
             right = min(left + CACHED_COLUMNS, X.shape[1])
             for k in range(0, len(sums), 2):
                 _project_pair(X, centre, low, n, left, right, values, sums, k)
         for k in range(len(sums)):
             sums[k, 0] += values[k][:n].sum()
+
+
+@compiled
+def _rows_at_once(n_columns: int) -> int:
+    """Return how many rows are read twice while they are in the cache."""
+    rows = CACHED_VALUES // max(1, n_columns) // TOGETHER * TOGETHER
+    return max(2 * TOGETHER, min(LONGEST, rows))
 
 
 @compiled

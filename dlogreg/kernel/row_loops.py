@@ -23,13 +23,10 @@ import numpy.typing as npt
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from dlogreg.evaluation import PRODUCT_ROWS, FloatArray
-from dlogreg.kernel.compiling import compiled, compiled_as_written
+from dlogreg.evaluation import FloatArray
+from dlogreg.kernel.compiling import compiled_as_written, inlined
+from dlogreg.kernel.vectors import LANES, set_signs
 
-CACHED_VALUES = 2**16
-"""Values of a tile of which no products are made."""
-TOGETHER = 4
-"""Rows that are added at once: sums are then read and written a quarter as often."""
 LOG2_E = 1.4426950408889634
 LOG_2 = 0.6931471805599453
 LOG_2_HIGH = 6.93147180369123816490e-01
@@ -54,64 +51,73 @@ L1, L2, L3, L4, L5, L6, L7 = (
 )
 """Of (log((1 + s) / (1 - s)) - 2s) / s in powers of s^2, abs(s) < 0.1716."""
 
-ETA, MISS, RESIDUAL, CURVATURE, GIVEN, OBSERVED, BEND, SQUARE = range(8)
-"""Lines of what is known of every row, see ``RowTerms``."""
+ETA, MISS, RESIDUAL, CURVATURE, GIVEN, OBSERVED, BEND, SQUARE, SIGN, ROOT = range(10)
+"""Lines of what is known of every row: see ``RowTerms``; the weight s; s y;
+s p (1 - p) (1 - 2p); s (p - y)^2; 1 for an event, -1 otherwise; and a root."""
+N_LINES = 10
+MOST_ROWS = 32
+"""Whose terms are found at once: a number that the compiler knows, so that it sees that
+lines do not overlap, and makes vectors."""
 
 
-@compiled
+@inlined
 def row_terms(
     event: npt.NDArray[np.bool_],
     weight: FloatArray,
-    eta: FloatArray,
-    miss: FloatArray,
-    residual: FloatArray,
-    curvature: FloatArray,
+    first: int,
+    n_rows: int,
+    flat: FloatArray,
 ) -> float:
-    """Set the terms of rows; return the sum of their s * loss."""
-    total, weighted = 0.0, len(weight) > 0
-    for i in range(len(eta)):
-        margin = eta[i] if event[i] else -eta[i]
+    """Set what every pass knows of so many rows; return the sum of their s * loss.
+
+    ``flat`` has ``N_LINES`` lines of ``MOST_ROWS`` each, and linear predictors in the
+    first. An empty weight stands for ones.
+    """
+    whole = n_rows // LANES * LANES
+    for i in range(0, whole, LANES):
+        set_signs(event, first + i, flat, SIGN * MOST_ROWS + i)
+    for i in range(whole, n_rows):
+        flat[SIGN * MOST_ROWS + i] = 1.0 if event[first + i] else -1.0
+    for i in range(MOST_ROWS):
+        flat[GIVEN * MOST_ROWS + i] = 1.0
+    if len(weight) > 0:
+        for i in range(n_rows):
+            flat[GIVEN * MOST_ROWS + i] = weight[first + i]
+    for i in range(n_rows, MOST_ROWS):
+        flat[ETA * MOST_ROWS + i] = flat[GIVEN * MOST_ROWS + i] = 0.0
+        flat[SIGN * MOST_ROWS + i] = 1.0
+    total = 0.0
+    for i in range(MOST_ROWS):
+        sign, factor = flat[SIGN * MOST_ROWS + i], flat[GIVEN * MOST_ROWS + i]
+        margin = sign * flat[ETA * MOST_ROWS + i]
         e = exp_minus(abs(margin))
         share = 1.0 / (1.0 + e)
-        factor = weight[i] if weighted else 1.0
+        miss = (e if margin > 0.0 else 1.0) * share
         total += factor * (log1p_unit(e) - (margin if margin < 0.0 else 0.0))
-        miss[i] = (e if margin > 0.0 else 1.0) * share
-        curvature[i] = factor * (e * share * share)
-    for i in range(len(eta)):  # apart: of more arrays at once no vectors are made
-        factor = weight[i] if weighted else 1.0
-        residual[i] = factor * (-miss[i] if event[i] else miss[i])
+        flat[MISS * MOST_ROWS + i] = miss
+        flat[RESIDUAL * MOST_ROWS + i] = -(sign * factor * miss)
+        flat[CURVATURE * MOST_ROWS + i] = factor * (e * share * share)
     return total
 
 
-@compiled
-def describing_terms(
-    event: npt.NDArray[np.bool_],
-    weight: FloatArray,
-    squares_weight: bool,
-    miss: FloatArray,
-    curvature: FloatArray,
-    given: FloatArray,
-    observed: FloatArray,
-    bend: FloatArray,
-    square: FloatArray,
-) -> None:
-    """Set the terms that only a closing pass asks for."""
-    weighted = len(weight) > 0
-    for i in range(len(miss)):
-        given[i] = weight[i] if weighted else 1.0
-        observed[i] = given[i] if event[i] else 0.0
-    for i in range(len(miss)):
-        distance = 2.0 * miss[i] - 1.0
-        bend[i] = curvature[i] * (distance if event[i] else -distance)
-    for i in range(len(miss)):
-        square[i] = miss[i] * miss[i] * given[i] * (given[i] if squares_weight else 1.0)
+@inlined
+def describe_terms(flat: FloatArray, squares_weight: bool) -> None:
+    """Set the terms that only a closing pass asks for; ``row_terms`` are known."""
+    for i in range(MOST_ROWS):
+        sign, factor = flat[SIGN * MOST_ROWS + i], flat[GIVEN * MOST_ROWS + i]
+        miss = flat[MISS * MOST_ROWS + i]
+        again = factor if squares_weight else 1.0
+        flat[OBSERVED * MOST_ROWS + i] = factor if sign > 0.0 else 0.0
+        bend = sign * (2.0 * miss - 1.0)
+        flat[BEND * MOST_ROWS + i] = flat[CURVATURE * MOST_ROWS + i] * bend
+        flat[SQUARE * MOST_ROWS + i] = miss * miss * factor * again
 
 
-@compiled
-def short_tile(n_columns: int) -> int:
-    """Return how many rows are read twice while they are in the cache."""
-    rows = CACHED_VALUES // max(1, n_columns) // TOGETHER * TOGETHER
-    return max(2 * TOGETHER, min(PRODUCT_ROWS, rows))
+@inlined
+def set_roots(flat: FloatArray, line: int) -> None:
+    """Set the roots of a line of terms."""
+    for i in range(MOST_ROWS):
+        flat[ROOT * MOST_ROWS + i] = np.sqrt(flat[line * MOST_ROWS + i])
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -74,13 +74,13 @@ def scale_rows(X: Values, centre: FloatArray, squared: FloatArray, out: Values) 
 
 @compiled
 def add_symmetric(sums: FloatArray, total: FloatArray) -> None:
-    """Add a symmetric matrix of which the sums are known at and below the diagonal.
+    """Add a symmetric matrix of which the sums are known at and above the diagonal.
 
     They are set back to zero.
     """
     for j in range(total.shape[0]):
-        for k in range(j):
+        total[j, j] += sums[j, j]
+        for k in range(j + 1, total.shape[0]):
             total[j, k] += sums[j, k]
             total[k, j] += sums[j, k]
-        total[j, j] += sums[j, j]
     sums[...] = 0.0
