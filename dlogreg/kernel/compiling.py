@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import numba
 
+from dlogreg.kernel.kept_code import keep
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 IN_ANY_ORDER = {"contract", "nsz", "reassoc"}
@@ -19,9 +21,10 @@ SOURCES = ("compiling.py", "row_loops.py", "loops.py", "point_loops.py", "sweeps
 
 
 def _digest() -> str:
-    """Return a digest of all sources of compiled loops."""
+    """Return a digest of all sources of compiled loops and of their constants."""
     folder = files("dlogreg.kernel")
     texts = [folder.joinpath(name).read_bytes() for name in SOURCES]
+    texts.append(files("dlogreg").joinpath("evaluation.py").read_bytes())
     return hashlib.sha256(b"".join(texts)).hexdigest()[:12]
 
 
@@ -41,14 +44,7 @@ def compiled_as_written(function: F) -> F:
 
 
 def _compiled(function: F, fastmath: set[str]) -> F:
-    options: dict[str, Any] = {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": fastmath,
-    }
     function.__qualname__ = f"{function.__qualname__}_{DIGEST}"
-    try:
-        made: F = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # nowhere to write
-        made = numba.njit(**options)(function)
+    made: F = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
+    keep(made)
     return made
