@@ -34,6 +34,7 @@ from tests.test_kernel import evaluate, written_out
 
 pytest.importorskip("numba")
 compiling = pytest.importorskip("dlogreg.kernel.compiling")
+loops = pytest.importorskip("dlogreg.kernel.loops")
 row_loops = pytest.importorskip("dlogreg.kernel.row_loops")
 
 
@@ -81,12 +82,29 @@ def test_rows_of_any_type_and_order(dtype, order, fit_intercept):
     within(found, X, y, weight, params, centre, fit_intercept)
 
 
-def test_rows_that_may_not_be_written_to():
-    X, y, weight, params = rows_of(1000, 30)
-    X.flags.writeable = False
+def unaligned(X):
+    raw = np.frombuffer(b"x" + X.tobytes(), np.uint8)[1:]
+    return raw.view(X.dtype).reshape(X.shape)
+
+
+def mapped(X, path):
+    X.tofile(path)
+    return np.memmap(path, X.dtype, "r", shape=X.shape)
+
+
+def test_rows_that_may_not_be_written_to_are_compiled_for_once(tmp_path):
+    X, y, weight, params = rows_of(1000, 30, weighted=False)  # a weight 0 copies rows
+    locked = X.copy()
+    locked.flags.writeable = False
     kernel = LossKernel(params, X.mean(axis=0), 1, compiled=True)
-    found = evaluate(kernel, Rows(X, y, weight))
-    within(found, X, y, weight, params, X.mean(axis=0))
+    for given in (X, locked, mapped(X, tmp_path / "X"), unaligned(X)):
+        found = evaluate(kernel, Rows(given, y, weight))
+        within(found, X, y, weight, params, X.mean(axis=0))
+    doubles = [
+        rows for rows, *_ in loops.evaluate.signatures if rows.dtype.bitwidth == 64
+    ]
+    assert len(doubles) == 1
+    assert X.flags.writeable
 
 
 @pytest.mark.parametrize("d", [60, MOST_LINES[4] + 10])

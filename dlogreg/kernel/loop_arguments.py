@@ -29,11 +29,17 @@ def loops_of(name: str) -> Any:
 
 
 def rows_of(X: Values) -> Values:
-    """Return rows in one of the forms that loops are compiled for."""
-    X = as_dense(X)
-    if X.dtype not in TYPES or not X.flags.c_contiguous:
-        X = np.ascontiguousarray(X, dtype=float)
-    return X
+    """Return rows in one of the forms that loops are compiled for: never written to.
+
+    What may not be written to, as memory that is mapped or shared, is another type to
+    numba; so all rows are of it.
+    """
+    X = np.asarray(as_dense(X))
+    if X.dtype not in TYPES:
+        X = X.astype(float)
+    rows = np.require(X, requirements=("C", "A")).view()
+    rows.flags.writeable = False
+    return rows
 
 
 def as_weight(given: FloatArray | None) -> FloatArray:
