@@ -1,6 +1,7 @@
 """Compiled loops: the same sums as numpy's slabs make, and a fit that uses them."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -36,6 +37,7 @@ pytest.importorskip("numba")
 compiling = pytest.importorskip("dlogreg.kernel.compiling")
 loops = pytest.importorskip("dlogreg.kernel.loops")
 row_loops = pytest.importorskip("dlogreg.kernel.row_loops")
+sweeps = pytest.importorskip("dlogreg.kernel.sweeps")
 
 
 def rows_of(n, d, dtype="f8", weighted=True, seed=0):
@@ -302,12 +304,34 @@ def test_which_rows_are_compiled(monkeypatch):
     assert not dlogreg.plan(X, y, measure=False).compiled
     monkeypatch.setattr(choice, "COMPILED_FROM", X.size)
     assert dlogreg.plan(X, y, measure=False).compiled
-    loops = ("loops", "compiled by numba, with 160 MiB of memory")
-    assert loops in dlogreg.plan(X, y).rows()
     assert not dlogreg.plan(X[1:], y[1:], measure=False).compiled
     assert dlogreg.plan(X, y, solver="lbfgs", measure=False).compiled
     with dask.config.set({"dlogreg.compiled": False}):
         assert not dlogreg.plan(X, y, measure=False).compiled
+
+
+def test_a_plan_says_which_passes_are_compiled(always):
+    X, y, _, _ = rows_of(3000, 30)
+    where = {
+        None: ", in the first pass alone if there are more than two classes",
+        (0, 1): "",
+        (0, 1, 2): " in the first pass",
+    }
+    for classes, text in where.items():
+        plan = dlogreg.plan(X, y, classes=classes, measure=False)
+        line = f"compiled by numba{text}, with 160 MiB of memory"
+        assert ("loops", line) in plan.rows()
+
+
+def test_of_three_classes_the_first_pass_alone_is_compiled(always, monkeypatch):
+    X, y, _, _ = rows_of(3000, 30)
+    described, describe = [], sweeps.describe
+    monkeypatch.setattr(loops, "evaluate", None)
+    monkeypatch.setattr(
+        sweeps, "describe", lambda *rows: described.append(1) or describe(*rows)
+    )
+    assert fitted(X, y + (X[:, 0] > 1)).status.name == "CONVERGED"
+    assert described
 
 
 def test_without_numba_the_plan_names_it_and_a_fit_goes_without(always, monkeypatch):
@@ -316,7 +340,10 @@ def test_without_numba_the_plan_names_it_and_a_fit_goes_without(always, monkeypa
         monkeypatch.setattr(f"{module}.numba_version", lambda: None)
     plan = dlogreg.plan(X, y, measure=False)
     assert not plan.compiled
-    assert any('pip install "dlogreg[numba]"' in text for text in plan.advice)
+    advice = r'rows of two classes of up .* pip install "dlogreg\[numba\]", on all'
+    assert any(re.search(advice, text) for text in plan.advice)
+    plan = dlogreg.plan(X, y, classes=(0, 1, 2), measure=False)
+    assert not any("numba" in text for text in plan.advice)
     assert fitted(X, y).status.name == "CONVERGED"
 
 
