@@ -355,6 +355,17 @@ def test_a_worker_without_numba_is_told_what_to_install(always, monkeypatch):
         fitted(X, y)
 
 
+def test_where_numba_is_told_to_compile_nothing_a_fit_goes_without(always, monkeypatch):
+    X, y, _, _ = rows_of(3000, 30)
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)  # as on a worker
+    message = r"where NUMBA_DISABLE_JIT is set: unset it, on every worker, or fit"
+    with pytest.raises(ImportError, match=message):
+        fitted(X, y)
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    assert not dlogreg.plan(X, y, measure=False).compiled
+    assert fitted(X, y).status.name == "CONVERGED"
+
+
 BROKEN = {
     "numpy is too new": 'raise ImportError("Numba needs NumPy 2.4 or less")',
     "a part is missing": "import a_package_that_is_not_there",

@@ -17,14 +17,16 @@ TYPES = (np.dtype("f4"), np.dtype("f8"))
 
 NO_WEIGHT = np.empty(0)
 
+DISABLED = "numba compiles nothing where NUMBA_DISABLE_JIT is set: unset it"
 OTHERWISE = f", on every worker, or fit without it: {WITHOUT_NUMBA}"
 
 Values = npt.NDArray[Any]
 
 
 def loops_of(name: str) -> Any:
-    """Return a module of compiled loops; without numba, say what to do."""
-    require("numba", "numba", OTHERWISE)
+    """Return a module of compiled loops; where numba makes none, say what to do."""
+    if require("numba", "numba", OTHERWISE).config.DISABLE_JIT:
+        raise ImportError(DISABLED + OTHERWISE)
     return import_module(f"dlogreg.kernel.{name}")
 
 
