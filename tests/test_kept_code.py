@@ -161,6 +161,33 @@ def test_two_that_compile_for_other_types_at_once_keep_both(folder, monkeypatch)
     assert not again.stats.cache_misses
 
 
+def test_code_is_of_all_sources_and_of_none_that_are_missing(monkeypatch, tmp_path):
+    package = Path(compiling.__file__).parents[1]
+    names = [*(f"kernel/{name}" for name in compiling.SOURCES), "evaluation.py"]
+    (tmp_path / "dlogreg/kernel").mkdir(parents=True)
+    for name in names:
+        shutil.copy(package / name, tmp_path / "dlogreg" / name)
+    monkeypatch.setattr(
+        compiling, "files", lambda name: tmp_path / name.replace(".", "/")
+    )
+    assert compiling._digest() == compiling.DIGEST
+    for name in names:
+        copy = tmp_path / "dlogreg" / name
+        known = copy.read_bytes()
+        copy.write_bytes(known + b" ")
+        assert compiling._digest() != compiling.DIGEST
+        copy.write_bytes(known)
+    copy.unlink()
+    assert not compiling._digest()
+
+
+def test_loops_without_sources_are_compiled_and_not_kept(folder, monkeypatch):
+    monkeypatch.setattr(compiling, "DIGEST", "")
+    loop = newly_loaded()
+    assert compiles(loop)
+    assert not loop.stats.cache_path
+
+
 def test_a_numba_of_other_names_keeps_its_own_files():
     own = SimpleNamespace(cache_path="here")
     dispatcher = SimpleNamespace(enable_caching=lambda: None, _cache=own)

@@ -21,10 +21,16 @@ SOURCES = ("compiling.py", "row_loops.py", "loops.py", "point_loops.py", "sweeps
 
 
 def _digest() -> str:
-    """Return a digest of all sources of compiled loops and of their constants."""
+    """Return a digest of all sources of compiled loops and of their constants.
+
+    Empty where they are not there, as in a program that is frozen.
+    """
     folder = files("dlogreg.kernel")
-    texts = [folder.joinpath(name).read_bytes() for name in SOURCES]
-    texts.append(files("dlogreg").joinpath("evaluation.py").read_bytes())
+    try:
+        texts = [folder.joinpath(name).read_bytes() for name in SOURCES]
+        texts.append(files("dlogreg").joinpath("evaluation.py").read_bytes())
+    except OSError:
+        return ""
     return hashlib.sha256(b"".join(texts)).hexdigest()[:12]
 
 
@@ -46,5 +52,6 @@ def compiled_as_written(function: F) -> F:
 def _compiled(function: F, fastmath: set[str]) -> F:
     function.__qualname__ = f"{function.__qualname__}_{DIGEST}"
     made: F = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
-    keep(made)
+    if DIGEST:
+        keep(made)
     return made
