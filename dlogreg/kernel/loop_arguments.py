@@ -36,10 +36,9 @@ def rows_of(X: Values) -> Values:
     What may not be written to, as memory that is mapped or shared, is another type to
     numba; so all rows are of it.
     """
-    X = np.asarray(as_dense(X))
-    if X.dtype not in TYPES:
-        X = X.astype(float)
-    rows = np.require(X, requirements=("C", "A")).view()
+    X = as_dense(X)
+    dtype = X.dtype if X.dtype in TYPES else np.float64
+    rows = np.require(X, dtype, ("C", "A", "E")).view()
     rows.flags.writeable = False
     return rows
 
