@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import threading
@@ -145,8 +146,9 @@ def machine_memory() -> int:
 
 
 def may_compile() -> bool:
-    """Tell whether dask's option ``dlogreg.compiled`` lets loops be compiled."""
-    return bool(dask.config.get("dlogreg.compiled", True))
+    """Tell whether dask's option ``dlogreg.compiled`` and numba's own let loops be."""
+    disabled = os.environ.get("NUMBA_DISABLE_JIT") not in (None, "", "0")
+    return bool(dask.config.get("dlogreg.compiled", True)) and not disabled
 
 
 def n_threads() -> int:

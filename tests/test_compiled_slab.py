@@ -1,6 +1,8 @@
 """Compiled loops: the same sums as numpy's slabs make, and a fit that uses them."""
 
 import os
+import platform
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +17,7 @@ import pytest
 import dlogreg
 from dlogreg import choice
 from dlogreg.checkpoint import fingerprint
-from dlogreg.evaluation import SINGLE_ROUNDING
+from dlogreg.evaluation import PRODUCT_ROWS, SINGLE_ROUNDING
 from dlogreg.kernel import (
     CompiledSlab,
     LossKernel,
@@ -34,7 +36,10 @@ from tests.test_kernel import evaluate, written_out
 
 pytest.importorskip("numba")
 compiling = pytest.importorskip("dlogreg.kernel.compiling")
+loops = pytest.importorskip("dlogreg.kernel.loops")
 row_loops = pytest.importorskip("dlogreg.kernel.row_loops")
+product_loops = pytest.importorskip("dlogreg.kernel.product_loops")
+sweeps = pytest.importorskip("dlogreg.kernel.sweeps")
 
 
 def rows_of(n, d, dtype="f8", weighted=True, seed=0):
@@ -67,6 +72,31 @@ def test_sums_of_any_shape_are_those_of_the_formulas(n, d):
     within(evaluate(kernel, Rows(X, y, weight)), X, y, weight, params, centre)
 
 
+SHORT_VECTORS = """
+from tests.test_compiled_slab import *
+from dlogreg.kernel.vectors import VECTOR_BYTES
+
+assert VECTOR_BYTES == 32
+for d in (1, 3, 4, 9, 101):
+    for n in (1, 3001):
+        X, y, weight, params = rows_of(n, d)
+        centre = X.mean(axis=0)
+        kernel = LossKernel(params, centre, 1, compiled=True)
+        within(evaluate(kernel, Rows(X, y, weight)), X, y, weight, params, centre)
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86-64")
+def test_sums_on_a_processor_with_shorter_vectors():
+    short = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma"}
+    command = [sys.executable, "-c", SHORT_VECTORS]
+    subprocess.run(command, check=True, env={**os.environ, **short})
+
+
+def test_products_are_of_no_more_rows_than_their_rounding_allows():
+    assert product_loops.MULTIPLIED_ROWS <= PRODUCT_ROWS
+
+
 @pytest.mark.parametrize("dtype", ["f8", "f4", "f2", "i2", "i8", "?", ">f8"])
 @pytest.mark.parametrize("order", ["C", "F", "strided"])
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -81,12 +111,29 @@ def test_rows_of_any_type_and_order(dtype, order, fit_intercept):
     within(found, X, y, weight, params, centre, fit_intercept)
 
 
-def test_rows_that_may_not_be_written_to():
-    X, y, weight, params = rows_of(1000, 30)
-    X.flags.writeable = False
+def unaligned(X):
+    raw = np.frombuffer(b"x" + X.tobytes(), np.uint8)[1:]
+    return raw.view(X.dtype).reshape(X.shape)
+
+
+def mapped(X, path):
+    X.tofile(path)
+    return np.memmap(path, X.dtype, "r", shape=X.shape)
+
+
+def test_rows_that_may_not_be_written_to_are_compiled_for_once(tmp_path):
+    X, y, weight, params = rows_of(1000, 30, weighted=False)  # a weight 0 copies rows
+    locked = X.copy()
+    locked.flags.writeable = False
     kernel = LossKernel(params, X.mean(axis=0), 1, compiled=True)
-    found = evaluate(kernel, Rows(X, y, weight))
-    within(found, X, y, weight, params, X.mean(axis=0))
+    for given in (X, locked, mapped(X, tmp_path / "X"), unaligned(X)):
+        found = evaluate(kernel, Rows(given, y, weight))
+        within(found, X, y, weight, params, X.mean(axis=0))
+    doubles = [
+        rows for rows, *_ in loops.evaluate.signatures if rows.dtype.bitwidth == 64
+    ]
+    assert len(doubles) == 1
+    assert X.flags.writeable
 
 
 @pytest.mark.parametrize("d", [60, MOST_TILED + 10])
@@ -284,12 +331,34 @@ def test_which_rows_are_compiled(monkeypatch):
     assert not dlogreg.plan(X, y, measure=False).compiled
     monkeypatch.setattr(choice, "COMPILED_FROM", X.size)
     assert dlogreg.plan(X, y, measure=False).compiled
-    loops = ("loops", "compiled by numba, with 160 MiB of memory")
-    assert loops in dlogreg.plan(X, y).rows()
     assert not dlogreg.plan(X[1:], y[1:], measure=False).compiled
     assert dlogreg.plan(X, y, solver="lbfgs", measure=False).compiled
     with dask.config.set({"dlogreg.compiled": False}):
         assert not dlogreg.plan(X, y, measure=False).compiled
+
+
+def test_a_plan_says_which_passes_are_compiled(always):
+    X, y, _, _ = rows_of(3000, 30)
+    where = {
+        None: ", in the first pass alone if there are more than two classes",
+        (0, 1): "",
+        (0, 1, 2): " in the first pass",
+    }
+    for classes, text in where.items():
+        plan = dlogreg.plan(X, y, classes=classes, measure=False)
+        line = f"compiled by numba{text}, with 160 MiB of memory"
+        assert ("loops", line) in plan.rows()
+
+
+def test_of_three_classes_the_first_pass_alone_is_compiled(always, monkeypatch):
+    X, y, _, _ = rows_of(3000, 30)
+    described, describe = [], sweeps.describe
+    monkeypatch.setattr(loops, "evaluate", None)
+    monkeypatch.setattr(
+        sweeps, "describe", lambda *rows: described.append(1) or describe(*rows)
+    )
+    assert fitted(X, y + (X[:, 0] > 1)).status.name == "CONVERGED"
+    assert described
 
 
 def test_without_numba_the_plan_names_it_and_a_fit_goes_without(always, monkeypatch):
@@ -298,7 +367,10 @@ def test_without_numba_the_plan_names_it_and_a_fit_goes_without(always, monkeypa
         monkeypatch.setattr(f"{module}.numba_version", lambda: None)
     plan = dlogreg.plan(X, y, measure=False)
     assert not plan.compiled
-    assert any('pip install "dlogreg[numba]"' in text for text in plan.advice)
+    advice = r'rows of two classes of up .* pip install "dlogreg\[numba\]", on all'
+    assert any(re.search(advice, text) for text in plan.advice)
+    plan = dlogreg.plan(X, y, classes=(0, 1, 2), measure=False)
+    assert not any("numba" in text for text in plan.advice)
     assert fitted(X, y).status.name == "CONVERGED"
 
 
@@ -308,6 +380,17 @@ def test_a_worker_without_numba_is_told_what_to_install(always, monkeypatch):
     message = r'not installed; run pip install "dlogreg\[numba\]", on every worker, or'
     with pytest.raises(ImportError, match=message):
         fitted(X, y)
+
+
+def test_where_numba_is_told_to_compile_nothing_a_fit_goes_without(always, monkeypatch):
+    X, y, _, _ = rows_of(3000, 30)
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)  # as on a worker
+    message = r"where NUMBA_DISABLE_JIT is set: unset it, on every worker, or fit"
+    with pytest.raises(ImportError, match=message):
+        fitted(X, y)
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    assert not dlogreg.plan(X, y, measure=False).compiled
+    assert fitted(X, y).status.name == "CONVERGED"
 
 
 BROKEN = {

@@ -66,7 +66,7 @@ class CompiledSlab(RowSlab):
         product_type = self._rounded.dtype
         tiled = n_columns if self._tiled else 0
         width = products.padded(tiled, product_type.itemsize)
-        self._scaled = aligned_zeros((2, products.PRODUCT_ROWS, width), product_type)
+        self._scaled = aligned_zeros((2, products.MULTIPLIED_ROWS, width), product_type)
         self._sums = aligned_zeros((2, width, width))
         if not self._tiled and order == 2:
             self.length = scaled_rows(self.n_params)

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import numba
 
+from dlogreg.kernel.kept_code import keep
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 IN_ANY_ORDER = {"contract", "nsz", "reassoc"}
@@ -27,9 +29,16 @@ SOURCES = (
 
 
 def _digest() -> str:
-    """Return a digest of all sources of compiled loops."""
+    """Return a digest of all sources of compiled loops and of their constants.
+
+    Empty where they are not there, as in a program that is frozen.
+    """
     folder = files("dlogreg.kernel")
-    texts = [folder.joinpath(name).read_bytes() for name in SOURCES]
+    try:
+        texts = [folder.joinpath(name).read_bytes() for name in SOURCES]
+        texts.append(files("dlogreg").joinpath("evaluation.py").read_bytes())
+    except OSError:
+        return ""
     return hashlib.sha256(b"".join(texts)).hexdigest()[:12]
 
 
@@ -54,14 +63,9 @@ def compiled_as_written(function: F) -> F:
 
 
 def _compiled(function: F, fastmath: set[str], **more: Any) -> F:
-    options: dict[str, Any] = more | {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": fastmath,
-    }
     function.__qualname__ = f"{function.__qualname__}_{DIGEST}"
-    try:
-        made: F = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # nowhere to write
-        made = numba.njit(**options)(function)
+    compiling = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath, **more)
+    made: F = compiling(function)
+    if DIGEST:
+        keep(made)
     return made

@@ -19,23 +19,30 @@ ALIGNED = 64
 """Bytes of a line of the cache: a vector that lies across two takes as long as two."""
 NO_WEIGHT = np.empty(0)
 
+DISABLED = "numba compiles nothing where NUMBA_DISABLE_JIT is set: unset it"
 OTHERWISE = f", on every worker, or fit without it: {WITHOUT_NUMBA}"
 
 Values = npt.NDArray[Any]
 
 
 def loops_of(name: str) -> Any:
-    """Return a module of compiled loops; without numba, say what to do."""
-    require("numba", "numba", OTHERWISE)
+    """Return a module of compiled loops; where numba makes none, say what to do."""
+    if require("numba", "numba", OTHERWISE).config.DISABLE_JIT:
+        raise ImportError(DISABLED + OTHERWISE)
     return import_module(f"dlogreg.kernel.{name}")
 
 
 def rows_of(X: Values) -> Values:
-    """Return rows in one of the forms that loops are compiled for."""
+    """Return rows in one of the forms that loops are compiled for: never written to.
+
+    What may not be written to, as memory that is mapped or shared, is another type to
+    numba; so all rows are of it.
+    """
     X = as_dense(X)
-    if X.dtype not in TYPES or not X.flags.c_contiguous:
-        X = np.ascontiguousarray(X, dtype=float)
-    return X
+    dtype = X.dtype if X.dtype in TYPES else np.float64
+    rows = np.require(X, dtype, ("C", "A", "E")).view()
+    rows.flags.writeable = False
+    return rows
 
 
 def as_weight(given: FloatArray | None) -> FloatArray:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.compiling import compiled
 from dlogreg.kernel.product_loops import (
-    PRODUCT_ROWS,
+    MULTIPLIED_ROWS,
     centre_rows,
     multiply_rows,
     predict_rows,
@@ -79,8 +79,8 @@ def evaluate(
         both, if there is one, by that of ``SQUARE``.
     """
     loss = 0.0
-    for top in range(0, X.shape[0], PRODUCT_ROWS):
-        end = min(top + PRODUCT_ROWS, X.shape[0])
+    for top in range(0, X.shape[0], MULTIPLIED_ROWS):
+        end = min(top + MULTIPLIED_ROWS, X.shape[0])
         for low in range(top, end, len(z)):
             n = min(len(z), end - low)
             centre_rows(X, low, n, centre, z)
@@ -144,8 +144,8 @@ def add_products(
     sums: FloatArray,
 ) -> None:
     """Add sum_i factors_i^2 z_i z_i' to the first of the sums, for all rows of X."""
-    for top in range(0, X.shape[0], PRODUCT_ROWS):
-        end = min(top + PRODUCT_ROWS, X.shape[0])
+    for top in range(0, X.shape[0], MULTIPLIED_ROWS):
+        end = min(top + MULTIPLIED_ROWS, X.shape[0])
         for low in range(top, end, len(z)):
             n = min(len(z), end - low)
             centre_rows(X, low, n, centre, z)

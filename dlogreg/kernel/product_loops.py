@@ -30,7 +30,7 @@ FOUR = 4 * LANES
 LINES = LANES
 """Lines of a tile. With three vectors of columns they take 24 of 32 registers, or 12 of
 16, and leave room for what is multiplied."""
-PRODUCT_ROWS = 96
+MULTIPLIED_ROWS = 96
 """Rows of scaled values that are multiplied at once, before the sums are added in
 float64."""
 FEWEST_ROWS = LANES
@@ -137,11 +137,11 @@ def scale_rows(
 ) -> None:
     """Set scaled_k,to+i to factors_first+i times z_i.
 
-    Shapes (at least n_rows, width) and (n_products, ``PRODUCT_ROWS``, width), widths as
-    ``padded`` says of the types; columns beyond those of z stay as they are.
+    Shapes (at least n_rows, width) and (n_products, ``MULTIPLIED_ROWS``, width), widths
+    as ``padded`` says of the types; columns beyond those of z stay as they are.
     """
     wide, width = z.shape[1], scaled.shape[2]
-    start = (k * PRODUCT_ROWS + to) * width
+    start = (k * MULTIPLIED_ROWS + to) * width
     for j in range(0, wide, LANES):
         for i in range(n_rows):
             place = start + i * width + j
@@ -152,11 +152,11 @@ def scale_rows(
 def multiply_rows(scaled: Values, k: int, n_rows: int, sums: FloatArray) -> None:
     """Add the sum over so many rows s of scaled_k of s s' at and above the diagonal.
 
-    Shapes (n_products, ``PRODUCT_ROWS``, width) and (n_products, width, width); they
+    Shapes (n_products, ``MULTIPLIED_ROWS``, width) and (n_products, width, width); they
     are summed in the type of ``scaled``.
     """
     width, lanes = scaled.shape[2], VECTOR_BYTES // scaled.itemsize
-    low, base = k * PRODUCT_ROWS * width, k * width * width
+    low, base = k * MULTIPLIED_ROWS * width, k * width * width
     for j in range(0, width, LINES):
         v, at, to = j // lanes * lanes, low + j, base + j * width
         while v + 3 * lanes <= width:

@@ -13,17 +13,24 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import binding, ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-VECTOR_BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
+
+def _has_long_vectors() -> bool:
+    """Tell whether the processor that numba compiles for has vectors of 64 bytes."""
+    features = config.CPU_FEATURES
+    if features is None and not config.CPU_NAME:
+        features = binding.get_host_cpu_features().flatten()
+    return "+avx512f" in (features or "").split(",")
+
+
+VECTOR_BYTES = 64 if _has_long_vectors() else 32
 LANES = VECTOR_BYTES // 8
 """Values in float64 of a vector."""
 CONTRACT = ("contract",)
 DOUBLE, INDEX, BYTES = ir.DoubleType(), ir.IntType(32), ir.IntType(8).as_pointer()
-LINE_BYTES = 64
-"""Of the cache."""
 TO_READ = 0, 2, 1
 """To be read, as far as into the second-level cache, and data: of ``llvm.prefetch``."""
 

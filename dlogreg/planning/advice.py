@@ -46,7 +46,7 @@ def warn(layout: Layout, options: FitOptions) -> tuple[str, ...]:
     return (text,)
 
 
-def advise(layout: Layout, given: Given) -> tuple[str, ...]:
+def advise(layout: Layout, options: FitOptions, given: Given) -> tuple[str, ...]:
     """Return what would make the fit faster or smaller."""
     vectors = layout.source.vectors
     found = (
@@ -55,7 +55,7 @@ def advise(layout: Layout, given: Given) -> tuple[str, ...]:
         *(_on_vector(layout, name, vectors[name], given) for name in vectors),
         _on_shared_work(given.n_shared),
         _on_repeated_work(layout),
-        _on_loops(layout),
+        _on_loops(layout, options),
     )
     return tuple(text for text in found if text)
 
@@ -161,14 +161,15 @@ def _on_repeated_work(layout: Layout) -> str:
     )
 
 
-def _on_loops(layout: Layout) -> str:
+def _on_loops(layout: Layout, options: FitOptions) -> str:
     source = layout.source
-    if source.sparse or numba_version() is not None:
+    if source.sparse or numba_version() is not None or options.n_equations > 1:
         return ""
     if not worth_compiling(source.n_rows, source.n_features):
         return ""
+    where = " of two classes" if options.classes is None else ""
     return (
-        "with numba a pass over dense rows of up to some hundred columns, or one of "
-        "L-BFGS, computes in about half of the time: "
+        f"with numba a pass over dense rows{where} of up to some hundred columns, or "
+        "one of L-BFGS, computes in about half of the time: "
         'pip install "dlogreg[numba]", on all workers'
     )

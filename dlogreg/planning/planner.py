@@ -31,6 +31,7 @@ from dlogreg.planning.timing import BlockTime, time_block, why_not_timed
 from dlogreg.problem import check_start
 from dlogreg.problem.softmax import check_starts
 from dlogreg.scheduling import active_client, single_threaded_blas
+from dlogreg.screen import bytes_text
 from dlogreg.shares import with_shares
 
 
@@ -162,7 +163,7 @@ def _plan(layout: Layout, options: FitOptions, given: Given, *, measure: bool) -
         bytes_per_pass=bytes_per_pass(source, given.vectors["y"]),
         solver=layout.solver,
         why_solver=layout.choice.reason,
-        compiled=layout.compiled,
+        loops=_loops(layout, options),
         passes=expected_passes(layout.solver, options, learns=bool(layout.chains)),
         block=block,
         why_not_timed=why_not,
@@ -172,8 +173,19 @@ def _plan(layout: Layout, options: FitOptions, given: Given, *, measure: bool) -
         memory_limit=options.memory_limit,
         refusal=refusal,
         warnings=warn(layout, options),
-        advice=advise(layout, given),
+        advice=advise(layout, options, given),
     )
+
+
+def _loops(layout: Layout, options: FitOptions) -> str:
+    """Say which passes are compiled: classes are counted in the first one."""
+    if not layout.compiled:
+        return ""
+    where = ", in the first pass alone if there are more than two classes"
+    if options.classes is not None:
+        where = " in the first pass" if options.n_equations > 1 else ""
+    memory = bytes_text(layout.memory.compiling)
+    return f"compiled by numba{where}, with {memory} of memory"
 
 
 def _timed(

@@ -39,8 +39,8 @@ class Plan:
     """Decoded bytes that every pass reads."""
     solver: str
     why_solver: str
-    compiled: bool
-    """Rows are multiplied by loops that numba compiles."""
+    loops: str
+    """What numba compiles; empty if nothing."""
     passes: tuple[int, int]
     """Fewest and most passes to expect, a closing pass included."""
     block: BlockTime | None
@@ -58,6 +58,11 @@ class Plan:
     """What may make the fit slow or fail."""
     advice: tuple[str, ...]
     """What would make it faster or smaller."""
+
+    @property
+    def compiled(self) -> bool:
+        """Rows are multiplied by loops that numba compiles, in some passes or all."""
+        return bool(self.loops)
 
     @property
     def seconds(self) -> tuple[float, float] | None:
@@ -95,7 +100,7 @@ class Plan:
                 f"{self.n_tasks} per pass, {self.n_leaves:,} leaves; {self.where}",
             ),
             ("solver", f"{self.solver}: {self.why_solver}"),
-            *[("loops", self._loops())] * self.compiled,
+            *[("loops", self.loops)] * self.compiled,
             ("passes", f"{self.passes[0]} to {self.passes[1]}"),
             ("reading", self._reading()),
             *self._time(),
@@ -139,9 +144,6 @@ class Plan:
             ("time", f"{expected}; {low} to {high} in all"),
             ("timed", f"{size}, on one thread: {read}, computed in {computed}"),
         ]
-
-    def _loops(self) -> str:
-        return f"compiled by numba, with {bytes_text(self.memory.compiling)} of memory"
 
     def _memory(self) -> list[Row]:
         memory = self.memory

@@ -238,7 +238,7 @@ def _planned(
         memory=layout.memory,
         advice=(),
     )
-    return replace(found, advice=(*on_scale(found), *advise(layout, given)))
+    return replace(found, advice=(*on_scale(found), *advise(layout, options, given)))
 
 
 def _kernel(layout: Layout, options: FitOptions) -> Kernel:
