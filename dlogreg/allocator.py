@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from ctypes import CDLL
 from functools import cache
 from pathlib import Path
@@ -83,23 +82,23 @@ class _KeptMemory:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._renew)
 
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         told = thresholds_told()
         if told is None:
-            yield
             return
         with self._lock:
             if self._users == 0:
                 set_thresholds(Thresholds(KEPT_BYTES, max(KEPT_BYTES, told.mapped)))
             self._users += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    set_thresholds(told)
+
+    def __exit__(self, *raised: object) -> None:
+        told = thresholds_told()
+        if told is None:
+            return
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                set_thresholds(told)
 
     def _renew(self) -> None:
         """Have a lock that no thread of the process this one was forked from holds."""

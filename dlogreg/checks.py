@@ -72,8 +72,9 @@ def check_discrete(labels: Sequence[Label]) -> None:
 def check_magnitudes(survey: Survey, names: Sequence[str]) -> None:
     """Refuse columns and weights whose sums leave the range of float64."""
     first = int(survey.standardization.fit_intercept)
-    overflown = np.flatnonzero(~np.isfinite(survey.column_squares()[first:]))
-    if len(overflown):
+    finite = np.isfinite(survey.column_squares()[first:])
+    if not finite.all():
+        overflown = np.flatnonzero(~finite)
         raise DataError(
             f"column {names[overflown[0]]!r} has values so large that the sum of "
             "their squares overflows; divide it by its largest value first"

@@ -41,7 +41,7 @@ points do with one."""
 
 COMPILED_FROM = 2**26
 """Values of X from which loops are compiled: to load numba and what it has compiled
-takes a process a second or two, and to compile it, once on a machine, five."""
+takes a process a quarter of a second, and to compile it, once on a machine, five."""
 
 SAMPLE_VALUES = 2**25
 """Most values in the rows that L-BFGS learns correlations from, on the driver."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +27,10 @@ from dlogreg.separation.report import SeparationReport, report_separation
 from dlogreg.solvers import NewtonSystem, Point, Solution, Status
 from dlogreg.solvers.newton import LARGEST_ERROR
 from dlogreg.user_warning import warn_user
+
+if TYPE_CHECKING:
+    from dlogreg.inference.goodness import GoodnessOfFit
+    from dlogreg.rows_again import RowsAgain
 
 USELESS = (
     Status.SEPARATED,
@@ -170,15 +177,26 @@ def _unconfirmed(problem: Problem) -> bool:
     return solver == "lbfgs" and not options.may_go_on(solver, problem.n_params)
 
 
-def build_results(problem: Problem, solution: Solution) -> Results:
-    """Map the solution back to the columns as the user gave them."""
+def build_results(
+    problem: Problem,
+    solution: Solution,
+    rows: RowsAgain | None = None,
+    held: GoodnessOfFit | None = None,
+) -> Results:
+    """Map the solution back to the columns as the user gave them.
+
+    Results of two classes remember where their ``rows`` are, and what is known of those
+    ``held`` out.
+    """
     survey, options, passes = problem.survey, problem.options, problem.passes
     separation = report_separation(problem, solution)
     status = warn_about(problem, solution, separation)
     found = find_covariances(problem, solution)
     described = closing_sums(problem, solution)
     columns = column_sums(problem, solution)
-    kind = LogitResults if len(survey.classes) == 2 else MultinomialResults
+    kind: Callable[..., Results] = MultinomialResults
+    if len(survey.classes) == 2:
+        kind = partial(LogitResults, rows=rows, held=held)
     return kind(
         feature_names=_names(problem),
         classes=survey.classes,

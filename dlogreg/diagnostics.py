@@ -188,7 +188,7 @@ class _Chunk:
     ) -> FloatArray:
         """Read the rows, and what stands beside them, and return their values."""
         found = np.full(self.n_rows or 0, np.nan)
-        with single_threaded_blas():
+        with single_threaded_blas:
             for leaf in self.part.stream(inputs):
                 for rows in leaf:
                     if self.n_rows is None:

@@ -95,7 +95,8 @@ def inverse_rest_rows(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _may_overflow(margin: FloatArray) -> bool:
     """Tell whether exp(-margin) may overflow, or a margin is no number."""
-    return not margin.min(initial=0.0) > LEAST_MARGIN[margin.itemsize]
+    least = np.minimum.reduce(margin, axis=None, initial=0.0)
+    return not least > LEAST_MARGIN[margin.itemsize]
 
 
 def _of_any_margins(margin: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -85,7 +85,7 @@ class Passes:
     def running(self) -> Iterator[None]:
         """Keep BLAS at one thread while they run, and show nothing more at the end."""
         try:
-            with single_threaded_blas():
+            with single_threaded_blas:
                 yield
         finally:
             self.progress.close()
@@ -129,12 +129,14 @@ class Passes:
     def _run(self, kernel: Kernel, reduction: Reduction, number: int) -> Any:
         self.close_record()
         self.progress.pass_started(number, kernel.name, len(reduction.partitions))
-        result, record = self._recalled(kernel, reduction)
-        self.trace.append(replace(record, number=number) if number else record)
+        result, record = self._recalled(kernel, reduction, number)
+        self.trace.append(record)
         self._open = True
         return result
 
-    def _recalled(self, kernel: Kernel, reduction: Reduction) -> tuple[Any, PassRecord]:
+    def _recalled(
+        self, kernel: Kernel, reduction: Reduction, number: int
+    ) -> tuple[Any, PassRecord]:
         """Return what a pass sums and costs, from the journal if that knows it.
 
         The pilot is always read: its rows are many bytes and few reads, and tell
@@ -142,23 +144,27 @@ class Passes:
         """
         journal = self.journal
         if journal is None:
-            return self._made(kernel, reduction)
+            return self._made(kernel, reduction, number)
         key = pass_key(kernel, reduction.partitions)
         if kernel.name == PILOT:
-            made = self._made(kernel, reduction)
+            made = self._made(kernel, reduction, number)
             journal.compare(key, made[0])
             return made
         known = journal.recall(key)
         if known is None:
-            known = self._made(kernel, reduction)
+            known = self._made(kernel, reduction, number)
             journal.keep(key, *known)
-        return known
+        result, record = known
+        return result, replace(record, number=number)
 
-    def _made(self, kernel: Kernel, reduction: Reduction) -> tuple[Any, PassRecord]:
+    def _made(
+        self, kernel: Kernel, reduction: Reduction, number: int
+    ) -> tuple[Any, PassRecord]:
         began = self.clock()
         result, tally = reduction.sum(kernel)
         seconds, threads = self.clock() - began, reduction.n_threads
-        return result, PassRecord(0, kernel.name, seconds, tally, n_threads=threads)
+        record = PassRecord(number, kernel.name, seconds, tally, n_threads=threads)
+        return result, record
 
     def annotate(self, **learned: float) -> None:
         """Add to the last pass what the solver learned from it."""

@@ -93,11 +93,9 @@ def _fit_passes(
     if holdout is not None:
         held = closing_measures(holdout, problem, solution)
     passes.close_record()
-    results = build_results(problem, solution)
-    if not isinstance(results, LogitResults):
-        return results
-    rows = RowsAgain.of(layout, problem.survey, problem.objective.class_weight)
-    return replace(results, rows=replace(rows, holdout=holdout), held=held)
+    weights = problem.objective.class_weight
+    rows = RowsAgain.of(layout, problem.survey, weights, holdout)
+    return build_results(problem, solution, rows, held)
 
 
 def _pose(

@@ -68,10 +68,12 @@ class RowsAgain:
         layout: Layout,
         survey: Survey,
         class_weight: tuple[tuple[Label, float], ...] = (),
+        holdout: Holdout | None = None,
     ) -> RowsAgain:
         """Return the rows of a layout, as the survey has seen them."""
         laid = (layout.source, layout.partitions, layout.inline)
-        return cls(*laid, survey.standardization, survey.classes, class_weight)
+        seen = (survey.standardization, survey.classes)
+        return cls(*laid, *seen, class_weight, holdout)
 
     def __reduce__(self) -> Any:
         """Leave nothing of it in a pickle."""

@@ -6,8 +6,8 @@ import os
 import resource
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,7 @@ class _SingleThreadedBlas:
         self._before: list[tuple[Any, int]] = []
         self._controller: ThreadpoolController | None = None
 
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         with self._lock:
             if self._users == 0:
                 _let_any_thread_set_limits()
@@ -44,16 +43,15 @@ class _SingleThreadedBlas:
                 for blas, _ in self._before:
                     blas.set_num_threads(1)
             self._users += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    _let_any_thread_set_limits()
-                    for blas, n_threads in self._before:
-                        blas.set_num_threads(n_threads)
-                    _let_any_thread_set_limits()
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                _let_any_thread_set_limits()
+                for blas, n_threads in self._before:
+                    blas.set_num_threads(n_threads)
+                _let_any_thread_set_limits()
 
     @property
     def _found(self) -> list[Any]:

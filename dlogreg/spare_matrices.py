@@ -9,8 +9,6 @@ task to task; large ones it lets go, and has in huge pages, which cost less.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -30,15 +28,14 @@ class _SpareMatrices(threading.local):
         self._spare: list[Matrix] = []
         self._open = False
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Keep what is given meanwhile."""
+    def __enter__(self) -> None:
+        """Keep what is given from now on."""
         self._open = True
-        try:
-            yield
-        finally:
-            self._open = False
-            self._let_go()
+
+    def __exit__(self, *raised: object) -> None:
+        """Keep no more."""
+        self._open = False
+        self._let_go()
 
     def zeros(self, shape: tuple[int, ...]) -> Matrix:
         """Return zeros, in memory that was given if there is some of this shape."""

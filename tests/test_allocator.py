@@ -46,7 +46,7 @@ def slabs():
 
 def slabs_on_worker():
     told, outside = allocator.thresholds_told(), slabs()
-    with kept_memory():
+    with kept_memory:
         slabs()
         inside = slabs()
     return told, outside, inside, slabs()
@@ -67,13 +67,13 @@ def test_tasks_that_overlap_share_one_change(settings):
     entered, leave = threading.Event(), threading.Event()
 
     def outlast():
-        with kept_memory():
+        with kept_memory:
             entered.set()
             leave.wait(10)
 
-    with kept_memory():
+    with kept_memory:
         assert settings == [KEPT]
-        with kept_memory():
+        with kept_memory:
             pass
         assert settings == [KEPT]
         other = threading.Thread(target=outlast)
@@ -84,7 +84,7 @@ def test_tasks_that_overlap_share_one_change(settings):
     other.join()
     assert settings == [KEPT, TOLD]
     settings.clear()
-    with pytest.raises(ZeroDivisionError), kept_memory():
+    with pytest.raises(ZeroDivisionError), kept_memory:
         raise ZeroDivisionError
     assert settings == [KEPT, TOLD]
 
@@ -96,7 +96,7 @@ def test_a_process_forked_while_another_thread_changes_them_does_not_wait(settin
         child = os.fork()
         if child == 0:
             signal.alarm(10)
-            with kept_memory():
+            with kept_memory:
                 os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 
@@ -144,6 +144,6 @@ def test_other_systems_are_left_alone(monkeypatch, tmp_path):
     monkeypatch.setattr(allocator, "_function", lambda name: None)
     assert allocator.thresholds_told.__wrapped__() is None
     monkeypatch.setattr(allocator, "thresholds_told", lambda: None)
-    with kept_memory():
+    with kept_memory:
         pass
     allocator.give_memory_back()

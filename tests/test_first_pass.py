@@ -319,6 +319,27 @@ def test_labels_that_come_late_are_found(kind):
         assert mask.tolist() == [one == label for one in y.tolist()]
 
 
+@pytest.mark.parametrize("labels", [(0, 1), (0.0, 1.0), ("a", "b"), (False, True)])
+@pytest.mark.parametrize("known", [(), (0,), (1, 0), (0, 1)])
+def test_what_is_known_of_labels_changes_no_mask(labels, known):
+    y = np.array(labels)[np.random.default_rng(3).integers(0, 2, 50)]
+    known = tuple(y.dtype.type(labels[i]).item() for i in known)
+    for rows in (y, y[y == labels[1]], y[:0]):
+        masks = dict(label_masks(rows, known))
+        assert set(masks) == set(rows.tolist())
+        for label, mask in masks.items():
+            assert mask.tolist() == [one == label for one in rows.tolist()]
+
+
+def test_of_labels_that_are_known_none_is_missed_beside_nan():
+    masks = dict(label_masks(np.array([0.0, np.nan, 2.0, 1.0]), (0.0, 1.0)))
+    assert {label: mask.tolist().index(True) for label, mask in masks.items()} == {
+        0.0: 0,
+        1.0: 3,
+        2.0: 2,
+    }
+
+
 def test_labels_that_equal_nothing_are_left_to_those_who_refuse_them():
     y = np.r_[np.full(3 * SORTED_ROWS, np.nan), 1.0]
     ((label, mask),) = label_masks(y, ())

@@ -196,6 +196,25 @@ def test_a_numba_of_other_names_keeps_its_own_files():
     kept_code.keep(SimpleNamespace(enable_caching=lambda: None))
 
 
+LOAD = """
+import sys
+import numpy as np
+from dlogreg.kernel import sweeps
+
+total = np.zeros((2, 2))
+sweeps.add_symmetric(np.ones((2, 2)), total)
+compiled = bool(sweeps.add_symmetric.stats.cache_misses)
+print(compiled, "numba.np.random.generator_methods" in sys.modules)
+sweeps.add_symmetric(np.ones((2, 2), np.float32), total)
+assert total.tolist() == [[2, 2], [2, 2]]
+"""
+
+
+def test_code_is_loaded_without_what_compiles_it_which_may_follow(tmp_path):
+    one, other = [print_of(started(LOAD, tmp_path)) for _ in range(2)]
+    assert (one, other) == ("True True\n", "False False\n")
+
+
 FIT = """
 import dask, numpy as np
 import dlogreg
@@ -215,20 +234,24 @@ print([bool(counts.cache_hits) and not counts.cache_misses for counts in stats])
 """
 
 
+def started(program, folder):
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(folder)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def print_of(process):
+    printed = process.communicate()[0]
+    assert process.returncode == 0
+    return printed
+
+
 def fits(folder, count):
     """Return what so many processes print that fit at once."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", FIT],
-            env={**os.environ, "NUMBA_CACHE_DIR": str(folder)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(count)
-    ]
-    printed = [process.communicate()[0] for process in started]
-    assert [process.returncode for process in started] == [0] * count
-    return printed
+    return list(map(print_of, [started(FIT, folder) for _ in range(count)]))
 
 
 @pytest.mark.slow

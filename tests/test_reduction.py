@@ -312,13 +312,13 @@ def blas_threads():
 
 def test_blas_runs_with_one_thread_inside_tasks_and_is_set_back():
     before = blas_threads()
-    with single_threaded_blas():
+    with single_threaded_blas:
         assert set(blas_threads()) <= {1}
-        with single_threaded_blas():
+        with single_threaded_blas:
             pass
         assert set(blas_threads()) <= {1}
     assert blas_threads() == before
-    with pytest.raises(ZeroDivisionError), single_threaded_blas():
+    with pytest.raises(ZeroDivisionError), single_threaded_blas:
         raise ZeroDivisionError
     assert blas_threads() == before
 
@@ -334,7 +334,7 @@ def test_libraries_are_looked_for_once(monkeypatch):
     monkeypatch.setattr(scheduling, "ThreadpoolController", Counted)
     hold = scheduling._SingleThreadedBlas()
     for _ in range(3):
-        with hold(), hold():
+        with hold, hold:
             assert set(blas_threads()) <= {1}
     assert len(scans) == 1
 
@@ -345,11 +345,11 @@ def test_blas_obeys_whichever_thread_comes_first_and_last():
     entered, leave = threading.Event(), threading.Event()
 
     def compute():
-        with single_threaded_blas():
+        with single_threaded_blas:
             seen.append(set(blas_threads()))
 
     def outlast():
-        with single_threaded_blas():
+        with single_threaded_blas:
             entered.set()
             leave.wait(10)
             seen.append(set(blas_threads()))
@@ -359,7 +359,7 @@ def test_blas_obeys_whichever_thread_comes_first_and_last():
         last.start()
         entered.wait(10)
         entered.clear()
-        with single_threaded_blas():
+        with single_threaded_blas:
             seen.append(set(blas_threads()))
         other = threading.Thread(target=compute)
         other.start()

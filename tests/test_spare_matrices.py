@@ -102,7 +102,7 @@ def test_a_task_holds_a_matrix_for_every_level_of_its_tree(monkeypatch):
 
 
 def test_spare_memory_is_zeroed_and_of_the_right_shape():
-    with spare_matrices.kept():
+    with spare_matrices:
         given = np.full((3, 5), 7.0)
         spare_matrices.give(given[:-1])
         assert spare_matrices.zeros((2, 5)).base is None
@@ -115,7 +115,7 @@ def test_spare_memory_is_zeroed_and_of_the_right_shape():
 def test_nothing_is_taken_that_is_not_the_tasks_own():
     given = np.ones((3, 3))
     spare_matrices.give(given)
-    with spare_matrices.kept():
+    with spare_matrices:
         before = len(spare_matrices._spare)
         spare_matrices.give(np.ones((3, 3), "f4"))
         spare_matrices.give(np.asfortranarray(np.ones((3, 3))))
@@ -128,7 +128,7 @@ def test_a_thread_keeps_a_few_small_matrices(monkeypatch):
     monkeypatch.setattr(module, "SMALL_BYTES", 1000)
     monkeypatch.setattr(module, "KEPT", 2)
     small = [np.ones((10, 10)) for _ in range(4)]
-    with spare_matrices.kept():
+    with spare_matrices:
         for matrix in [*small, np.ones((20, 20))]:
             spare_matrices.give(matrix)
         seen = []
@@ -139,7 +139,7 @@ def test_a_thread_keeps_a_few_small_matrices(monkeypatch):
         thread.join()
         assert all(seen[0] is not matrix for matrix in small)
     assert spare_matrices.empty((10, 10)) is not small[-1]  # between tasks
-    with spare_matrices.kept():
+    with spare_matrices:
         found = [spare_matrices.empty((10, 10)) for _ in range(4)]
     kept = {id(matrix) for matrix in found} & {id(matrix) for matrix in small}
     assert kept == {id(small[2]), id(small[3])}

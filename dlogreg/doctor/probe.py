@@ -86,7 +86,7 @@ def _code() -> str:
 
 def blas() -> list[dict[str, Any]]:
     """Return each BLAS: its threads outside of tasks, and those inside of them."""
-    with single_threaded_blas():
+    with single_threaded_blas:
         inside = {lib["filepath"]: lib["num_threads"] for lib in _libraries()}
     return [
         {

@@ -24,8 +24,9 @@ from dlogreg.kernel.clusters import cluster_scores
 from dlogreg.kernel.compiled_slab import CompiledSlab
 from dlogreg.kernel.information import completed, information_sums
 from dlogreg.kernel.predictor import linear_predictor
-from dlogreg.kernel.row_slab import ROWS_FROM
+from dlogreg.kernel.row_slab import ROWS_FROM, RowSlab
 from dlogreg.kernel.row_terms import RowTerms, row_terms, total_loss
+from dlogreg.kernel.slab import Slab
 from dlogreg.kernel.slabs import AnySlab, open_slab
 from dlogreg.keyed_sums import KeyedSums
 from dlogreg.loss import loss_rows
@@ -193,14 +194,18 @@ class LossKernel:
         if sums.closing is not None:
             sums.closing.project(slab, terms, event, weight)
         sums.gradient += slab.project(terms.residual)
-        if sums.hessian is not None:
-            slab.add_information(sums.hessian, terms.curvature)
         if sums.meat is not None:
-            slab.load(rows.X)
             square = terms.miss**2
             if weight is not None:
                 square *= weight**2 if self.squares_weight else weight
-            slab.add_information(sums.meat, square)
+            if isinstance(slab, Slab):
+                slab.add_information_beside(sums.meat, square)
+            else:
+                slab.add_information(sums.meat, square)
+            if isinstance(slab, RowSlab):  # of which it has used up the rows
+                slab.load(rows.X)
+        if sums.hessian is not None:
+            slab.add_information(sums.hessian, terms.curvature)
 
     def _add_trials(
         self,

@@ -48,7 +48,7 @@ class Slab:
         self._buffer = np.empty((self.n_params, self.length))
         self._loaded = self._buffer[:, :0]
         self._product = np.empty((0, 0))
-        self._squares = np.empty((0, 0))
+        self._beside = np.empty((0, 0))
 
     def load(self, X: npt.NDArray[Any] | CSR) -> FloatArray:
         """Return the centred slab, shape (n_params, n_rows), intercept line first."""
@@ -113,6 +113,12 @@ class Slab:
             np.multiply(z, np.sqrt(weight), out=z)
         self.add_gram(total, z)
 
+    def add_information_beside(self, total: FloatArray, weight: FloatArray) -> None:
+        """Add sum_i weight_i z_i z_i' to ``total``; the rows stay loaded."""
+        z = self._loaded
+        scaled = self._second(z.shape[1])
+        self.add_gram(total, np.multiply(z, np.sqrt(weight), out=scaled))
+
     def add_gram(self, total: FloatArray, z: FloatArray) -> None:
         """Add z z' to ``total``; numpy hands a product with itself to BLAS syrk."""
         if not self._product.size:
@@ -122,6 +128,10 @@ class Slab:
 
     def squares(self, z: FloatArray) -> FloatArray:
         """Return the squares of a slab in a second reused buffer."""
-        if not self._squares.size:
-            self._squares = np.empty_like(self._buffer)
-        return np.multiply(z, z, out=self._squares[:, : z.shape[1]])
+        return np.multiply(z, z, out=self._second(z.shape[1]))
+
+    def _second(self, n_rows: int) -> FloatArray:
+        """Return a part of the second buffer for so many rows."""
+        if not self._beside.size:
+            self._beside = np.empty_like(self._buffer)
+        return self._beside[:, :n_rows]

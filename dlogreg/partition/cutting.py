@@ -43,10 +43,11 @@ def pick_blocks(source: Source, n_blocks: int) -> tuple[Partition, ...]:
     """Return single blocks spread evenly over the data, none of them empty."""
     counts = source.blocks.row_counts
     full = [i for i in range(source.blocks.n_blocks) if counts is None or counts[i]]
-    spread = np.linspace(0, len(full) - 1, min(n_blocks, len(full))).round()
+    if len(full) > n_blocks:
+        spread = np.linspace(0, len(full) - 1, n_blocks).round()
+        full = [full[int(i)] for i in spread]
     borders = row_borders(source)
-    picked = [full[int(i)] for i in spread]
-    return tuple(_cut(source, (i, i + 1), borders) for i in picked)
+    return tuple(_cut(source, (i, i + 1), borders) for i in full)
 
 
 def single_blocks(source: Source) -> tuple[Partition, ...]:

@@ -195,7 +195,7 @@ def _timed(
     why_not = why_not_timed(layout, given.n_shared, refusal)
     if why_not:
         return None, why_not
-    with single_threaded_blas():
+    with single_threaded_blas:
         source = with_shares(layout.source, given.vectors["y"])
         block = time_block(replace(layout, source=source), options)
     return block, "" if block else "the first block holds no rows of positive weight"

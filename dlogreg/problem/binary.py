@@ -128,8 +128,9 @@ class Problem:
         ``rest`` is what is left in the norm of H, whose inverse on the kept columns
         is given.
         """
-        kappa = self.geometry.kappa(inverse, self.kept)
-        return float(self.geometry.reach @ np.abs(move) + kappa * rest)
+        geometry = self.geometry
+        kappa = geometry.kappa(inverse, self.kept)
+        return float(geometry.reach @ np.abs(move) + kappa * rest)
 
     def reach_of_step(self, step: FloatArray) -> FloatArray:
         """Return how far a step of every coefficient moves some row's predictor."""

@@ -33,8 +33,8 @@ def sum_partition(
     """Sum a kernel over the rows of one partition; this is what a task runs."""
     tree, watch, retries = TreeSum(), Stopwatch(), Retries()
     n_rows = n_blocks = n_bytes = 0
-    kept = kept_memory() if partition.n_features < LONG else nullcontext()
-    with single_threaded_blas(), kept, spare_matrices.kept():
+    kept = kept_memory if partition.n_features < LONG else nullcontext()
+    with single_threaded_blas, kept, spare_matrices:
         buffers = kernel.open()
         watch.computed()
         linear = getattr(kernel, "linear", False)
@@ -64,7 +64,7 @@ def sum_partition(
 def add_nodes(nodes: Sequence[Node], n_threads: int = 1) -> Node:
     """Add results; ``n_threads`` have nothing else to do meanwhile."""
     watch = Stopwatch()
-    with spare_matrices.kept():
+    with spare_matrices:
         total = add_pairwise([n[0] for n in nodes])
     tally: Tally = add_pairwise([n[1] for n in nodes])
     watch.reduced()

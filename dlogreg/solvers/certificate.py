@@ -96,14 +96,14 @@ class Geometry:
 
     def kappa(self, inverse: FloatArray, kept: npt.NDArray[np.intp]) -> float:
         """Return a bound on sqrt(x'H^-1 x) of any row; H^-1 is of the kept columns."""
-        by_columns = float(self.reach[kept] @ np.sqrt(np.diagonal(inverse)))
+        by_columns = float(self.reach[kept] @ np.sqrt(inverse.diagonal()))
         by_norm = self.radius * math.sqrt(largest_eigenvalue(inverse))
         return min(by_columns, by_norm)
 
     def moved(self, step: FloatArray) -> float:
         """Return a bound on how far a step moves any row's predictor."""
         by_columns = float(self.reach @ np.abs(step))
-        return min(by_columns, self.radius * float(np.linalg.norm(step)))
+        return min(by_columns, self.radius * math.sqrt(step.dot(step)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,7 +188,7 @@ def certify(
     step = -system.solve(gradient)
     decrement = math.sqrt(max(0.0, -float(gradient @ step)))
     inverse = system.inverse()
-    deviations = np.sqrt(np.diagonal(inverse))
+    deviations = np.sqrt(inverse.diagonal())
     kappa = geometry.kappa(inverse, kept)
     step_reach = min(geometry.moved(step), kappa * decrement)
     rounding = gradient_rounding(evaluation.loss, theta, geometry, deviations, kept)
@@ -277,7 +277,8 @@ def gradient_rounding(
     that of sum_j abs(z_ij theta_j) and independent between rows.
     """
     sums = np.sqrt(geometry.column_squares[kept] * abs(loss))
-    of_sums = ROUNDING * float(np.linalg.norm(sums * deviations))
+    sums *= deviations
+    of_sums = ROUNDING * math.sqrt(sums.dot(sums))
     predictor = float(geometry.reach @ np.abs(theta))
     of_predictors = ROUNDING * predictor * np.sqrt(len(kept))
     return float(np.hypot(of_sums, of_predictors))

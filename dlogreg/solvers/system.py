@@ -40,7 +40,7 @@ class NewtonSystem:
         """Factorise; raise the diagonal as far as a singular Hessian needs it."""
         whole = len(kept) == len(hessian)  # in their order
         inside = hessian if whole else hessian[np.ix_(kept, kept)]
-        diagonal = np.diagonal(inside)
+        diagonal = inside.diagonal()
         unit = 1.0 / np.sqrt(np.maximum(diagonal, TINY))
         scaled = inside * unit * unit[:, None]
         for ridge in RIDGES:
@@ -48,7 +48,7 @@ class NewtonSystem:
             factor, failed = dpotrf(shifted, lower=True, clean=False)
             if failed:
                 continue
-            pivots = np.diagonal(factor) ** 2
+            pivots = factor.diagonal() ** 2
             if pivots.min(initial=1.0) < SINGULAR_PIVOT * len(kept):
                 continue  # rounding alone decides the sign of such a pivot
             return cls(factor, unit, kept, len(hessian), bool(ridge))
@@ -112,9 +112,9 @@ def independent_columns(
     rest = gram[first:, first:]
     if first:
         rest = rest - np.outer(gram[0, 1:], gram[0, 1:]) / gram[0, 0]
-    candidates = np.flatnonzero(~constant[first:] & (np.diagonal(rest) > LEAST_SQUARES))
+    (candidates,) = (~constant[first:] & (rest.diagonal() > LEAST_SQUARES)).nonzero()
     inside = rest[np.ix_(candidates, candidates)]
-    unit = 1.0 / np.sqrt(np.diagonal(inside))
+    unit = 1.0 / np.sqrt(inside.diagonal())
     scaled = inside * unit * unit[:, None]
     if not _well_conditioned(scaled, tolerance):
         candidates = candidates[_sweep(scaled, tolerance)]
@@ -126,7 +126,7 @@ def _well_conditioned(scaled: FloatArray, tolerance: float) -> bool:
     factor, failed = dpotrf(scaled, lower=True, clean=False)
     if failed or not np.isfinite(scaled).all():
         return False
-    residuals = np.diagonal(factor) ** 2
+    residuals = factor.diagonal() ** 2
     return bool(residuals.min(initial=1.0) > tolerance)
 
 

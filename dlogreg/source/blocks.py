@@ -83,7 +83,7 @@ class Bounded:
     @property
     def row_counts(self) -> tuple[int, ...]:
         """Rows of every block."""
-        return tuple(high - low for low, high in pairwise(self.bounds))
+        return tuple([high - low for low, high in pairwise(self.bounds)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

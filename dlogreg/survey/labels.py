@@ -28,6 +28,12 @@ def label_masks(
 
     Of those only the first rows, which nearly always hold all labels that there are.
     """
+    masks: list[tuple[Label, npt.NDArray[np.bool_]]] = []
+    if known and y.dtype != object:
+        masks = [(label, y == label) for label in known]
+        counts = [int(np.count_nonzero(mask)) for _, mask in masks]
+        if sum(counts) == len(y):  # labels exclude each other
+            return [pair for pair, n in zip(masks, counts, strict=True) if n]
     masks, rest = [], np.ones(len(y), dtype=bool)
     labels: Iterable[Label] = known
     while True:
@@ -35,7 +41,7 @@ def label_masks(
             mask = y == label
             masks.append((label, mask))
             rest &= ~mask
-        unknown = np.flatnonzero(rest)
+        (unknown,) = rest.nonzero()
         if not len(unknown):
             return [(label, mask) for label, mask in masks if mask.any()]
         first = unknown[:SORTED_ROWS]

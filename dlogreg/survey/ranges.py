@@ -75,6 +75,9 @@ class RangesInProgress:
         ``whole`` is the smallest and the largest value of every column, where known.
         """
         self._whole = _union(self._whole, extremes(X) if whole is None else whole)
+        known = all(label in self._by_label for label, _ in masks)
+        if known and not self._open.size:
+            return
         for part in (slice(0, FIRST_ROWS), slice(FIRST_ROWS, None)):
             for label, mask in masks:
                 if label not in self._by_label:

@@ -37,7 +37,8 @@ class Survey:
     @property
     def weight_sum(self) -> float:
         """Sum of the weights."""
-        return sum(self.sums.groups[label].weight for label in self.classes)
+        groups = self.sums.groups
+        return sum([groups[label].weight for label in self.classes])
 
     @property
     def event(self) -> Label:
@@ -150,6 +151,6 @@ class Survey:
     def column_squares(self) -> FloatArray:
         """Return sum_i s_i z_ij^2 for every param, in the solver's coordinates."""
         moments = self.sums.second_moments
-        diagonal = moments if moments.ndim == 1 else np.diagonal(moments)
+        diagonal = moments if moments.ndim == 1 else moments.diagonal()
         units = self.standardization.units
         return diagonal if (units == 1).all() else diagonal * units**2
