@@ -42,6 +42,10 @@ points do with one."""
 COMPILED_FROM = 2**26
 """Values of X from which loops are compiled: to load numba and what it has compiled
 takes a process a quarter of a second, and to compile it, once on a machine, five."""
+COSTLY_COLUMNS = 256
+"""From so many on, products of columns take most of the time that a value takes."""
+TILED_COLUMNS = 1024
+"""Columns up to which compiled loops make products: sums of more leave the cache."""
 
 SAMPLE_VALUES = 2**25
 """Most values in the rows that L-BFGS learns correlations from, on the driver."""
@@ -157,7 +161,8 @@ def worth_compiling(n_rows: int | None, n_columns: int) -> bool:
 
     Not where their number is not known.
     """
-    return (n_rows or 0) * n_columns >= COMPILED_FROM
+    times = n_columns / COSTLY_COLUMNS if n_columns <= TILED_COLUMNS else 1.0
+    return (n_rows or 0) * n_columns * max(1.0, times) >= COMPILED_FROM
 
 
 def numba_version() -> str | None:

@@ -17,6 +17,7 @@ import pytest
 import dlogreg
 from dlogreg import choice
 from dlogreg.checkpoint import fingerprint
+from dlogreg.choice import TILED_COLUMNS
 from dlogreg.evaluation import PRODUCT_ROWS, SINGLE_ROUNDING
 from dlogreg.kernel import (
     CompiledSlab,
@@ -26,7 +27,6 @@ from dlogreg.kernel import (
     TrialPointsKernel,
     open_slab,
 )
-from dlogreg.kernel.compiled_slab import MOST_TILED
 from dlogreg.kernel.row_slab import ROWS_FROM
 from dlogreg.memory import COMPILING, check_workers
 from dlogreg.source import as_source
@@ -136,7 +136,7 @@ def test_rows_that_may_not_be_written_to_are_compiled_for_once(tmp_path):
     assert X.flags.writeable
 
 
-@pytest.mark.parametrize("d", [60, MOST_TILED + 10])
+@pytest.mark.parametrize("d", [60, TILED_COLUMNS + 10])
 def test_mixed_rounds_the_hessian_alone_and_within_its_bound(d):
     X, y, weight, params = rows_of(9000, d)
     known = params, X.mean(axis=0), 1
@@ -335,6 +335,8 @@ def test_which_rows_are_compiled(monkeypatch):
     assert dlogreg.plan(X, y, solver="lbfgs", measure=False).compiled
     with dask.config.set({"dlogreg.compiled": False}):
         assert not dlogreg.plan(X, y, measure=False).compiled
+    assert choice.worth_compiling(-(-X.size // 4096), 1024)
+    assert not choice.worth_compiling(-(-X.size // 4096), 1025)
 
 
 def test_a_plan_says_which_passes_are_compiled(always):
@@ -499,6 +501,7 @@ import sys
 import dask, numpy as np
 import dlogreg
 from dlogreg import choice
+from dlogreg.choice import TILED_COLUMNS
 from dlogreg.checkpoint import fingerprint
 from dlogreg.scheduling import peak_memory
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from dlogreg.choice import TILED_COLUMNS
 from dlogreg.evaluation import FloatArray
 from dlogreg.kernel.loop_arguments import (
     NO_WEIGHT,
@@ -30,8 +31,6 @@ from dlogreg.kernel.row_slab import RowSlab
 from dlogreg.kernel.row_terms import RowTerms
 from dlogreg.kernel.slab import CACHE_VALUES
 
-MOST_TILED = 1024
-"""Columns up to which products are made tile by tile: sums of more leave the cache."""
 Values = npt.NDArray[Any]
 
 
@@ -62,7 +61,7 @@ class CompiledSlab(RowSlab):
         self._z = aligned_zeros((n_rows, len(self._slopes)))
         lines = loops_of("row_loops")
         self._terms = aligned_zeros((lines.N_LINES * lines.MOST_ROWS,))
-        self._tiled = n_columns <= MOST_TILED
+        self._tiled = n_columns <= TILED_COLUMNS
         product_type = self._rounded.dtype
         tiled = n_columns if self._tiled else 0
         width = products.padded(tiled, product_type.itemsize)

@@ -169,7 +169,7 @@ def _on_loops(layout: Layout, options: FitOptions) -> str:
         return ""
     where = " of two classes" if options.classes is None else ""
     return (
-        f"with numba a pass over dense rows{where} of up to some hundred columns, or "
+        f"with numba a pass over dense rows{where} of up to a thousand columns, or "
         "one of L-BFGS, computes in about half of the time: "
         'pip install "dlogreg[numba]", on all workers'
     )
