@@ -53,6 +53,15 @@ def test_errors_can_be_named_without_what_raises_them():
     assert modules == {"dlogreg", "dlogreg.errors"}
 
 
+def test_a_fit_loads_nothing_that_it_has_no_use_for():
+    fit = "dlogreg.fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])"
+    code = f"import sys, dlogreg; {fit}; print(*sys.modules)"
+    loaded = run(sys.executable, "-c", code).split()
+    assert "dlogreg.fitting" in loaded
+    seldom = {"distributed", "scipy.interpolate", "scipy.optimize", "scipy.stats"}
+    assert not seldom & set(loaded)
+
+
 def test_help_imports_click_alone():
     statement = (
         "from dlogreg.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol
 
 import numpy as np
-from scipy.interpolate import BSpline
 
 from dlogreg.errors import DataError
 from dlogreg.evaluation import FloatArray
@@ -215,7 +215,8 @@ class Spline:
                 'bs(..., extrapolation="extend") or "clip"'
             )
         inside = x if extend else np.clip(x, low, high)
-        design = BSpline.design_matrix(inside, knots, self.degree, extrapolate=extend)
+        made = import_module("scipy.interpolate").BSpline  # takes 0.1 s, seldom needed
+        design = made.design_matrix(inside, knots, self.degree, extrapolate=extend)
         out: FloatArray = design.toarray()
         if self.extrapolation == "zero":
             out[outside] = 0.0

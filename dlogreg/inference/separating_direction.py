@@ -25,12 +25,12 @@ A part of the rows that overlaps proves that all of them do.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import svd
-from scipy.optimize import linprog
 from scipy.sparse import csr_array, eye_array, hstack
 
 from dlogreg.evaluation import FloatArray
@@ -177,6 +177,7 @@ def _solve(
     cost: FloatArray, programme: Any, limits: FloatArray, bounds: Any
 ) -> FloatArray:
     """Return the x of least cost with programme @ x <= limits."""
+    linprog = import_module("scipy.optimize").linprog  # takes 0.1 s, seldom needed
     found = linprog(
         cost, programme, limits, bounds=bounds, method="highs", options=PROGRAMME
     )

@@ -16,9 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from dlogreg.evaluation import FloatArray, TrialPoints
+from dlogreg.root import root_between
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +122,7 @@ def _root(lengths: FloatArray, slopes: FloatArray) -> float:
     def slope(length: float) -> float:
         return float(_lagrange(lengths, length) @ slopes)
 
-    return float(brentq(slope, low, top, xtol=1e-12 * top))
+    return root_between(slope, low, top, xtol=1e-12 * top)
 
 
 def _lagrange(nodes: FloatArray, at: float) -> FloatArray:

@@ -26,13 +26,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from dlogreg.evaluation import FloatArray, Label
 from dlogreg.kernel import Rows
 from dlogreg.kernel.dense import row_weights
 from dlogreg.loss import loss_rows
+from dlogreg.root import root_between
 from dlogreg.survey.labels import LARGEST_OFFSET, label_masks
 from dlogreg.survey.ranges import Masks
 
@@ -188,7 +188,7 @@ def _root(series: FloatArray, wanted: float) -> float:
     low, high = missing(-1.0), missing(1.0)
     if low >= 0 or high <= 0:  # at an end, up to rounding
         return -1.0 if low >= 0 else 1.0
-    return float(brentq(missing, -1.0, 1.0, xtol=1e-15))
+    return root_between(missing, -1.0, 1.0, xtol=1e-15)
 
 
 def guess_null(rows: Rows, weight: FloatArray | None, event: Label) -> NullGrid:
@@ -210,7 +210,7 @@ def guess_null(rows: Rows, weight: FloatArray | None, event: Label) -> NullGrid:
 
     middle = float(logit(share))
     low, high = middle - float(offset.max()) - 1, middle - float(offset.min()) + 1
-    return NullGrid(float(brentq(missing, low, high, xtol=1e-3)))
+    return NullGrid(root_between(missing, low, high, xtol=1e-3))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
