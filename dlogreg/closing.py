@@ -71,8 +71,12 @@ def close(problem: Problem, solution: Solution) -> Solution:
     largest = min(options.tol, LARGEST_ERROR)
     for _ in range(MOST_CLOSING):
         left = options.max_passes - problem.passes.n_passes
-        if left <= 0 or _serves(problem, solution, largest):
+        if left <= 0:
             break
+        measured = _measured(problem, solution)
+        if measured is not None and measured.inverse_error <= largest:
+            return measured
+        del measured  # its matrix would be held during a pass
         solution, largest = _evaluated_again(problem, solution), LARGEST_ERROR
         if solution.status is not Status.CONVERGED:
             break
@@ -139,15 +143,21 @@ def _singular(problem: Problem, point: Point) -> bool:
     return NewtonSystem.of(hessian, problem.kept).regularized
 
 
-def _serves(problem: Problem, solution: Solution, largest: float) -> bool:
-    """Tell whether the last pass gives standard errors as exact as coefficients."""
+def _measured(problem: Problem, solution: Solution) -> Solution | None:
+    """Return the solution with the inverse of the last pass's Hessian, if it has one.
+
+    None where that pass cannot serve for inference, however near it was.
+    """
     hessian = solution.point.evaluation.hessian
     certified = solution.status is Status.CONVERGED and problem.passes.n_passes > 1
     closing = solution.point.evaluation.meat is not None
     if hessian is None or not (certified and closing):
-        return False
-    inverse = NewtonSystem.of(hessian, problem.kept).inverse()
-    return step_error(problem, solution, inverse) <= largest
+        return None
+    system = NewtonSystem.of(hessian, problem.kept)
+    inverse = system.inverse()
+    error = step_error(problem, solution, inverse)
+    known = None if system.regularized else inverse
+    return replace(solution, inverse=known, inverse_error=error)
 
 
 def warn_about(

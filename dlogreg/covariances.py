@@ -71,12 +71,14 @@ def find_covariances(problem: Problem, solution: Solution) -> FoundCovariances:
         return FoundCovariances(COMPLETE)
     if evaluation.hessian is None or problem.passes.n_passes < 2:
         return FoundCovariances(_no_hessian(problem, evaluation))
-    system = NewtonSystem.of(evaluation.hessian, problem.kept)
-    if system.regularized:
-        return FoundCovariances(SINGULAR)
-    inverse = system.inverse()
+    inverse, error = solution.inverse, solution.inverse_error
+    if inverse is None:
+        system = NewtonSystem.of(evaluation.hessian, problem.kept)
+        if system.regularized:
+            return FoundCovariances(SINGULAR)
+        inverse = system.inverse()
+        error = step_error(problem, solution, inverse)
     covariance = _of_params(problem, inverse)
-    error = step_error(problem, solution, inverse)
     if evaluation.meat is not None:
         return _robust(problem, evaluation, inverse, covariance, error)
     if options.cov_type == "model":

@@ -110,3 +110,7 @@ class Solution:
     """Newton's step at ``point``."""
     bend: float = 0.0
     """d'H d of the step to ``theta``, where ``point`` has no Hessian."""
+    inverse: FloatArray | None = None
+    """H^-1 at ``point``, of the columns that are not aliased; None: to be formed."""
+    inverse_error: float = float("nan")
+    """Proven relative error of standard errors by it."""
