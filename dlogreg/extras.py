@@ -7,6 +7,7 @@ from typing import Any
 
 WITHOUT_NUMBA = 'dask.config.set({"dlogreg.compiled": False})'
 """How a fit goes without compiled loops, where numba is installed."""
+DISABLED = "numba compiles nothing where NUMBA_DISABLE_JIT is set: unset it"
 
 
 def require(module: str, extra: str, otherwise: str = "") -> Any:

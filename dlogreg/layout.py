@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from dlogreg.choice import Choice, numba_version, worth_compiling
+from dlogreg.choice import Choice, numba_version
 from dlogreg.errors import MissingValueError
 from dlogreg.memory import COMPILING, ProjectedMemory, project_memory
 from dlogreg.missing import MissingKernel
 from dlogreg.options import FitOptions
 from dlogreg.partition import Partition, leaves_per_chain, partition_rows
 from dlogreg.reduction import INLINE_BYTES, TASKS_PER_THREAD, Reduction
-from dlogreg.scheduling import active_client, may_compile, n_threads
+from dlogreg.scheduling import active_client, compiles, n_threads
 from dlogreg.source import Source
 
 CLUSTER_TASKS_PER_THREAD = 3.5
@@ -134,11 +134,10 @@ def _is_small(source: Source) -> bool:
 
 
 def _compiles(source: Source) -> bool:
-    """Tell whether compiled loops can multiply these rows, and are worth it."""
+    """Tell whether compiled loops multiply these rows."""
     return (
         not source.sparse
-        and worth_compiling(source.n_rows, source.n_features)
-        and may_compile()
+        and compiles(source.n_rows, source.n_features)
         and numba_version() is not None
     )
 

@@ -18,8 +18,12 @@ from dask.base import get_scheduler
 from dask.system import CPU_COUNT
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
+from dlogreg.choice import numba_version, worth_compiling
 from dlogreg.errors import DataError
+from dlogreg.extras import DISABLED, advice
 from dlogreg.source.task_graph import is_future
+
+ALWAYS = "always"
 
 
 class _SingleThreadedBlas:
@@ -143,10 +147,28 @@ def machine_memory() -> int:
     return int(import_module("distributed.system").MEMORY_LIMIT)
 
 
-def may_compile() -> bool:
-    """Tell whether dask's option ``dlogreg.compiled`` and numba's own let loops be."""
-    disabled = os.environ.get("NUMBA_DISABLE_JIT") not in (None, "", "0")
-    return bool(dask.config.get("dlogreg.compiled", True)) and not disabled
+def compiles(n_rows: int | None, n_columns: int) -> bool:
+    """Tell whether so many dense rows are to be summed by compiled loops.
+
+    Dask's option ``dlogreg.compiled`` is True where that saves time, the default;
+    "always", whatever their number; or False, never. Nor is anything compiled where
+    numba's own setting forbids it. Raises ValueError for another option, and
+    ImportError where what is always to be done cannot be.
+    """
+    asked = dask.config.get("dlogreg.compiled", True)
+    if asked not in (True, False, ALWAYS):
+        raise ValueError(
+            f"dask's option dlogreg.compiled is {asked!r}; it may be True, False or \""
+            f'{ALWAYS}"'
+        )
+    forbidden = os.environ.get("NUMBA_DISABLE_JIT") not in (None, "", "0")
+    if asked != ALWAYS:
+        return bool(asked) and not forbidden and worth_compiling(n_rows, n_columns)
+    if forbidden:
+        raise ImportError(DISABLED)
+    if numba_version() is None:
+        raise ImportError(advice("numba", "numba"))
+    return True
 
 
 def n_threads() -> int:

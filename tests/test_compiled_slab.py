@@ -339,6 +339,29 @@ def test_which_rows_are_compiled(monkeypatch):
     assert not choice.worth_compiling(-(-X.size // 4096), 1025)
 
 
+def test_small_data_are_compiled_where_that_is_asked_for(monkeypatch):
+    X, y, _, _ = rows_of(3000, 30)
+    with dask.config.set({"dlogreg.compiled": "always"}):
+        plan = dlogreg.plan(X, y, measure=False)
+    assert "compiled by numba" in plan.loops
+    found, plain = fitted(X, y, compiled="always"), fitted(X, y, compiled=False)
+    np.testing.assert_allclose(found.params, plain.params, rtol=1e-8)
+    assert found.params.tobytes() != plain.params.tobytes()  # sums in another order
+    rows = da.from_array(X[np.isfinite(X[:, 0])], chunks=(500, 30))
+    unknown = rows[da.from_array(X[:, 0], chunks=500) > -np.inf]
+    again = fitted(unknown, y, compiled="always")
+    np.testing.assert_allclose(again.params, plain.params, rtol=1e-8)
+    with pytest.raises(ValueError, match=r"is 'alway'; it may be True, False or"):
+        fitted(X, y, compiled="alway")
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    with pytest.raises(ImportError, match="NUMBA_DISABLE_JIT is set: unset it"):
+        fitted(X, y, compiled="always")
+    monkeypatch.delenv("NUMBA_DISABLE_JIT")
+    monkeypatch.setattr("dlogreg.scheduling.numba_version", lambda: None)
+    with pytest.raises(ImportError, match=r'run pip install "dlogreg\[numba\]"'):
+        fitted(X, y, compiled="always")
+
+
 def test_a_plan_says_which_passes_are_compiled(always):
     X, y, _, _ = rows_of(3000, 30)
     where = {

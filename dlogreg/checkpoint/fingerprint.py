@@ -20,13 +20,13 @@ from zarr.storage import LocalStore
 
 from dlogreg import __version__
 from dlogreg.checkpoint.digest import digest
-from dlogreg.choice import numba_version, worth_compiling
+from dlogreg.choice import numba_version
 from dlogreg.formula.parquet import ParquetTable
 from dlogreg.formula.source import DesignBlocks, RawBlocks
 from dlogreg.formula.store import StoreTable
 from dlogreg.formula.tables import FrameTable
 from dlogreg.options import FitOptions
-from dlogreg.scheduling import may_compile
+from dlogreg.scheduling import compiles
 from dlogreg.source import Source
 from dlogreg.source.blocks import ArrayBlocks, Blocks
 from dlogreg.source.memmap import MemmapBlocks
@@ -70,12 +70,12 @@ def _shown(value: Any) -> str:
 
 
 def _versions(source: Source) -> dict[str, Any]:
-    large = worth_compiling(source.n_rows, source.n_features) and not source.sparse
+    loops = not source.sparse and compiles(source.n_rows, source.n_features)
     return {
         "the version of dlogreg": __version__,
         "the version of numpy": np.__version__,
         "the version of scipy": scipy.__version__,
-        "the version of numba": numba_version() if large and may_compile() else None,
+        "the version of numba": numba_version() if loops else None,
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray
-from dlogreg.extras import WITHOUT_NUMBA, require
+from dlogreg.extras import DISABLED, WITHOUT_NUMBA, require
 from dlogreg.kernel.csr import as_dense
 
 TYPES = (np.dtype("f4"), np.dtype("f8"))
@@ -19,7 +19,6 @@ ALIGNED = 64
 """Bytes of a line of the cache: a vector that lies across two takes as long as two."""
 NO_WEIGHT = np.empty(0)
 
-DISABLED = "numba compiles nothing where NUMBA_DISABLE_JIT is set: unset it"
 OTHERWISE = f", on every worker, or fit without it: {WITHOUT_NUMBA}"
 
 Values = npt.NDArray[Any]
