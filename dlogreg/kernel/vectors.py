@@ -146,32 +146,33 @@ def add_tile(n_lines: int, n_vectors: int) -> Callable[..., None]:
         given = left, start, line, step, right, column, width, n_rows, sums, k, across
 
         def written(code: _Code, values: Sequence[Any]) -> None:
-            left, start, line, step, right, column, width, n_rows, *found = values
-            builder, value = code.builder, left.type.pointee
-            lanes = VECTOR_BYTES // (8 if value == DOUBLE else 4)
-            tile = [
-                [code.zero(value, lanes) for _ in range(n_vectors)]
-                for _ in range(n_lines)
-            ]
-            with cgutils.for_range(builder, n_rows) as loop:
-                first = builder.add(column, builder.mul(width, loop.index))
-                vectors = [
-                    code.load(right, code.beyond(first, v * lanes), lanes, value)
-                    for v in range(n_vectors)
-                ]
-                place = builder.add(start, builder.mul(step, loop.index))
-                for totals in tile:
-                    factor = builder.load(builder.gep(left, [place]))
-                    everywhere = code.everywhere(factor, lanes)
-                    for total, vector in zip(totals, vectors, strict=True):
-                        code.add_product(total, everywhere, vector)
-                    place = builder.add(place, line)
-            code.add_to_sums(tile, lanes, *found)
+            _add_tile(code, n_lines, n_vectors, values)
 
         return types.void(*given), _written(written)
 
     made: Callable[..., None] = tile
     return made
+
+
+def _add_tile(code: _Code, n_lines: int, n_vectors: int, values: Sequence[Any]) -> None:
+    left, start, line, step, right, column, width, n_rows, *found = values
+    builder, value = code.builder, left.type.pointee
+    lanes = VECTOR_BYTES // _size(value)
+    tile = [[code.zero(value, lanes) for _ in range(n_vectors)] for _ in range(n_lines)]
+    with cgutils.for_range(builder, n_rows) as loop:
+        first = builder.add(column, builder.mul(width, loop.index))
+        vectors = [
+            code.load(right, code.beyond(first, v * lanes), lanes, value)
+            for v in range(n_vectors)
+        ]
+        place = builder.add(start, builder.mul(step, loop.index))
+        for totals in tile:
+            factor = builder.load(builder.gep(left, [place]))
+            everywhere = code.everywhere(factor, lanes)
+            for total, vector in zip(totals, vectors, strict=True):
+                code.add_product(total, everywhere, vector)
+            place = builder.add(place, line)
+    code.add_to_sums(tile, lanes, *found)
 
 
 def _written(write: Callable[[_Code, Sequence[Any]], Any]) -> Callable[..., Any]:
