@@ -529,7 +529,8 @@ from dlogreg.checkpoint import fingerprint
 from dlogreg.scheduling import peak_memory
 
 rng = np.random.default_rng(0)
-X = rng.normal(size=(60_000, 30)).astype("f4")
+n, d = map(int, sys.argv[1:])
+X = rng.standard_normal((n, d), "f4")
 y = (X[:, 0] + rng.logistic(size=len(X)) > 0).astype(int)
 with dask.config.set(num_workers=2):
     dlogreg.fit(X[:20_000, :3], y[:20_000])  # imports, pools
@@ -542,9 +543,10 @@ with dask.config.set(num_workers=2):
 
 
 @pytest.mark.slow
-def test_measured_memory_with_compiling_stays_under_the_projection(tmp_path):
+@pytest.mark.parametrize("shape", [(60_000, 30), (6000, 1000)])
+def test_measured_memory_with_compiling_stays_under_the_projection(tmp_path, shape):
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE],
+        [sys.executable, "-c", MEASURE, *map(str, shape)],
         env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""One block of rows and params -> sums. Numpy and BLAS only; knows no Dask."""
+"""One block of rows and params -> sums. By numpy, BLAS and numba; knows no Dask."""
 
 from dlogreg.kernel.block import Kernel, Rows
 from dlogreg.kernel.compiled_slab import CompiledSlab

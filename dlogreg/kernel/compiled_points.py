@@ -6,14 +6,12 @@ them besides, for BLAS to multiply.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from dlogreg.evaluation import FloatArray, TrialPoints
 from dlogreg.kernel.block import Rows
-from dlogreg.kernel.loop_arguments import as_weight, doubles, loops_of, rows_of
+from dlogreg.kernel.loop_arguments import as_weight, doubles, flags, loops_of, rows_of
 
 SLAB_VALUES = 2**21
 """Values of X whose sums are added at once, about."""
@@ -77,7 +75,7 @@ class CompiledPoints:
             self._constants,
             self._mixing,
             as_weight(rows.offset),
-            event,
+            flags(event),
             as_weight(weight),
             self._n_bends,
             losses,
@@ -91,6 +89,6 @@ class CompiledPoints:
             sums.intercept_curvatures[...] += bends
 
 
-def _even(count: Any) -> int:
+def _even(count: int) -> int:
     """Return the next even number: lines are taken in pairs."""
-    return int(count + count % 2)
+    return count + count % 2

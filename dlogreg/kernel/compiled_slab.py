@@ -24,12 +24,12 @@ from dlogreg.kernel.loop_arguments import (
     aligned_zeros,
     as_weight,
     doubles,
+    flags,
     loops_of,
     rows_of,
 )
 from dlogreg.kernel.row_slab import RowSlab
 from dlogreg.kernel.row_terms import RowTerms
-from dlogreg.kernel.slab import CACHE_VALUES
 
 Values = npt.NDArray[Any]
 
@@ -67,8 +67,6 @@ class CompiledSlab(RowSlab):
         width = products.padded(tiled, product_type.itemsize)
         self._scaled = aligned_zeros((2, products.MULTIPLIED_ROWS, width), product_type)
         self._sums = aligned_zeros((2, width, width))
-        if not self._tiled and order == 2:
-            self.length = scaled_rows(self.n_params)
 
     def load(self, X: Values) -> Values:
         """Take the rows, shape (n_rows, n_features), and return them as they are."""
@@ -116,7 +114,7 @@ class CompiledSlab(RowSlab):
             self._rows,
             self._means,
             *self._split(params),
-            np.asarray(event, dtype=bool),
+            flags(event),
             given,
             squares_weight,
             as_weight(offset),
@@ -233,8 +231,3 @@ class CompiledSlab(RowSlab):
         """Set out to the matrix, (n_groups, n_rows), times the loaded rows."""
         super().load(self._rows)
         super().project_groups(matrix, out)
-
-
-def scaled_rows(n_params: int) -> int:
-    """Return the length of a slab that is scaled for BLAS, and so read three times."""
-    return min(max(2 * CACHE_VALUES // n_params, 1024), 16384)

@@ -51,7 +51,12 @@ def as_weight(given: FloatArray | None) -> FloatArray:
 
 def doubles(values: Values) -> FloatArray:
     """Return values in a form of which there is one kind: numba compiles for each."""
-    return np.require(values, np.float64, ("C", "W"))
+    return np.require(values, np.float64, ("C", "A", "W"))
+
+
+def flags(event: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return flags one after the other, as they are read by whole vectors."""
+    return np.require(event, bool, ("C", "W"))
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: npt.DTypeLike = float) -> Values:

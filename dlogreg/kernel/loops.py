@@ -1,6 +1,6 @@
 """A pass over the rows of a slab that numba compiles: all it sums, in one sweep.
 
-Some tens of rows at a time are centred into a buffer that stays in the cache from the
+Up to 32 rows at a time are centred into a buffer that stays in the cache from the
 linear predictor to the products. A thread holds the interpreter's lock for no part of a
 slab.
 """

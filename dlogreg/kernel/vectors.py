@@ -12,18 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 
 def _has_long_vectors() -> bool:
     """Tell whether the processor that numba compiles for has vectors of 64 bytes."""
     features = config.CPU_FEATURES
-    if features is None and not config.CPU_NAME:
-        features = binding.get_host_cpu_features().flatten()
-    return "+avx512f" in (features or "").split(",")
+    if features is None:
+        features = get_host_cpu_features()
+    return "+avx512f" in features.split(",")
 
 
 VECTOR_BYTES = 64 if _has_long_vectors() else 32
@@ -175,8 +176,11 @@ def _add_tile(code: _Code, n_lines: int, n_vectors: int, values: Sequence[Any]) 
     code.add_to_sums(tile, lanes, *found)
 
 
-def _written(write: Callable[[_Code, Sequence[Any]], Any]) -> Callable[..., Any]:
-    """Return what numba calls to write a step, with pointers for the arrays."""
+def _written(write: Callable[[_Code, Sequence[Any]], None]) -> Callable[..., Any]:
+    """Return what numba calls to write a step, with pointers for the arrays.
+
+    Of an array, whose values must lie one after the other, the pointer is all it knows.
+    """
 
     def written(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         given = [
@@ -185,8 +189,8 @@ def _written(write: Callable[[_Code, Sequence[Any]], Any]) -> Callable[..., Any]
             else value
             for kind, value in zip(signature.args, values, strict=True)
         ]
-        made = write(_Code(builder), given)
-        return context.get_dummy_value() if made is None else made
+        write(_Code(builder), given)
+        return context.get_dummy_value()
 
     return written
 
