@@ -351,8 +351,8 @@ def test_small_data_are_compiled_where_that_is_asked_for(monkeypatch):
     unknown = rows[da.from_array(X[:, 0], chunks=500) > -np.inf]
     again = fitted(unknown, y, compiled="always")
     np.testing.assert_allclose(again.params, plain.params, rtol=1e-8)
-    with pytest.raises(ValueError, match=r"is 'alway'; it may be True, False or"):
-        fitted(X, y, compiled="alway")
+    with pytest.raises(ValueError, match=r"is 'ever'; it may be True, False or"):
+        fitted(X, y, compiled="ever")
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     with pytest.raises(ImportError, match="NUMBA_DISABLE_JIT is set: unset it"):
         fitted(X, y, compiled="always")
