@@ -29,14 +29,13 @@ SOURCES = (
 
 
 def _digest() -> str:
-    """Return a digest of all sources of compiled loops and of their constants.
+    """Return a digest of all sources of compiled loops, where their constants are too.
 
     Empty where they are not there, as in a program that is frozen.
     """
     folder = files("dlogreg.kernel")
     try:
         texts = [folder.joinpath(name).read_bytes() for name in SOURCES]
-        texts.append(files("dlogreg").joinpath("evaluation.py").read_bytes())
     except OSError:
         return ""
     return hashlib.sha256(b"".join(texts)).hexdigest()[:12]

@@ -1,10 +1,9 @@
 """What compiled loops do with whole vectors, written in the compiler's own language.
 
 Rows of some tens of columns are too short for what LLVM makes of loops over numbers:
-it unrolls them four times, and takes what is left, often all, number by number. And it
-keeps no tile of a product in registers. These steps, of one vector or one tile each,
-are part of the loops around them, which are written in Python. Places are counted from
-the first value of an array.
+it unrolls them four times, and takes what is left, often all, number by number; nor
+does it keep a tile of a product in registers. These steps, of one vector or one tile
+each, are part of loops in Python. Places are counted from an array's first value.
 """
 
 from __future__ import annotations
